@@ -1,0 +1,48 @@
+# Two commands matter: `make serve` and `make test`. The rest are for those who change Lorgnette.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export UV_PYTHON := $(CURDIR)/$(BIN)/python
+
+.PHONY: serve test check lock openapi train-avatars clean
+
+serve: $(VENV)/serve.stamp  ## serve the bundled checkpoint on port 8000
+	$(BIN)/python -m app
+
+test: $(VENV)/dev.stamp  ## the whole suite
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev.stamp  ## format, lint, types, container files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+lock: $(VENV)/bin/uv  ## resolve the dependencies anew, within pyproject.toml
+	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile $(LOCK) --all-extras -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+openapi: $(VENV)/dev.stamp  ## write openapi.json from the live application
+	$(BIN)/python -m app.openapi > openapi.json
+
+train-avatars: $(VENV)/dev.stamp  ## draw the avatars and train models/avatars from them
+	$(BIN)/python -m training avatars --out data/avatars -n 8000
+	$(BIN)/python -m training fit --preset avatars --data data/avatars --out models/avatars
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+$(BIN)/uv:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
+
+$(VENV)/serve.stamp: requirements.lock | $(BIN)/uv
+	$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.lock | $(BIN)/uv
+	$(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,1 @@
+"""Training: data, loss, loop, evaluation and report. Run ``python -m training --help``."""

@@ -1,0 +1,87 @@
+"""What to train and how: one frozen recipe a preset, any field of which the command line can set."""
+
+from dataclasses import dataclass, field
+
+from training.data import Source
+from training.loss import LossConfig
+from vae.model import VAEConfig
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training run, whole: the same recipe on the same data gives the same weights.
+
+    Attributes:
+        model: the network.
+        loss: the objective.
+        source: kind of data.
+        epochs: passes over the train split.
+        batch_size: pictures a step.
+        learning_rate: of AdamW, at its peak.
+        weight_decay: of AdamW (decoupled).
+        warmup_steps: over which the rate rises linearly from zero.
+        cosine: whether the rate then falls to zero along a cosine (else it stays).
+        clip: largest gradient norm.
+        ema: decay of the averaged weights, which are the ones kept; 0 keeps the last weights.
+        flip: mirror half of the pictures.
+        balance: name of a 0/1 label that half of every batch is given, or empty.
+        seed: of initial weights, order, flips and noise.
+    """
+
+    model: VAEConfig
+    loss: LossConfig = field(default_factory=LossConfig)
+    source: Source = "auto"
+    epochs: float = 10
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    warmup_steps: int = 100
+    cosine: bool = True
+    clip: float = 1.0
+    ema: float = 0.999
+    flip: bool = False
+    balance: str = ""
+    seed: int = 0
+
+
+PRESETS = {
+    "mnist": Recipe(
+        model=VAEConfig("mlp", channels=1, size=28, latent_dim=20, output="sigmoid"),
+        loss=LossConfig("bce"),
+        source="mnist",
+        batch_size=128,
+        ema=0.0,
+        warmup_steps=0,
+    ),
+    "fashion": Recipe(
+        model=VAEConfig("conv28", channels=1, size=28, latent_dim=2, output="sigmoid"),
+        loss=LossConfig("bce"),
+        source="fashion",
+        batch_size=128,
+        ema=0.0,
+        warmup_steps=0,
+    ),
+    "book": Recipe(
+        model=VAEConfig("book", channels=3, size=256, latent_dim=100, output="sigmoid"),
+        loss=LossConfig("mse"),
+        batch_size=16,
+        learning_rate=1e-4,
+        weight_decay=1e-5,
+        warmup_steps=0,
+        cosine=False,
+        clip=float("inf"),
+        ema=0.0,
+    ),
+    "avatars": Recipe(
+        model=VAEConfig(latent_dim=64),
+        loss=LossConfig(weight=5.0, kl_warmup=0.5, edges=1.0, band=(0.3, 0.6, 3.0)),
+        epochs=9,
+    ),
+    "faces": Recipe(
+        model=VAEConfig(latent_dim=128),
+        loss=LossConfig(weight=20.0, kl_warmup=0.1, edges=2.0, band=(0.25, 0.55, 4.0)),
+        epochs=12,
+        flip=True,
+        balance="glasses",
+    ),
+}

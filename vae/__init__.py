@@ -1,0 +1,1 @@
+"""The mathematics of Lorgnette: variational autoencoders and their latent space."""

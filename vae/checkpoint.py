@@ -1,0 +1,177 @@
+"""A checkpoint is one safetensors file that rebuilds its own model and says where it came from."""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from vae.latent import Direction, LatentStatistics
+from vae.model import VAE, VAEConfig
+
+FORMAT = 1
+INPUT_CONVENTION = "RGB or grey, square, float in [0, 1], N C H W"
+
+
+class CheckpointError(Exception):
+    """A checkpoint that cannot be used; the message says which and what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model and everything that was learned about it.
+
+    Attributes:
+        model: in eval mode, float32, on the CPU.
+        statistics: of the encoded means, for the fitted prior.
+        directions: named edits.
+        sigma: scale of the Gaussian around a reconstruction, in pixel units of [0, 1], fitted to the
+            training residuals; None where pixels are Bernoulli (binary cross-entropy).
+        labels: names of the labels known in training.
+        metrics: figures of the last evaluation.
+        provenance: data name and hash, licence, command, code and library versions.
+        sha256: hash of the file this was loaded from, empty if it was not.
+    """
+
+    model: VAE
+    statistics: LatentStatistics
+    directions: dict[str, Direction] = field(default_factory=dict)
+    sigma: float | None = None
+    labels: list[str] = field(default_factory=list)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    sha256: str = ""
+
+
+def save(checkpoint: Checkpoint, path: Path, dtype: torch.dtype = torch.float32) -> None:
+    """Write a checkpoint in one step: the file is the old one or the new one, never half of it.
+
+    Args:
+        checkpoint: what to write.
+        path: where to; the folder must exist.
+        dtype: of the weights in the file (float32 or float16); loading gives float32.
+    """
+    statistics = checkpoint.statistics
+    tensors = {f"model.{k}": _stored(v, dtype) for k, v in checkpoint.model.state_dict().items()}
+    tensors["latent.mean"] = statistics.mean.contiguous()
+    tensors["latent.covariance"] = statistics.covariance.contiguous()
+    directions = {}
+    for name, direction in checkpoint.directions.items():
+        tensors[f"direction.{name}"] = direction.vector.contiguous()
+        directions[name] = {k: v for k, v in vars(direction).items() if k != "vector"}
+    metadata = {
+        "format": FORMAT,
+        "input": INPUT_CONVENTION,
+        "config": asdict(checkpoint.model.config),
+        "directions": directions,
+        "sigma": checkpoint.sigma,
+        "labels": checkpoint.labels,
+        "metrics": checkpoint.metrics,
+        "provenance": checkpoint.provenance,
+    }
+    write_atomically(path, tensors, {"lorgnette": json.dumps(metadata)})
+
+
+def write_atomically(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a safetensors file beside ``path``, flush it to the disk, and rename it there."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save_file(tensors, partial, metadata)
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint and check all of it.
+
+    Raises:
+        CheckpointError: if it is missing, truncated, not a Lorgnette checkpoint, of a newer format,
+            or holds weights of the wrong shape or that are not finite.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint")
+    with path.open("rb") as file:
+        head = file.read(2)
+        digest = hashlib.file_digest(file, "sha256") if not file.seek(0) else None
+    assert digest is not None
+    if head in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+        raise CheckpointError(
+            f"{path}: this is a pickle (torch.save); only safetensors files are loaded, "
+            "since a pickle can run code"
+        )
+    try:
+        with safe_open(path, framework="pt") as reader:
+            metadata = reader.metadata() or {}
+            tensors = {name: reader.get_tensor(name) for name in reader.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: truncated, or not a safetensors file ({error})") from None
+    try:
+        return _rebuild(tensors, metadata, digest.hexdigest())
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+
+
+def _rebuild(tensors: dict[str, Tensor], metadata: dict[str, str], sha256: str) -> Checkpoint:
+    if "lorgnette" not in metadata:
+        raise CheckpointError("a safetensors file, but not one that Lorgnette wrote")
+    try:
+        facts = json.loads(metadata["lorgnette"])
+        newest = facts["format"]
+        if newest > FORMAT:
+            raise CheckpointError(
+                f"format {newest} is newer than this Lorgnette, which reads up to {FORMAT}; upgrade"
+            )
+        config = VAEConfig.from_dict(facts["config"])
+        directions = {
+            name: Direction(_finite(tensors, f"direction.{name}", (config.latent_dim,)), **about)
+            for name, about in facts["directions"].items()
+        }
+        sigma, labels = facts["sigma"], facts["labels"]
+        metrics, provenance = facts["metrics"], facts["provenance"]
+    except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"its metadata is damaged ({error!r})") from None
+    dim = config.latent_dim
+    with torch.device("meta"):
+        model = VAE(config)
+    expected = model.state_dict()
+    weights = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+    if surplus := sorted(weights.keys() - expected.keys()):
+        raise CheckpointError(f"weights that its config does not have: {', '.join(surplus[:3])}")
+    model.load_state_dict(
+        {k: _finite(tensors, f"model.{k}", tuple(v.shape)) for k, v in expected.items()},
+        assign=True,
+    )
+    statistics = LatentStatistics(
+        _finite(tensors, "latent.mean", (dim,)), _finite(tensors, "latent.covariance", (dim, dim))
+    )
+    return Checkpoint(
+        model.eval(), statistics, directions, sigma, labels, metrics, provenance, sha256
+    )
+
+
+def _finite(tensors: dict[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
+    """The tensor of this name, as float32 where it is a float, of this shape and finite."""
+    if name not in tensors:
+        raise CheckpointError(f"{name} is missing")
+    tensor = tensors[name]
+    if tuple(tensor.shape) != shape:
+        raise CheckpointError(f"{name} is {tuple(tensor.shape)}, its config says {shape}")
+    if tensor.is_floating_point():
+        tensor = tensor.float()
+        if not tensor.isfinite().all():
+            raise CheckpointError(f"{name} holds NaN or infinity")
+    return tensor
+
+
+def _stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor

@@ -1,0 +1,117 @@
+"""Latent operations: pure functions on float32 CPU tensors, one latent a row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Method = Literal["slerp", "lerp"]
+
+
+@dataclass(frozen=True)
+class LatentStatistics:
+    """Mean ``(D,)`` and covariance ``(D, D)`` of the encoded means over the training set."""
+
+    mean: Tensor
+    covariance: Tensor
+
+    @cached_property
+    def factor(self) -> Tensor:
+        """A lower-triangular ``L`` with ``L @ L.T`` equal to the covariance, ``(D, D)``.
+
+        Collapsed dimensions have next to no variance; a millionth of the mean variance is added so
+        that the factor exists.
+        """
+        covariance = self.covariance.double()
+        jitter = 1e-6 * covariance.diagonal().mean().clamp_min(1e-12)
+        return torch.linalg.cholesky(
+            covariance + jitter * torch.eye(len(covariance), dtype=torch.float64)
+        ).float()
+
+    def draw(self, noise: Tensor, temperature: float = 1.0) -> Tensor:
+        """``mean + temperature * L @ noise``: standard normal rows ``(N, D)`` to prior draws.
+
+        Ex-post density estimation with one full Gaussian: Ghosh et al., "From Variational to
+        Deterministic Autoencoders", 2020, section 4.
+        """
+        return self.mean + temperature * noise @ self.factor.T
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A named edit: ``z + w * vector`` takes a latent ``w`` mean steps from without to with.
+
+    Attributes:
+        vector: ``(D,)``; its length is the mean step from label 0 to label 1.
+        meaning: one line for people.
+        method: how it was made.
+        count: pictures it was made from.
+    """
+
+    vector: Tensor
+    meaning: str
+    method: str
+    count: int
+
+
+def normal(seeds: Sequence[int], dim: int) -> Tensor:
+    """Standard normal noise ``(len(seeds), dim)``; a row depends on its own seed alone."""
+    rows = [torch.randn(dim, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    return torch.stack(rows)
+
+
+def lerp(start: Tensor, end: Tensor, weight: Tensor) -> Tensor:
+    """``(1 - w) * start + w * end`` for latents ``(D,)`` and weights ``(N,)``, as ``(N, D)``."""
+    w = weight[:, None]
+    return (1.0 - w) * start + w * end
+
+
+def slerp(start: Tensor, end: Tensor, weight: Tensor) -> Tensor:
+    """Along the great circle, so that the norm does not sag on the way; shapes as in ``lerp``.
+
+    White, "Sampling Generative Networks", 2016, section 2. Where no great circle is given (a zero
+    vector, parallel or opposite latents) it is ``lerp``.
+    """
+    norms = start.norm() * end.norm()
+    cosine = (start @ end / norms).clamp(-1.0, 1.0) if norms > 0 else torch.tensor(1.0)
+    if cosine.abs() > 1.0 - 1e-6:
+        return lerp(start, end, weight)
+    angle = cosine.arccos()
+    w = weight[:, None]
+    return (((1.0 - w) * angle).sin() * start + (w * angle).sin() * end) / angle.sin()
+
+
+def path(start: Tensor, end: Tensor, steps: int, method: Method = "slerp") -> Tensor:
+    """``steps`` latents from ``start`` to ``end``, both included exactly, ``(steps, D)``."""
+    between = (slerp if method == "slerp" else lerp)(start, end, torch.linspace(0, 1, steps))
+    between[0], between[-1] = start, end
+    return between
+
+
+def weighted_sum(weights: Sequence[float], latents: Sequence[Tensor]) -> Tensor:
+    """The sum of ``w * z`` over pairs of weight and latent ``(D,)``."""
+    return torch.tensor(weights) @ torch.stack(list(latents))
+
+
+def group_direction(means: Tensor, label: Tensor) -> Tensor:
+    """Mean latent of rows with label above 0.5 minus that of the rest, ``(D,)``.
+
+    The tutorials' way. It carries along whatever else goes with the label in the data.
+    """
+    with_it = label > 0.5
+    return means[with_it].mean(0) - means[~with_it].mean(0)
+
+
+def regressed_directions(means: Tensor, labels: Tensor) -> Tensor:
+    """What one unit of each label adds to a latent when the other labels stay as they are.
+
+    Ordinary least squares of the encoded means ``(N, D)`` on all labels ``(N, K)`` at once with an
+    intercept (Hastie et al., "The Elements of Statistical Learning", 2009, equation 3.6); row k of
+    the answer ``(K, D)`` is free of the other labels' share.
+    """
+    design = torch.cat([torch.ones(len(labels), 1), labels], dim=1).double()
+    solution = torch.linalg.lstsq(design, means.double(), driver="gelsd").solution
+    return solution[1:].float()

@@ -1,0 +1,147 @@
+"""One configuration, one model: what a family is built from, and the VAE it builds."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from vae import networks
+from vae.gaussian import DiagonalGaussian
+
+Family = Literal["mlp", "conv28", "book", "residual"]
+Output = Literal["sigmoid", "clamp"]
+
+LOGVAR_RANGE = (-30.0, 20.0)  # keeps exp(logvar) finite, also in bfloat16
+
+
+@dataclass(frozen=True)
+class VAEConfig:
+    """Everything that is needed to build a model, checked on construction.
+
+    Attributes:
+        family: which networks (see ``vae.networks``).
+        channels: 1 (grey) or 3 (RGB).
+        size: pixels a side; pictures are square.
+        latent_dim: D, the length of a latent.
+        output: how the decoder's raw answer becomes pixels: ``sigmoid``, or ``clamp`` (raw + 0.5,
+            cut to [0, 1]; it has no flat ends, so squared error reaches pure black and white).
+        hidden: width of the dense layer (``mlp`` only).
+        patch: side of the pixel blocks that stem and head fold into channels (``residual`` only).
+        widths: channels of each level, finest first (``residual`` only).
+        blocks: residual blocks a level (``residual`` only).
+
+    Raises:
+        ValueError: if the values do not describe a network that can be built.
+    """
+
+    family: Family = "residual"
+    channels: int = 3
+    size: int = 256
+    latent_dim: int = 128
+    output: Output = "clamp"
+    hidden: int = 400
+    patch: int = 4
+    widths: tuple[int, ...] = (32, 64, 128, 192)
+    blocks: int = 1
+
+    def __post_init__(self) -> None:
+        if self.family not in get_args(Family):
+            raise ValueError(f"family is {self.family!r}; choose from {get_args(Family)}")
+        if self.output not in get_args(Output):
+            raise ValueError(f"output is {self.output!r}; choose from {get_args(Output)}")
+        if self.channels not in (1, 3):
+            raise ValueError(f"channels is {self.channels}; it must be 1 (grey) or 3 (RGB)")
+        numbers = (self.size, self.latent_dim, self.hidden, self.patch, self.blocks, *self.widths)
+        if any(not isinstance(n, int) or isinstance(n, bool) for n in numbers):
+            raise ValueError("sizes, widths and counts must be whole numbers")
+        if self.latent_dim < 1 or self.hidden < 1 or self.blocks < 0 or min(self.widths, default=0) < 1:
+            raise ValueError("latent_dim, hidden and widths must be at least 1, blocks at least 0")
+        expected = {"mlp": (1, self.size), "conv28": (1, 28), "book": (3, 256)}
+        if (self.channels, self.size) != expected.get(self.family, (self.channels, self.size)):
+            channels, size = expected[self.family]
+            raise ValueError(
+                f"family {self.family!r} takes {channels} x {size} x {size} pictures, "
+                f"not {self.channels} x {self.size} x {self.size}"
+            )
+        if self.family == "residual":
+            self._check_residual()
+        elif not 1 <= self.size <= 256:
+            raise ValueError(f"size is {self.size}; it must be between 1 and 256")
+
+    def _check_residual(self) -> None:
+        if self.size not in range(32, 257, 32):
+            raise ValueError(f"size is {self.size}; it must be a multiple of 32 between 32 and 256")
+        if self.patch < 1 or self.size % (self.patch << (len(self.widths) - 1)):
+            raise ValueError(
+                f"patch {self.patch} and {len(self.widths)} levels do not divide size {self.size}"
+            )
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "VAEConfig":
+        """Build a config from plain JSON values.
+
+        Raises:
+            ValueError: if a field is unknown or out of range.
+        """
+        unknown = set(values) - {f.name for f in fields(cls)}
+        if unknown:
+            raise ValueError(f"unknown fields {sorted(unknown)}")
+        if "widths" in values:
+            values = {**values, "widths": tuple(values["widths"])}
+        return cls(**values)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of one picture: ``(C, S, S)``."""
+        return (self.channels, self.size, self.size)
+
+
+class VAE(nn.Module):
+    """An encoder and a decoder; in eval mode both are pure functions of their input."""
+
+    def __init__(self, config: VAEConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder, self.decoder = _networks(config)
+
+    def encode(self, x: Tensor) -> DiagonalGaussian:
+        """The approximate posterior of pictures ``(N, C, S, S)`` in [0, 1]."""
+        if x.shape[1:] != self.config.shape:
+            raise ValueError(f"pictures are {tuple(x.shape[1:])}, not {self.config.shape}")
+        mean, logvar = self.encoder(x).float().chunk(2, dim=1)
+        return DiagonalGaussian(mean, logvar.clamp(*LOGVAR_RANGE))
+
+    def raw(self, z: Tensor) -> Tensor:
+        """The decoder's answer to latents ``(N, D)`` before it becomes pixels, ``(N, C, S, S)``."""
+        if z.shape[1:] != (self.config.latent_dim,):
+            raise ValueError(f"latents are {tuple(z.shape[1:])}, not ({self.config.latent_dim},)")
+        out: Tensor = self.decoder(z)
+        return out.float()
+
+    def pixels(self, raw: Tensor) -> Tensor:
+        """Raw answers as pixels around [0, 1], uncut so that a loss has a slope everywhere."""
+        return torch.sigmoid(raw) if self.config.output == "sigmoid" else raw + 0.5
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Pictures ``(N, C, S, S)`` in [0, 1] of latents ``(N, D)``."""
+        return self.pixels(self.raw(z)).clamp(0.0, 1.0)
+
+
+def _networks(config: VAEConfig) -> tuple[nn.Module, nn.Module]:
+    match config.family:
+        case "mlp":
+            return networks.mlp(config.size**2, config.hidden, config.latent_dim)
+        case "conv28":
+            return networks.conv28(config.latent_dim)
+        case "book":
+            return networks.book(config.latent_dim)
+        case "residual":
+            return networks.residual(
+                config.channels,
+                config.size,
+                config.latent_dim,
+                config.patch,
+                config.widths,
+                config.blocks,
+            )
