@@ -1,0 +1,1 @@
+"""The service: a trained latent space over HTTP."""

@@ -1,0 +1,32 @@
+"""Serve: ``python -m app``. Settings come from the environment (``LORGNETTE_*``)."""
+
+import sys
+
+import uvicorn
+from pydantic import ValidationError
+
+from app.main import create_app
+from app.settings import Settings
+
+
+def main() -> None:
+    """Run the server until it is told to stop."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "_".join(str(p) for p in problem["loc"]).upper()
+            print(f"LORGNETTE_{name}: {problem['msg']}", file=sys.stderr)
+        sys.exit(2)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_level=settings.log_level,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+        server_header=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""Requests that wait together run together: ``list[T] -> list[U]`` behind a bounded queue."""
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class QueueFullError(Exception):
+    """There is no room for the items; try again after ``retry_after`` seconds."""
+
+    def __init__(self, waiting: int, limit: int, retry_after: int) -> None:
+        super().__init__(f"{waiting} pictures are waiting and the queue takes {limit}")
+        self.retry_after = retry_after
+
+
+class ClosedError(Exception):
+    """The service is stopping and takes no more work."""
+
+
+@dataclass
+class Timing:
+    """Where the time of one request went, in seconds; filled in as it happens."""
+
+    queue: float = 0.0
+    model: float = 0.0
+    png: float = 0.0
+
+
+@dataclass
+class _Job(Generic[T, U]):
+    item: T
+    future: asyncio.Future[U]
+    queued_at: float = field(default_factory=time.perf_counter)
+    started_at: float = 0.0
+    ended_at: float = 0.0
+
+
+class Batcher(Generic[T, U]):
+    """Runs ``work`` on whatever is queued whenever the model is free.
+
+    There is no timer: the first item of an idle moment runs alone and at once, and what arrives in
+    the meantime makes up the next batch.
+
+    Args:
+        work: maps a list of items to as many results, on ``executor``.
+        executor: where ``work`` runs.
+        gate: held while ``work`` runs; batchers that share a model share its gate, so that a batch
+            is made up when the model is free and not before.
+        max_batch: most items in one call of ``work``.
+        max_queue: most items waiting.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[list[T]], list[U]],
+        executor: Executor,
+        gate: asyncio.Lock,
+        max_batch: int,
+        max_queue: int,
+    ) -> None:
+        self._work = work
+        self._executor = executor
+        self._gate = gate
+        self._max_batch = max_batch
+        self._max_queue = max_queue
+        self._queue: deque[_Job[T, U]] = deque()
+        self._worker: asyncio.Task[None] | None = None
+        self._closed = False
+        self._seconds_per_item = 0.02  # until measured
+
+    async def run(self, items: Sequence[T], timing: Timing | None = None) -> list[U]:
+        """Queue the items, wait for all of them, and answer in their order.
+
+        A caller that is cancelled takes its waiting items out of the queue.
+
+        Raises:
+            QueueFullError: if they do not all fit; then none is queued.
+            ClosedError: after ``close``.
+            Exception: what ``work`` raised for one of these items by itself.
+        """
+        if self._closed:
+            raise ClosedError("the service is stopping")
+        waiting = sum(not job.future.done() for job in self._queue)
+        if waiting + len(items) > self._max_queue:
+            retry_after = max(1, math.ceil(waiting * self._seconds_per_item))
+            raise QueueFullError(waiting, self._max_queue, retry_after)
+        loop = asyncio.get_running_loop()
+        jobs: list[_Job[T, U]] = [_Job(item, loop.create_future()) for item in items]
+        self._queue.extend(jobs)
+        if self._worker is None:
+            self._worker = loop.create_task(self._drain())
+        outcomes = await asyncio.gather(*(job.future for job in jobs), return_exceptions=True)
+        if timing is not None and jobs:
+            timing.queue += max(job.started_at for job in jobs) - jobs[0].queued_at
+            timing.model += jobs[-1].ended_at - jobs[-1].started_at
+        results: list[U] = []
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            results.append(outcome)
+        return results
+
+    async def close(self) -> None:
+        """Take no more items and wait for those already queued."""
+        self._closed = True
+        if self._worker is not None:
+            await self._worker
+
+    async def _drain(self) -> None:
+        try:
+            while self._queue:
+                async with self._gate:
+                    if batch := self._take():
+                        await self._run_batch(batch)
+        finally:
+            self._worker = None
+
+    def _take(self) -> list[_Job[T, U]]:
+        """The next batch, without the items whose callers have gone."""
+        batch: list[_Job[T, U]] = []
+        while self._queue and len(batch) < self._max_batch:
+            job = self._queue.popleft()
+            if not job.future.done():
+                job.started_at = time.perf_counter()
+                batch.append(job)
+        return batch
+
+    async def _run_batch(self, batch: list[_Job[T, U]]) -> None:
+        try:
+            results = await self._call([job.item for job in batch])
+        except Exception as error:
+            if len(batch) == 1:
+                _settle(batch[0], error)
+                return
+            for job in batch:  # one broken item must not fail its neighbours
+                await self._run_batch([job])
+            return
+        for job, result in zip(batch, results, strict=True):
+            _settle(job, result)
+
+    async def _call(self, items: list[T]) -> list[U]:
+        started = time.perf_counter()
+        loop = asyncio.get_running_loop()
+        results = await loop.run_in_executor(self._executor, self._work, items)
+        seconds = (time.perf_counter() - started) / len(items)
+        self._seconds_per_item += 0.1 * (seconds - self._seconds_per_item)
+        if len(results) != len(items):
+            raise RuntimeError(f"{len(items)} items gave {len(results)} results")
+        return results
+
+
+def _settle(job: _Job[T, U], outcome: U | Exception) -> None:
+    job.ended_at = time.perf_counter()
+    if job.future.done():
+        return
+    if isinstance(outcome, Exception):
+        job.future.set_exception(outcome)
+    else:
+        job.future.set_result(outcome)

@@ -1,0 +1,108 @@
+"""One table from what went wrong to what the caller is told (RFC 9457), and its handlers."""
+
+import logging
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from app.answers import NotAcceptableError
+from app.batcher import ClosedError, QueueFullError
+from app.expression import ExpressionError
+from app.forms import BodyTypeError, InvalidError, TooLargeError, UnreadableBodyError
+from app.images import CorruptPictureError, TooManyPixelsError, UnknownPictureError
+from app.schemas import FieldProblem, Problem
+from app.service import OperandError, TooManyPicturesError, UnknownModelError
+
+log = logging.getLogger("lorgnette")
+
+MEDIA_TYPE = "application/problem+json"
+
+TABLE: dict[type[Exception], tuple[int, str]] = {
+    UnreadableBodyError: (400, "unreadable-body"),
+    CorruptPictureError: (400, "corrupt-picture"),
+    ClientDisconnect: (400, "client-disconnected"),
+    UnknownModelError: (404, "unknown-model"),
+    NotAcceptableError: (406, "not-acceptable"),
+    TooLargeError: (413, "too-large"),
+    TooManyPixelsError: (413, "too-many-pixels"),
+    TooManyPicturesError: (413, "too-many-pictures"),
+    BodyTypeError: (415, "body-type"),
+    UnknownPictureError: (415, "unknown-picture-format"),
+    InvalidError: (422, "invalid"),
+    OperandError: (422, "operand"),
+    ExpressionError: (422, "expression"),
+    QueueFullError: (503, "queue-full"),
+    ClosedError: (503, "stopping"),
+}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of this application as a problem, the framework's own included."""
+    for kind in TABLE:
+        app.add_exception_handler(kind, _known)
+    app.add_exception_handler(HTTPException, _framework)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _known(request: Request, error: Exception) -> Response:
+    status, name = TABLE[type(error)]
+    errors: list[tuple[str, str]] = []
+    headers = {}
+    if isinstance(error, InvalidError):
+        errors = error.errors
+    elif isinstance(error, OperandError):
+        errors = [(error.pointer, str(error))]
+    elif isinstance(error, ExpressionError):
+        errors = [("#/expression", str(error))]
+    elif isinstance(error, QueueFullError):
+        headers["Retry-After"] = str(error.retry_after)
+    elif isinstance(error, ClosedError):
+        headers["Retry-After"] = "5"
+    return problem(request, status, name, str(error), errors, headers)
+
+
+async def _framework(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    name = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+    detail = {
+        404: f"there is nothing at {request.url.path}",
+        405: f"{request.method} is not taken at {request.url.path}",
+    }.get(error.status_code, error.detail)
+    return problem(request, error.status_code, name, detail, headers=dict(error.headers or {}))
+
+
+async def _validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [("#/" + "/".join(map(str, e["loc"])), str(e["msg"])) for e in error.errors()]
+    return problem(request, 422, "invalid", "; ".join(f"{p}: {d}" for p, d in errors), errors)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("request %s failed", request.scope.get("request_id"), exc_info=error)
+    return problem(request, 500, "internal", "an error of ours; the log has it under this id")
+
+
+def problem(
+    request: Request,
+    status: int,
+    name: str,
+    detail: str,
+    errors: list[tuple[str, str]] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """The response for an error; ``name`` becomes its type, ``urn:lorgnette:NAME``."""
+    body = Problem(
+        type=f"urn:lorgnette:{name}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        instance=str(request.scope.get("request_id", "")),
+        errors=[FieldProblem(pointer=p, detail=d) for p, d in errors or []] or None,
+    )
+    text = body.model_dump_json(exclude_none=True)
+    return Response(text, status, headers, MEDIA_TYPE)

@@ -1,0 +1,266 @@
+"""The three ways a request may be written (multipart, raw body, JSON), made into one."""
+
+import io
+import math
+import struct
+from collections.abc import Collection
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pydantic_core
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from app.settings import Settings
+
+Fields = dict[str, Any]
+M = TypeVar("M", bound=BaseModel)
+
+ROUTING = ("model", "format")  # query parameters that are not fields of a request
+NPY = "application/x-npy"
+
+
+class UnreadableBodyError(Exception):
+    """The body is broken: not the JSON, multipart or npy that it says it is."""
+
+
+class BodyTypeError(Exception):
+    """The body is of a type that this endpoint does not take."""
+
+
+class TooLargeError(Exception):
+    """The body, or a part of it, is over its limit."""
+
+
+class InvalidError(Exception):
+    """The request is readable but out of range.
+
+    Attributes:
+        errors: pairs of JSON pointer and what is wrong there.
+    """
+
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{pointer or '#'}: {detail}" for pointer, detail in errors))
+        self.errors = errors
+
+
+async def read(
+    request: Request,
+    settings: Settings,
+    operands: Collection[str] = (),
+    raw: str | None = None,
+    named: str | None = None,
+) -> Fields:
+    """The fields of a request, whichever way it was written, not yet validated.
+
+    Options may also stand in the query, which is where they must be when the body is the picture.
+
+    Args:
+        request: to be read.
+        settings: for the limits.
+        operands: fields that are operands, in multipart a file or a JSON operand.
+        raw: the field that a bare picture body is, where the endpoint takes one.
+        named: the field that collects every other multipart name as lists of operands.
+
+    Raises:
+        UnreadableBodyError, BodyTypeError, TooLargeError, InvalidError: as they say.
+    """
+    fields: Fields = {k: v for k, v in request.query_params.items() if k not in ROUTING}
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        fields |= await _multipart(request, settings, operands, raw, named)
+    elif kind == "application/json" or (not kind and raw is None):
+        fields |= _json(await _body(request, settings))
+    elif raw is not None and (kind.startswith("image/") or kind == "application/octet-stream"):
+        fields[raw] = [_picture(await _body(request, settings), settings)]
+    else:
+        taken = ["multipart/form-data", "application/json"] + (["image/*"] if raw else [])
+        raise BodyTypeError(f"{kind or 'no content type'} is not taken here; send {_or(taken)}")
+    return fields
+
+
+async def read_latents(request: Request, settings: Settings, dim: int) -> Fields:
+    """The ``latents`` of a JSON or npy body; npy is checked before anything is allocated."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == NPY:
+        return {"latents": _npy(await _body(request, settings), dim).tolist()}
+    if kind not in ("application/json", ""):
+        raise BodyTypeError(f"{kind} is not taken here; send application/json or {NPY}")
+    return _json(await _body(request, settings))
+
+
+def validate(schema: type[M], fields: Fields) -> M:
+    """The request as its schema.
+
+    Raises:
+        InvalidError: with a pointer to each bad field.
+    """
+    try:
+        return schema.model_validate(fields)
+    except ValidationError as error:
+        raise InvalidError(
+            [(_pointer(e["loc"]), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
+        ) from None
+
+
+def _pointer(place: tuple[int | str, ...]) -> str:
+    """A URI fragment JSON pointer, RFC 6901."""
+    steps = (str(p).replace("~", "~0").replace("/", "~1") for p in place)
+    return "#" + "".join(f"/{step}" for step in steps)
+
+
+def _or(options: list[str]) -> str:
+    return f"{', '.join(options[:-1])} or {options[-1]}"
+
+
+async def _body(request: Request, settings: Settings) -> bytes:
+    body = bytearray()
+    async for chunk in limited(request, settings.max_body_bytes):
+        body += chunk
+    return bytes(body)
+
+
+async def limited(request: Request, limit: int) -> Any:
+    """The chunks of the body, cut off as soon as it is known to be over the limit."""
+    declared = request.headers.get("content-length", "")
+    seen = int(declared) if declared.isascii() and declared.isdigit() else 0
+    if seen <= limit:
+        seen = 0
+        async for chunk in request.stream():
+            seen += len(chunk)
+            if seen > limit:
+                break
+            yield chunk
+    if seen > limit:
+        raise TooLargeError(f"the body is larger than the limit of {limit} bytes")
+
+
+def _json(body: bytes) -> Fields:
+    if not body:
+        return {}
+    try:
+        value = pydantic_core.from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise UnreadableBodyError(f"the body is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise InvalidError([("#", "the body must be a JSON object")])
+    return value
+
+
+async def _multipart(
+    request: Request,
+    settings: Settings,
+    operands: Collection[str],
+    raw: str | None,
+    named: str | None,
+) -> Fields:
+    fields: Fields = {}
+    groups: dict[str, list[Fields]] = {}
+    async with await _form(request, settings) as form:
+        for name, value in form.multi_items():
+            if raw is not None and name == raw:
+                fields.setdefault(raw, []).append(_picture(await _bytes(value), settings))
+            elif name in operands:
+                if name in fields:
+                    raise InvalidError([(f"#/{name}", "sent twice; one is taken")])
+                fields[name] = await _operand(name, value, settings)
+            elif isinstance(value, UploadFile) or (named and value.lstrip().startswith("{")):
+                if named is None:
+                    raise InvalidError([(f"#/{name}", "no such file field here")])
+                groups.setdefault(name, []).append(await _operand(name, value, settings))
+            elif name in fields:
+                raise InvalidError([(f"#/{name}", "sent twice; one is taken")])
+            else:
+                fields[name] = value
+    if named is not None:
+        fields[named] = groups
+    return fields
+
+
+async def _form(request: Request, settings: Settings) -> Any:
+    """The parsed form, from a body that may not exceed its limit."""
+    replay = Request(request.scope, _receiver(limited(request, settings.max_body_bytes)))
+    parts = settings.max_pictures
+    try:
+        form = await replay.form(max_files=parts, max_fields=parts, max_part_size=2**20)
+    except HTTPException as error:
+        if error.detail.startswith("Too many"):
+            raise TooLargeError(f"more than {parts} files or {parts} fields in one form") from None
+        if "exceeded maximum size" in error.detail:
+            raise TooLargeError("a form field is larger than 1048576 bytes") from None
+        raise UnreadableBodyError(f"the form is broken: {error.detail}") from None
+    except (ValueError, KeyError, LookupError) as error:
+        raise UnreadableBodyError(f"the form is broken: {error}") from None
+    return _closing(form)
+
+
+class _closing:  # noqa: N801 -- reads as contextlib.closing does
+    def __init__(self, form: FormData) -> None:
+        self._form = form
+
+    async def __aenter__(self) -> FormData:
+        return self._form
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._form.close()
+
+
+def _receiver(chunks: Any) -> Any:
+    async def receive() -> dict[str, Any]:
+        chunk = await anext(chunks, None)
+        return {"type": "http.request", "body": chunk or b"", "more_body": chunk is not None}
+
+    return receive
+
+
+async def _bytes(value: UploadFile | str) -> bytes:
+    return value.encode() if isinstance(value, str) else await value.read()
+
+
+async def _operand(name: str, value: UploadFile | str, settings: Settings) -> Fields:
+    """A file is a picture; text is a JSON operand such as ``{"seed": 7}``."""
+    if isinstance(value, UploadFile):
+        return {"image": _picture(await value.read(), settings)}
+    try:
+        return _json(value.encode())
+    except UnreadableBodyError:
+        raise InvalidError(
+            [(f"#/{name}", 'send a file, or a JSON operand such as {"seed": 7}')]
+        ) from None
+
+
+def _picture(data: bytes, settings: Settings) -> bytes:
+    if len(data) > settings.max_picture_bytes:
+        raise TooLargeError(
+            f"a picture of {len(data)} bytes is over the limit of {settings.max_picture_bytes}"
+        )
+    return data
+
+
+def _npy(body: bytes, dim: int) -> npt.NDArray[np.float64]:
+    """A ``(N, dim)`` array of float16, 32 or 64."""
+    stream = io.BytesIO(body)
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version == (1, 0):
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+        elif version == (2, 0):
+            shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
+        else:
+            raise ValueError(f"version {version} is not read")
+    except (ValueError, SyntaxError, EOFError, struct.error, RecursionError, MemoryError) as error:
+        raise UnreadableBodyError(f"the body is not an .npy file: {error}") from None
+    if dtype.kind != "f" or dtype.itemsize not in (2, 4, 8):
+        raise InvalidError([("#/latents", f"dtype is {dtype}; send float16, float32 or float64")])
+    if len(shape) != 2 or shape[1] != dim:
+        raise InvalidError([("#/latents", f"shape is {shape}; this model takes (N, {dim})")])
+    data = body[stream.tell() :]
+    if len(data) != math.prod(shape) * dtype.itemsize:
+        raise UnreadableBodyError(
+            f"the .npy header promises shape {shape}, but {len(data)} bytes of data follow"
+        )
+    array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+    return array.astype(np.float64)

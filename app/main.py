@@ -1,0 +1,83 @@
+"""The application: settings in, ASGI out. Nothing is loaded on import."""
+
+import re
+import uuid
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app import errors
+from app.documentation import COMPONENTS
+from app.routes import router
+from app.service import Service
+from app.settings import Settings
+
+VERSION = "0.1.0"
+REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service as an ASGI application; models are loaded when it starts up."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.service = Service(settings)
+        await app.state.service.start()
+        yield
+        await app.state.service.stop()
+
+    app = FastAPI(
+        title="Lorgnette",
+        version=VERSION,
+        summary="The latent space of a variational autoencoder over HTTP",
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's page fetches its scripts from elsewhere
+        redoc_url=None,
+    )
+    app.include_router(router)
+    errors.install(app)
+    app.add_middleware(RequestId)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+class RequestId:
+    """Gives every request an id, the caller's if it is printable, and every answer the same."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI event stream."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        sent = dict(scope["headers"]).get(b"x-request-id", b"")
+        request_id = sent if REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex.encode()
+        scope["request_id"] = request_id.decode()
+
+        async def send_with_id(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's document with the schemas that the request bodies refer to."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, summary=app.summary, routes=app.routes
+        )
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        for model in COMPONENTS:
+            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= schema.pop("$defs", {})
+            schemas[model.__name__] = schema
+        app.openapi_schema = document
+    return app.openapi_schema

@@ -1,0 +1,276 @@
+"""The endpoints, a few lines each: read, validate, serve, answer."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app import answers, documentation, forms, schemas
+from app.answers import JSON, NPY, PNG, Answer
+from app.batcher import Timing
+from app.documentation import PICTURE, body, errors, shown
+from app.service import Drawn, Served, Service
+
+router = APIRouter()
+
+ModelName = Annotated[str | None, Query(description="One of the loaded models.")]
+Format = Annotated[str | None, Query(description="`png`, `json` or `npy`, in place of Accept.")]
+PICTURE_ERRORS = errors(400, 404, 405, 406, 413, 415, 422, 503)
+OPERANDS = {"a": {"image": PICTURE}, "b": {"seed": 7}}
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+async def _respond(
+    request: Request,
+    served: Served,
+    timing: Timing,
+    write: Callable[[], Answer],
+    **headers: str,
+) -> Response:
+    """Write the answer on an image thread and set the headers that every answer has."""
+    started = time.perf_counter()
+    answer = await _service(request).off_loop(write)
+    timing.png = time.perf_counter() - started
+    parts = (("queue", timing.queue), ("model", timing.model), ("png", timing.png))
+    headers |= {
+        "Lorgnette-Model": served.id,
+        "Server-Timing": ", ".join(f"{name};dur={1000 * s:.2f}" for name, s in parts),
+        "Vary": "Accept",
+    }
+    return Response(answer.body, headers=headers, media_type=answer.media_type)
+
+
+async def _pictures(
+    request: Request,
+    served: Served,
+    timing: Timing,
+    drawn: Sequence[Drawn],
+    media_type: str,
+    columns: int | None = None,
+    **headers: str,
+) -> Response:
+    def write() -> Answer:
+        if media_type == JSON:
+            return answers.pictures_as_json(served.id, drawn)
+        return answers.pictures_as_png(served.id, drawn, columns)
+
+    return await _respond(request, served, timing, write, **headers)
+
+
+def _chosen(request: Request, short_name: str | None, offered: Sequence[str]) -> str:
+    return answers.choose(request.headers.get("accept", ""), short_name, offered)
+
+
+@router.post(
+    "/encode",
+    responses={
+        200: {
+            **documentation.answer("Posteriors.", JSON, NPY, PNG, example=documentation.ENCODED),
+            "model": schemas.EncodeAnswer,
+        },
+        **PICTURE_ERRORS,
+    },
+    openapi_extra=body(schemas.EncodeRequest, {"image": [PICTURE]}, files=("image",), raw=True),
+)
+async def encode(request: Request, model: ModelName = None, format: Format = None) -> Response:  # noqa: A002
+    """Mean and log-variance of each picture; as PNG, the reconstructions."""
+    service, timing = _service(request), Timing()
+    served = service.model(model)
+    media_type = _chosen(request, format, (JSON, NPY, PNG))
+    fields = await forms.read(request, service.settings, raw="image")
+    if media_type == PNG:
+        copy = forms.validate(schemas.ReconstructRequest, fields)
+        drawn = await service.reconstruct(served, copy, timing)
+        return await _pictures(request, served, timing, drawn, PNG)
+    posteriors = await service.encode(served, forms.validate(schemas.EncodeRequest, fields), timing)
+
+    def write() -> Answer:
+        if media_type == NPY:
+            return answers.posteriors_as_npy(posteriors)
+        return answers.posteriors_as_json(served.id, posteriors)
+
+    return await _respond(request, served, timing, write)
+
+
+@router.post(
+    "/decode",
+    responses={200: documentation.answer("The pictures.", PNG, JSON), **PICTURE_ERRORS},
+    openapi_extra=documentation.with_npy(
+        body(schemas.DecodeRequest, {"latents": [[0.12, -0.7, 1.03]]})
+    ),
+)
+async def decode(request: Request, model: ModelName = None, format: Format = None) -> Response:  # noqa: A002
+    """The picture of each latent."""
+    service, timing = _service(request), Timing()
+    served = service.model(model)
+    media_type = _chosen(request, format, (PNG, JSON))
+    fields = await forms.read_latents(request, service.settings, served.dim)
+    wanted = forms.validate(schemas.DecodeRequest, fields)
+    drawn = await service.decode(served, wanted, timing)
+    return await _pictures(request, served, timing, drawn, media_type)
+
+
+@router.post(
+    "/reconstruct",
+    responses={200: documentation.answer("The copies.", PNG, JSON), **PICTURE_ERRORS},
+    openapi_extra=body(
+        schemas.ReconstructRequest,
+        {"image": [PICTURE], "compare": True},
+        files=("image",),
+        raw=True,
+    ),
+)
+async def reconstruct(
+    request: Request,
+    model: ModelName = None,
+    format: Format = None,  # noqa: A002
+) -> Response:
+    """Each picture through the latent space and back."""
+    service, timing = _service(request), Timing()
+    served = service.model(model)
+    media_type = _chosen(request, format, (PNG, JSON))
+    fields = await forms.read(request, service.settings, raw="image")
+    wanted = forms.validate(schemas.ReconstructRequest, fields)
+    drawn = await service.reconstruct(served, wanted, timing)
+    columns = 2 if wanted.compare else None
+    return await _pictures(request, served, timing, drawn, media_type, columns)
+
+
+@router.post(
+    "/sample",
+    responses={200: documentation.answer("The samples.", PNG, JSON), **PICTURE_ERRORS},
+    openapi_extra=body(schemas.SampleRequest, {"n": 6, "seed": 1}, required=False),
+)
+async def sample(request: Request, model: ModelName = None, format: Format = None) -> Response:  # noqa: A002
+    """New pictures, drawn from the prior; the same seed gives the same picture."""
+    service, timing = _service(request), Timing()
+    served = service.model(model)
+    media_type = _chosen(request, format, (PNG, JSON))
+    fields = await forms.read(request, service.settings)
+    wanted = forms.validate(schemas.SampleRequest, fields)
+    seed, drawn = await service.sample(served, wanted, timing)
+    headers = {"Lorgnette-Seed": str(seed)}
+    return await _pictures(request, served, timing, drawn, media_type, **headers)
+
+
+@router.post(
+    "/interpolate",
+    responses={200: documentation.answer("The path, as one row.", PNG, JSON), **PICTURE_ERRORS},
+    openapi_extra=body(
+        schemas.InterpolateRequest,
+        {"start": {"image": PICTURE}, "end": {"seed": 7}, "steps": 8},
+        files=("start", "end"),
+    ),
+)
+async def interpolate(
+    request: Request,
+    model: ModelName = None,
+    format: Format = None,  # noqa: A002
+) -> Response:
+    """A smooth path from one operand to another, both ends included."""
+    service, timing = _service(request), Timing()
+    served = service.model(model)
+    media_type = _chosen(request, format, (PNG, JSON))
+    fields = await forms.read(request, service.settings, operands=("start", "end"))
+    wanted = forms.validate(schemas.InterpolateRequest, fields)
+    drawn = await service.interpolate(served, wanted, timing)
+    return await _pictures(request, served, timing, drawn, media_type, len(drawn))
+
+
+@router.post(
+    "/arithmetic",
+    responses={200: documentation.answer("The picture.", PNG, JSON), **PICTURE_ERRORS},
+    openapi_extra=body(
+        schemas.ArithmeticRequest,
+        {"expression": "a - b + 1.5*glasses", "operands": OPERANDS},
+        files=("a", "b"),
+    ),
+)
+async def arithmetic(
+    request: Request,
+    model: ModelName = None,
+    format: Format = None,  # noqa: A002
+) -> Response:
+    """The picture of a sum such as ``men - women + her`` or ``me + 1.5*glasses``."""
+    service, timing = _service(request), Timing()
+    served = service.model(model)
+    media_type = _chosen(request, format, (PNG, JSON))
+    fields = await forms.read(request, service.settings, named="operands")
+    wanted = forms.validate(schemas.ArithmeticRequest, fields)
+    drawn = await service.arithmetic(served, wanted, timing)
+    return await _pictures(request, served, timing, [drawn], media_type)
+
+
+@router.get(
+    "/directions",
+    responses={**shown("The directions.", documentation.DIRECTIONS), **errors(404, 405)},
+)
+async def directions(request: Request, model: ModelName = None) -> schemas.DirectionsAnswer:
+    """The named directions of a model, for use in expressions."""
+    served = _service(request).model(model)
+    named = [
+        schemas.DirectionOut(
+            name=name,
+            meaning=d.meaning,
+            scale=float(d.vector.norm()),
+            method=d.method,
+            count=d.count,
+        )
+        for name, d in served.checkpoint.directions.items()
+    ]
+    return schemas.DirectionsAnswer(model=served.id, directions=named)
+
+
+@router.get(
+    "/models", responses={**shown("The models.", {"models": [documentation.MODEL]}), **errors(405)}
+)
+async def models(request: Request) -> schemas.ModelsAnswer:
+    """What is loaded, the default first."""
+    service = _service(request)
+    return schemas.ModelsAnswer(models=[_about(service, served) for served in service.models])
+
+
+@router.get(
+    "/models/{name}", responses={**shown("The model.", documentation.MODEL), **errors(404, 405)}
+)
+async def one_model(request: Request, name: str) -> schemas.ModelOut:
+    """What is known about one loaded model."""
+    service = _service(request)
+    return _about(service, service.model(name))
+
+
+@router.get("/health/live", responses={**shown("It lives.", {"status": "live"}), **errors(405)})
+async def live() -> schemas.Health:
+    """The process answers."""
+    return schemas.Health(status="live")
+
+
+@router.get(
+    "/health/ready", responses={**shown("It is ready.", {"status": "ready"}), **errors(405, 503)}
+)
+async def ready(request: Request) -> schemas.Health:
+    """Every model has just decoded a canary."""
+    await _service(request).canary()
+    return schemas.Health(status="ready")
+
+
+def _about(service: Service, served: Served) -> schemas.ModelOut:
+    checkpoint = served.checkpoint
+    config: dict[str, Any] = vars(checkpoint.model.config)
+    return schemas.ModelOut(
+        name=served.name,
+        id=served.id,
+        sha256=checkpoint.sha256,
+        device=str(service.device),
+        config=config,
+        parameters=sum(p.numel() for p in checkpoint.model.parameters()),
+        labels=checkpoint.labels,
+        directions=list(checkpoint.directions),
+        metrics=checkpoint.metrics,
+        provenance=checkpoint.provenance,
+    )

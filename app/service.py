@@ -1,0 +1,357 @@
+"""What each endpoint does: latent operations composed from two batched primitives."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from app import expression, images
+from app.batcher import Batcher, Timing
+from app.embedded import Embedded
+from app.engine import Engine, Pixels, Posterior, choose_device
+from app.schemas import (
+    MAX_SEED,
+    ArithmeticRequest,
+    DecodeRequest,
+    EncodeRequest,
+    InterpolateRequest,
+    Operand,
+    Reading,
+    ReconstructRequest,
+    SampleRequest,
+)
+from app.settings import Settings
+from vae import checkpoint, latent
+from vae.checkpoint import Checkpoint
+
+R = TypeVar("R")
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class UnknownModelError(Exception):
+    """No loaded model has this name."""
+
+
+class OperandError(Exception):
+    """A request whose operands do not fit the model or the expression.
+
+    Attributes:
+        pointer: to the field at fault.
+    """
+
+    def __init__(self, pointer: str, detail: str) -> None:
+        super().__init__(detail)
+        self.pointer = pointer
+
+
+class TooManyPicturesError(Exception):
+    """More pictures or latents in one request than are taken."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model that is loaded, with its two batched primitives."""
+
+    name: str
+    checkpoint: Checkpoint
+    encoder: Batcher[Pixels, Posterior]
+    decoder: Batcher[Tensor, Pixels]
+
+    @property
+    def id(self) -> str:
+        """``NAME@SHA256-12``."""
+        return f"{self.name}@{self.checkpoint.sha256[:12]}"
+
+    @property
+    def dim(self) -> int:
+        """Length of a latent."""
+        return self.checkpoint.model.config.latent_dim
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """An outgoing picture, uint8 ``(S, S, C)``, with the latent ``(D,)`` it is the decode of."""
+
+    pixels: Pixels
+    latent: Tensor
+    seed: int | None = None
+
+
+class Service:
+    """The loaded models and the threads they share; one async method an endpoint."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.device = choose_device(settings.device)
+        self._models: dict[str, Served] = {}
+        self._model_thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._image_threads = ThreadPoolExecutor(settings.image_threads, thread_name_prefix="image")
+
+    async def start(self) -> None:
+        """Load and warm up every model.
+
+        Raises:
+            CheckpointError: if a checkpoint cannot be used.
+        """
+        gate = asyncio.Lock()
+        loop = asyncio.get_running_loop()
+        for place in self.settings.models:
+            path = Path(place)
+            file = path / "model.safetensors" if path.suffix != ".safetensors" else path
+            name = path.stem
+            loaded, engine = await loop.run_in_executor(self._model_thread, self._load, file)
+
+            self._models[name] = Served(
+                name,
+                loaded,
+                self._batcher(engine.encode_many, gate),
+                self._batcher(engine.decode_many, gate),
+            )
+
+    def _load(self, file: Path) -> tuple[Checkpoint, Engine]:
+        if self.settings.model_threads:
+            torch.set_num_threads(self.settings.model_threads)
+        loaded = checkpoint.load(file)
+        engine = Engine(loaded, self.device, self.settings.deterministic)
+        engine.warm_up(self.settings.max_batch)
+        return loaded, engine
+
+    def _batcher(self, work: Callable[[list[T]], list[U]], gate: asyncio.Lock) -> Batcher[T, U]:
+        settings = self.settings
+        return Batcher(work, self._model_thread, gate, settings.max_batch, settings.max_queue)
+
+    async def stop(self) -> None:
+        """Finish what was accepted, then let the threads go."""
+        for served in self._models.values():
+            await served.encoder.close()
+            await served.decoder.close()
+        self._image_threads.shutdown()
+        self._model_thread.shutdown()
+
+    @property
+    def models(self) -> list[Served]:
+        """The loaded models, the default first."""
+        return list(self._models.values())
+
+    def model(self, name: str | None) -> Served:
+        """The model of this name, or the default.
+
+        Raises:
+            UnknownModelError: if there is none.
+        """
+        if name is None:
+            return self.models[0]
+        if name not in self._models:
+            raise UnknownModelError(f"no model {name!r}; loaded are {', '.join(self._models)}")
+        return self._models[name]
+
+    async def off_loop(self, work: Callable[[], R]) -> R:
+        """Run what takes milliseconds on an image thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._image_threads, work)
+
+    async def canary(self) -> None:
+        """Decode the prior mean of every model, as any request would be."""
+        for served in self.models:
+            await served.decoder.run([served.checkpoint.statistics.mean])
+
+    async def encode(
+        self, served: Served, request: EncodeRequest, timing: Timing
+    ) -> list[Posterior]:
+        """The posterior of each picture; always from the pixels, never from what they carry."""
+        self._check_count(len(request.image))
+        pictures = await self._read(served, request.image, request)
+        return await served.encoder.run([p.pixels for p in pictures], timing)
+
+    async def decode(self, served: Served, request: DecodeRequest, timing: Timing) -> list[Drawn]:
+        """The picture of each latent."""
+        self._check_count(len(request.latents))
+        latents = [
+            _checked(values, served.dim, f"#/latents/{i}")
+            for i, values in enumerate(request.latents)
+        ]
+        return await self._draw(served, latents, timing)
+
+    async def reconstruct(
+        self, served: Served, request: ReconstructRequest, timing: Timing
+    ) -> list[Drawn]:
+        """Each picture through the latent space and back; with ``compare``, after its original."""
+        self._check_count(len(request.image))
+        pictures = await self._read(served, request.image, request)
+        latents = await self._latents(served, pictures, request, timing)
+        drawn = await self._draw(served, latents, timing)
+        if not request.compare:
+            return drawn
+        pairs = zip(pictures, drawn, strict=True)
+        return [d for p, copy in pairs for d in (Drawn(p.pixels, copy.latent), copy)]
+
+    async def sample(
+        self, served: Served, request: SampleRequest, timing: Timing
+    ) -> tuple[int, list[Drawn]]:
+        """Pictures drawn from the prior, and the seed of the first."""
+        seed = request.seed
+        if seed is None:
+            seed = secrets.randbelow(MAX_SEED - request.n + 1)
+        seeds = range(seed, seed + request.n)
+        noise = latent.normal(seeds, served.dim)
+        if request.prior == "fitted":
+            z = served.checkpoint.statistics.draw(noise, request.temperature)
+        else:
+            z = request.temperature * noise
+        drawn = await self._draw(served, list(z), timing)
+        return seed, [replace(d, seed=s) for d, s in zip(drawn, seeds, strict=True)]
+
+    async def interpolate(
+        self, served: Served, request: InterpolateRequest, timing: Timing
+    ) -> list[Drawn]:
+        """The path between two operands, both ends included."""
+        self._check_count(request.steps)
+        named = [("#/start", request.start), ("#/end", request.end)]
+        (start, end), _ = await self._operands(served, named, request, timing)
+        z = latent.path(start, end, request.steps, request.method)
+        return await self._draw(served, list(z), timing)
+
+    async def arithmetic(self, served: Served, request: ArithmeticRequest, timing: Timing) -> Drawn:
+        """The decode of a weighted sum of named means and directions."""
+        terms = expression.parse(request.expression)
+        used = {term.name for term in terms}
+        for name in request.operands:
+            if name not in used:
+                raise OperandError(f"#/operands/{name}", f"the expression does not use {name!r}")
+        directions = served.checkpoint.directions
+        for name in used:
+            if name not in request.operands and name not in directions:
+                known = ", ".join(directions) or "none"
+                raise OperandError(
+                    "#/expression",
+                    f"{name!r} is neither an operand that was sent nor a direction of this model "
+                    f"(directions: {known})",
+                )
+        named = [
+            (f"#/operands/{name}/{i}", operand)
+            for name, group in request.operands.items()
+            for i, operand in enumerate(group)
+        ]
+        self._check_count(max(1, len(named)))
+        kept = _kept_operand(terms, request) if request.preserve else None
+        latents, pictures = await self._operands(served, named, request, timing)
+        groups = dict.fromkeys(request.operands, torch.zeros(served.dim))
+        for (pointer, _), z in zip(named, latents, strict=True):
+            name = pointer.split("/")[2]
+            groups[name] = groups[name] + z / len(request.operands[name])
+        values = [groups.get(t.name, None) for t in terms]
+        vectors = [
+            directions[t.name].vector if v is None else v
+            for t, v in zip(terms, values, strict=True)
+        ]
+        total = latent.weighted_sum([t.weight for t in terms], vectors)
+        if kept is None:
+            return (await self._draw(served, [total], timing))[0]
+        edited, plain = await self._draw(served, [total, groups[kept]], timing)
+        original = pictures[f"#/operands/{kept}/0"]
+        pixels = await self.off_loop(
+            lambda: _preserve(edited.pixels, plain.pixels, original, request.preserve)
+        )
+        return Drawn(pixels, total)
+
+    def _check_count(self, count: int) -> None:
+        limit = self.settings.max_pictures
+        if count > limit:
+            raise TooManyPicturesError(f"{count} pictures or latents; one request takes {limit}")
+
+    async def _read(
+        self, served: Served, files: Sequence[bytes], reading: Reading
+    ) -> list[images.Picture]:
+        config = served.checkpoint.model.config
+
+        def read(data: bytes) -> Callable[[], images.Picture]:
+            limit = self.settings.max_picture_pixels
+            return lambda: images.read(data, config.size, config.channels, reading.fit, limit)
+
+        return list(await asyncio.gather(*(self.off_loop(read(data)) for data in files)))
+
+    async def _latents(
+        self,
+        served: Served,
+        pictures: Sequence[images.Picture],
+        reading: Reading,
+        timing: Timing,
+    ) -> list[Tensor]:
+        """The latent of each picture: the one it carries, or its encoded mean."""
+        carried = [
+            _origin(served, picture.origin) if reading.embedded else None for picture in pictures
+        ]
+        unknown = [p.pixels for p, c in zip(pictures, carried, strict=True) if c is None]
+        encoded = iter(await served.encoder.run(unknown, timing) if unknown else [])
+        return [next(encoded).mean[0] if c is None else c for c in carried]
+
+    async def _operands(
+        self,
+        served: Served,
+        named: Sequence[tuple[str, Operand]],
+        reading: Reading,
+        timing: Timing,
+    ) -> tuple[list[Tensor], dict[str, Pixels]]:
+        """The latent of each operand in order, and the pixels of those that are pictures."""
+        latents: dict[str, Tensor] = {}
+        files: dict[str, bytes] = {}
+        for pointer, operand in named:
+            if operand.image is not None:
+                files[pointer] = operand.image
+            elif operand.latent is not None:
+                latents[pointer] = _checked(operand.latent, served.dim, f"{pointer}/latent")
+            elif operand.seed is not None:
+                noise = latent.normal([operand.seed], served.dim)
+                latents[pointer] = served.checkpoint.statistics.draw(noise)[0]
+        pictures = await self._read(served, list(files.values()), reading)
+        encoded = await self._latents(served, pictures, reading, timing)
+        latents |= zip(files, encoded, strict=True)
+        pixels = {k: p.pixels for k, p in zip(files, pictures, strict=True)}
+        return [latents[pointer] for pointer, _ in named], pixels
+
+    async def _draw(self, served: Served, latents: list[Tensor], timing: Timing) -> list[Drawn]:
+        pictures = await served.decoder.run(latents, timing)
+        return [Drawn(p, z) for p, z in zip(pictures, latents, strict=True)]
+
+
+def _origin(served: Served, origin: Embedded | None) -> Tensor | None:
+    """The latent that a picture of this very model carries, checked like any other."""
+    if origin is None or origin.model != served.id:
+        return None
+    try:
+        return _checked(origin.latent.tolist(), served.dim, "")
+    except OperandError:
+        return None
+
+
+def _checked(values: list[float], dim: int, pointer: str) -> Tensor:
+    if len(values) != dim:
+        raise OperandError(pointer, f"the latent has {len(values)} values; this model has {dim}")
+    tensor = torch.tensor(values, dtype=torch.float32)
+    if not tensor.isfinite().all():
+        raise OperandError(pointer, "the latent holds NaN or infinity")
+    return tensor
+
+
+def _kept_operand(terms: Sequence[expression.Term], request: ArithmeticRequest) -> str:
+    """The name whose picture ``preserve`` keeps: the first single picture with positive weight."""
+    for term in terms:
+        group = request.operands.get(term.name, [])
+        if term.weight > 0 and len(group) == 1 and group[0].image is not None:
+            return term.name
+    raise OperandError(
+        "#/preserve", "preserve needs a name with positive weight that is one picture"
+    )
+
+
+def _preserve(edited: Pixels, plain: Pixels, original: Pixels, share: float) -> Pixels:
+    """``decode(z') + share * (x - decode(z))``, rounded and cut to 0..255."""
+    lost = original.astype(np.float32) - plain.astype(np.float32)
+    return (edited + share * lost).round().clip(0, 255).astype(np.uint8)

@@ -1,0 +1,76 @@
+"""All settings, read from the environment once and handed on."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Each field is set by the environment variable ``LORGNETTE_`` plus its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="LORGNETTE_", frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    models: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("models/avatars",),
+        min_length=1,
+        description=(
+            "Checkpoints to serve, separated by commas: folders that hold `model.safetensors`, or "
+            "`.safetensors` files. A model is named after its folder or file; the first is the "
+            "default."
+        ),
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where models run; `auto` takes CUDA when there is a device."
+    )
+    deterministic: bool = Field(
+        False,
+        description=(
+            "Run every picture as a batch of one, so that the same request gives the same bytes "
+            "whatever else is served at the time. Slower under load."
+        ),
+    )
+    max_batch: int = Field(16, ge=1, le=1024, description="Most pictures in one model call.")
+    max_queue: int = Field(
+        512, ge=1, description="Most pictures waiting for the encoder, and for the decoder."
+    )
+    model_threads: int = Field(
+        0, ge=0, description="CPU threads of one model call; 0 leaves it to PyTorch."
+    )
+    image_threads: int = Field(
+        2, ge=1, le=256, description="Threads that read pictures and write PNGs."
+    )
+    max_body_bytes: int = Field(32 * 2**20, ge=1, description="Largest request body, in bytes.")
+    max_picture_bytes: int = Field(
+        16 * 2**20, ge=1, description="Largest single picture as sent, in bytes."
+    )
+    max_picture_pixels: int = Field(
+        40_000_000, ge=1, description="Most pixels (width times height) of a picture sent."
+    )
+    max_pictures: int = Field(
+        64, ge=1, le=4096, description="Most pictures or latents in one request."
+    )
+    shutdown_seconds: int = Field(
+        30, ge=0, description="On SIGTERM, seconds that accepted requests are given to finish."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe level that is logged."
+    )
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @model_validator(mode="after")
+    def _queue_holds_a_request(self) -> Self:
+        if self.max_queue < self.max_pictures:
+            raise ValueError(
+                f"max_queue ({self.max_queue}) must hold one whole request of "
+                f"max_pictures ({self.max_pictures})"
+            )
+        return self
