@@ -59,4 +59,4 @@ def read(text: object, pixels: npt.NDArray[np.uint8]) -> Embedded | None:
 
 
 def _checksum(pixels: npt.NDArray[np.uint8]) -> int:
-    return zlib.crc32(np.ascontiguousarray(pixels))
+    return zlib.crc32(np.ascontiguousarray(pixels).data)

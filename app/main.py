@@ -15,8 +15,8 @@ from app.documentation import COMPONENTS
 from app.routes import router
 from app.service import Service
 from app.settings import Settings
+from vae import __version__
 
-VERSION = "0.1.0"
 REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
 
@@ -32,7 +32,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(
         title="Lorgnette",
-        version=VERSION,
+        version=__version__,
         summary="The latent space of a variational autoencoder over HTTP",
         lifespan=lifespan,
         docs_url=None,  # FastAPI's page fetches its scripts from elsewhere

@@ -30,14 +30,15 @@ async def _respond(
     served: Served,
     timing: Timing,
     write: Callable[[], Answer],
-    **headers: str,
+    headers: dict[str, str],
 ) -> Response:
     """Write the answer on an image thread and set the headers that every answer has."""
     started = time.perf_counter()
     answer = await _service(request).off_loop(write)
     timing.png = time.perf_counter() - started
     parts = (("queue", timing.queue), ("model", timing.model), ("png", timing.png))
-    headers |= {
+    headers = {
+        **headers,
         "Lorgnette-Model": served.id,
         "Server-Timing": ", ".join(f"{name};dur={1000 * s:.2f}" for name, s in parts),
         "Vary": "Accept",
@@ -52,14 +53,15 @@ async def _pictures(
     drawn: Sequence[Drawn],
     media_type: str,
     columns: int | None = None,
-    **headers: str,
+    seed: int | None = None,
 ) -> Response:
     def write() -> Answer:
         if media_type == JSON:
             return answers.pictures_as_json(served.id, drawn)
         return answers.pictures_as_png(served.id, drawn, columns)
 
-    return await _respond(request, served, timing, write, **headers)
+    headers = {} if seed is None else {"Lorgnette-Seed": str(seed)}
+    return await _respond(request, served, timing, write, headers)
 
 
 def _chosen(request: Request, short_name: str | None, offered: Sequence[str]) -> str:
@@ -94,7 +96,7 @@ async def encode(request: Request, model: ModelName = None, format: Format = Non
             return answers.posteriors_as_npy(posteriors)
         return answers.posteriors_as_json(served.id, posteriors)
 
-    return await _respond(request, served, timing, write)
+    return await _respond(request, served, timing, write, {})
 
 
 @router.post(
@@ -154,8 +156,7 @@ async def sample(request: Request, model: ModelName = None, format: Format = Non
     fields = await forms.read(request, service.settings)
     wanted = forms.validate(schemas.SampleRequest, fields)
     seed, drawn = await service.sample(served, wanted, timing)
-    headers = {"Lorgnette-Seed": str(seed)}
-    return await _pictures(request, served, timing, drawn, media_type, **headers)
+    return await _pictures(request, served, timing, drawn, media_type, seed=seed)
 
 
 @router.post(

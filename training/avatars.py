@@ -22,6 +22,8 @@ import resvg_py
 SIZE = 256  # pixels a side
 VIEW_BOX = "32 18 200 200"  # the head and shoulders within the drawing's 264 x 280 units
 
+LICENCE = "drawn by Lorgnette with the python-avatars package (MIT licence)"
+
 FRAMES = {
     "round": "ROUND",
     "square": "PRESCRIPTION_2",
@@ -40,10 +42,27 @@ FRAME_COLORS = {
 }
 DRAWN_FRAME_COLORS = ("#252C2F", "#D6EAF2", "#F4F4F4")  # what the package draws the frames in
 
-SHORT_HAIR = (
-    "none short_flat short_round short_waved short_curly caesar sides shaggy pompadour".split()
-)
-LONG_HAIR = "bob bun curly long_not_too_long straight_strand mia_wallace fro loose_hair".split()
+SHORT_HAIR = [
+    "none",
+    "short_flat",
+    "short_round",
+    "short_waved",
+    "short_curly",
+    "caesar",
+    "sides",
+    "shaggy",
+    "pompadour",
+]
+LONG_HAIR = [
+    "bob",
+    "bun",
+    "curly",
+    "long_not_too_long",
+    "straight_strand",
+    "mia_wallace",
+    "fro",
+    "loose_hair",
+]
 HAIR_COLORS = {
     "black": "#2C1B18",
     "dark_brown": "#4A312C",
@@ -61,12 +80,12 @@ SKINS = {
     "brown": "#AE5D29",
     "dark": "#614335",
 }
-BEARDS = "beard_light beard_medium beard_magestic moustache_magnum".split()
-SMILES = "smile twinkle big_smile default".split()
-OTHER_MOUTHS = "serious sad concerned".split()
-EYES = "default happy side".split()
-EYEBROWS = "default raised_excited flat_natural".split()
-CLOTHES = "shirt_crew_neck shirt_v_neck hoodie collar_sweater blazer_shirt".split()
+BEARDS = ["beard_light", "beard_medium", "beard_magestic", "moustache_magnum"]
+SMILES = ["smile", "twinkle", "big_smile", "default"]
+OTHER_MOUTHS = ["serious", "sad", "concerned"]
+EYES = ["default", "happy", "side"]
+EYEBROWS = ["default", "raised_excited", "flat_natural"]
+CLOTHES = ["shirt_crew_neck", "shirt_v_neck", "hoodie", "collar_sweater", "blazer_shirt"]
 CLOTHES_COLORS = {
     "black": "#262E33",
     "blue": "#5199E4",
@@ -239,6 +258,7 @@ def render(out: Path, train: int, test: int, seed: int, workers: int | None) -> 
         for done, (name, data) in enumerate(zip(names, pictures, strict=True), start=1):
             (out / name).write_bytes(data)
             yield done
+    (out / "licence.txt").write_text(LICENCE + "\n")
     with (out / "manifest.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "split", *(f.name for f in fields(Portrait))])

@@ -218,7 +218,7 @@ def _class_folders(path: Path) -> Iterator[Entry]:
 
 
 def _celeba(path: Path) -> Iterator[Entry]:
-    """torchvision's CelebA with its 40 attributes; the folder is the parent of ``celeba``."""
+    """Torchvision's CelebA with its 40 attributes; the folder is the parent of ``celeba``."""
     for split, test in (("train", False), ("test", True)):
         data = _open(datasets.CelebA, path, split=split, target_type="attr")
         names = [n for n in data.attr_names if n]
@@ -250,7 +250,9 @@ def _open(kind: Any, path: Path, **options: Any) -> Any:
     try:
         return kind(str(path), download=False, **options)
     except RuntimeError as error:
-        raise DataError(f"{path}: torchvision does not find {kind.__name__} there: {error}") from None
+        raise DataError(
+            f"{path}: torchvision does not find {kind.__name__} there: {error}"
+        ) from None
 
 
 def _one_hot(classes: Sequence[str], label: int) -> dict[str, float]:

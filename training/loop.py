@@ -1,8 +1,8 @@
 """The training loop: steps that can be cut off anywhere and go on from the last save.
 
-Nothing random is kept between steps. The order of an epoch is drawn from (seed, epoch) and the noise
-of a step from (seed, step), so a run that was killed and started again ends where an unbroken one
-does.
+Nothing random is kept between steps. The order of an epoch is drawn from (seed, epoch) and the
+noise of a step from (seed, step), so a run that was killed and started again ends where an unbroken
+one does.
 """
 
 import hashlib
@@ -117,7 +117,7 @@ class Trainer:
 
     def averaged_model(self) -> VAE:
         """The weights to keep, in eval mode: their moving average, or the last ones without EMA."""
-        model = VAE(self.recipe.model).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model: VAE = VAE(self.recipe.model).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         model.load_state_dict(self.averaged if self.recipe.ema else self.model.state_dict())
         return model.eval()
 

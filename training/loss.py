@@ -24,12 +24,12 @@ class LossConfig:
         weight: of the reconstruction term.
         beta: of the KL term (Higgins et al., "beta-VAE", 2017), reached after the warm-up.
         kl_warmup: share of the training over which beta rises linearly from zero.
-        free_bits: nats a latent dimension may carry at no cost (Kingma et al., "Improved Variational
-            Inference with Inverse Autoregressive Flow", 2016, appendix C.8).
+        free_bits: nats a latent dimension may carry at no cost (Kingma et al., "Improved
+            Variational Inference with Inverse Autoregressive Flow", 2016, appendix C.8).
         edges: weight of the squared errors of horizontal and vertical differences, within the
             reconstruction term; they count thin lines that squared error hardly sees.
-        band: ``(top, bottom, weight)``: rows between these shares of the height weigh this much more;
-            for aligned faces, where the eyes are.
+        band: ``(top, bottom, weight)``: rows between these shares of the height weigh this much
+            more; for aligned faces, where the eyes are.
     """
 
     reconstruction: Reconstruction = "mse"
@@ -86,7 +86,9 @@ class Loss(nn.Module):
         distortion, weighted = self._distortion(model, raw, x)
         kl = posterior.kl_per_dimension()
         rate = kl.sum(1).mean()
-        charged = kl.mean(0).clamp_min(self.config.free_bits).sum() if self.config.free_bits else rate
+        charged = (
+            kl.mean(0).clamp_min(self.config.free_bits).sum() if self.config.free_bits else rate
+        )
         warmup = self.config.kl_warmup
         beta = self.config.beta * (min(1.0, progress / warmup) if warmup else 1.0)
         objective = (self.config.weight * weighted + beta * charged) / x[0].numel()

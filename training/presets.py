@@ -1,10 +1,13 @@
-"""What to train and how: one frozen recipe a preset, any field of which the command line can set."""
+"""What to train and how: one frozen recipe a preset; the command line can change it."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from training.data import Source
 from training.loss import LossConfig
 from vae.model import VAEConfig
+
+Preset = Literal["mnist", "fashion", "book", "avatars", "faces"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Recipe:
     seed: int = 0
 
 
-PRESETS = {
+PRESETS: dict[Preset, Recipe] = {
     "mnist": Recipe(
         model=VAEConfig("mlp", channels=1, size=28, latent_dim=20, output="sigmoid"),
         loss=LossConfig("bce"),

@@ -31,8 +31,8 @@ class Checkpoint:
         model: in eval mode, float32, on the CPU.
         statistics: of the encoded means, for the fitted prior.
         directions: named edits.
-        sigma: scale of the Gaussian around a reconstruction, in pixel units of [0, 1], fitted to the
-            training residuals; None where pixels are Bernoulli (binary cross-entropy).
+        sigma: scale of the Gaussian around a reconstruction, in pixel units of [0, 1], fitted to
+            the training residuals; None where pixels are Bernoulli (binary cross-entropy).
         labels: names of the labels known in training.
         metrics: figures of the last evaluation.
         provenance: data name and hash, licence, command, code and library versions.
@@ -118,6 +118,17 @@ def load(path: Path) -> Checkpoint:
         return _rebuild(tensors, metadata, digest.hexdigest())
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
+
+
+def stored_dtype(path: Path) -> torch.dtype:
+    """The type in which the weights of a checkpoint file are stored."""
+    with safe_open(path, framework="pt") as reader:
+        kinds = {
+            reader.get_tensor(name).dtype
+            for name in reader.keys()  # noqa: SIM118
+            if name.startswith("model.")
+        }
+    return torch.float16 if torch.float16 in kinds else torch.float32
 
 
 def _rebuild(tensors: dict[str, Tensor], metadata: dict[str, str], sha256: str) -> Checkpoint:

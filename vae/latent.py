@@ -27,9 +27,10 @@ class LatentStatistics:
         """
         covariance = self.covariance.double()
         jitter = 1e-6 * covariance.diagonal().mean().clamp_min(1e-12)
-        return torch.linalg.cholesky(
+        factor: Tensor = torch.linalg.cholesky(
             covariance + jitter * torch.eye(len(covariance), dtype=torch.float64)
-        ).float()
+        )
+        return factor.float()
 
     def draw(self, noise: Tensor, temperature: float = 1.0) -> Tensor:
         """``mean + temperature * L @ noise``: standard normal rows ``(N, D)`` to prior draws.
@@ -113,5 +114,5 @@ def regressed_directions(means: Tensor, labels: Tensor) -> Tensor:
     the answer ``(K, D)`` is free of the other labels' share.
     """
     design = torch.cat([torch.ones(len(labels), 1), labels], dim=1).double()
-    solution = torch.linalg.lstsq(design, means.double(), driver="gelsd").solution
+    solution: Tensor = torch.linalg.lstsq(design, means.double(), driver="gelsd").solution
     return solution[1:].float()

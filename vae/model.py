@@ -55,7 +55,12 @@ class VAEConfig:
         numbers = (self.size, self.latent_dim, self.hidden, self.patch, self.blocks, *self.widths)
         if any(not isinstance(n, int) or isinstance(n, bool) for n in numbers):
             raise ValueError("sizes, widths and counts must be whole numbers")
-        if self.latent_dim < 1 or self.hidden < 1 or self.blocks < 0 or min(self.widths, default=0) < 1:
+        if (
+            self.latent_dim < 1
+            or self.hidden < 1
+            or self.blocks < 0
+            or min(self.widths, default=0) < 1
+        ):
             raise ValueError("latent_dim, hidden and widths must be at least 1, blocks at least 0")
         expected = {"mlp": (1, self.size), "conv28": (1, 28), "book": (3, 256)}
         if (self.channels, self.size) != expected.get(self.family, (self.channels, self.size)):

@@ -6,7 +6,6 @@ maps latents ``(N, D)`` to logits ``(N, C, S, S)``; ``vae.model`` turns logits i
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -100,11 +99,11 @@ def residual(
 ) -> tuple[nn.Module, nn.Module]:
     """Residual levels between a space-to-depth stem and a pixel-shuffle head.
 
-    Nothing is computed at full resolution: the stem folds ``patch`` x ``patch`` pixels into channels
-    and each further level halves the grid, so the work lies in dense convolutions of many channels
-    on small grids, which CPUs and GPUs alike do well. There is no normalisation layer; each block
-    starts as the identity (its last convolution is zero), as in Child, "Very Deep VAEs", 2021. So a
-    picture never depends on its batch, in training either.
+    Nothing is computed at full resolution: the stem folds ``patch`` x ``patch`` pixels into
+    channels and each further level halves the grid, so the work lies in dense convolutions
+    of many channels on small grids, which CPUs and GPUs alike do well. There is no normalisation
+    layer; each block starts as the identity (its last convolution is zero), as in Child, "Very Deep
+    VAEs", 2021. So a picture never depends on its batch, in training either.
 
     7,203,008 parameters at 3x256x256 with 128 latents, patch 4, widths 32, 96, 160, 224 and one
     block a level.
@@ -167,5 +166,3 @@ def _bias(layer: nn.Conv2d) -> Tensor:
 def parameter_count(module: nn.Module) -> int:
     """How many trainable numbers a module holds."""
     return sum(p.numel() for p in module.parameters())
-
-

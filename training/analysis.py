@@ -1,0 +1,110 @@
+"""What a trained encoder makes of a data set: latent statistics, directions, residual scale."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.data import Dataset
+from vae.latent import Direction, LatentStatistics, group_direction, regressed_directions
+from vae.model import VAE
+from vae.pixels import to_float
+
+BATCH = 32
+
+
+def batches(data: Dataset, device: torch.device) -> Iterator[Tensor]:
+    """All pictures of a data set in order, float ``(B, C, S, S)`` on the device."""
+    for start in range(0, len(data), BATCH):
+        index = np.arange(start, min(start + BATCH, len(data)))
+        x = to_float(data.batch(index).to(device))
+        yield x.contiguous(memory_format=torch.channels_last)
+
+
+def device_of(model: VAE) -> torch.device:
+    """Where a model's weights are."""
+    return next(model.parameters()).device
+
+
+@torch.inference_mode()
+def encoded_means(model: VAE, data: Dataset) -> Tensor:
+    """The posterior means of all pictures, ``(N, D)``. Means, never samples of the posterior."""
+    found = [model.encode(x).mean.cpu() for x in batches(data, device_of(model))]
+    return torch.cat(found)
+
+
+@torch.inference_mode()
+def residual_scale(model: VAE, data: Dataset) -> float:
+    """Root mean square of the reconstruction error, in pixel units of [0, 1].
+
+    The maximum-likelihood scale of a Gaussian around the reconstruction: Rybkin et al., "Simple and
+    Effective VAE Training with Calibrated Decoders", 2021, equation 4.
+    """
+    total, count = 0.0, 0
+    for x in batches(data, device_of(model)):
+        total += float((model.decode(model.encode(x).mean) - x).double().square().sum())
+        count += x.numel()
+    return float(np.sqrt(max(total / count, 1e-12)))
+
+
+def statistics(means: Tensor) -> LatentStatistics:
+    """Mean and covariance of encoded means ``(N, D)``."""
+    if len(means) < 2:
+        return LatentStatistics(means.mean(0), torch.zeros(means.shape[1], means.shape[1]))
+    return LatentStatistics(means.mean(0), torch.cov(means.T).reshape(means.shape[1], -1))
+
+
+@dataclass(frozen=True)
+class _Label:
+    name: str
+    values: Tensor
+    unit: float
+
+    @property
+    def meaning(self) -> str:
+        if self.unit == 1.0:
+            return f"{self.name}: from without to with"
+        return f"{self.name}: up by {self.unit:.3g}, one standard deviation"
+
+
+def directions(means: Tensor, data: Dataset) -> dict[str, Direction]:
+    """One direction a label, from the encoded means ``(N, D)`` of a labelled data set.
+
+    Labels that vary independently are regressed all at once, so that each direction is free of the
+    others; classes, of which each picture has exactly one, are the class mean minus that of the
+    rest. A label that is not 0 or 1 is counted in standard deviations.
+    """
+    labels = [label for label in map(_label, data.labels.items()) if label is not None]
+    if not labels:
+        return {}
+    if data.exclusive:
+        return {
+            label.name: Direction(
+                vector=group_direction(means, label.values),
+                meaning=f"{label.name}: from the other classes to this one",
+                method="difference of class means",
+                count=len(means),
+            )
+            for label in labels
+        }
+    table = torch.stack([label.values / label.unit for label in labels], dim=1)
+    known = table.isfinite().all(dim=1)
+    vectors = regressed_directions(means[known], table[known])
+    method = f"regression on {', '.join(label.name for label in labels)}"
+    return {
+        label.name: Direction(vector, label.meaning, method, int(known.sum()))
+        for label, vector in zip(labels, vectors, strict=True)
+    }
+
+
+def _label(item: tuple[str, np.ndarray]) -> _Label | None:
+    """A label with its unit, or None where it does not vary or is not known."""
+    name, column = item
+    values = torch.from_numpy(column)
+    known = values[values.isfinite()]
+    if len(known) < 2 or known.min() == known.max():
+        return None
+    binary = bool(((known == 0) | (known == 1)).all())
+    return _Label(name, values, 1.0 if binary else float(known.std()))

@@ -1,0 +1,98 @@
+"""From trained weights to a checkpoint with its figures, pictures and card."""
+
+import json
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+import torchvision
+
+from training import analysis, card, evaluation, report
+from training.data import Dataset
+from training.loss import LossConfig
+from training.presets import Recipe
+from vae import __version__, checkpoint
+from vae.checkpoint import Checkpoint
+from vae.model import VAE
+
+SIGMA_PICTURES = 1000  # enough for a scale that is one number
+
+
+def describe(
+    model: VAE, train: Dataset, loss: LossConfig, provenance: dict[str, Any]
+) -> Checkpoint:
+    """The checkpoint of a model: what its encoder makes of the train split, and its origin."""
+    means = analysis.encoded_means(model, train)
+    bernoulli = loss.reconstruction == "bce"
+    return Checkpoint(
+        model=model,
+        statistics=analysis.statistics(means),
+        directions=analysis.directions(means, train),
+        sigma=None if bernoulli else analysis.residual_scale(model, train.head(SIGMA_PICTURES)),
+        labels=list(train.labels),
+        provenance=provenance,
+    )
+
+
+def provenance(recipe: Recipe, data: Dataset, licence: str, command: str) -> dict[str, Any]:
+    """Where a checkpoint comes from, for its metadata and its card."""
+    return {
+        "data": data.name,
+        "data sha256": data.sha256,
+        "train pictures": len(data),
+        "licence of the data": licence,
+        "command": command,
+        "epochs": recipe.epochs,
+        "seed": recipe.seed,
+        "code": f"lorgnette {__version__}{_commit()}",
+        "libraries": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "torchvision": torchvision.__version__,
+            "numpy": numpy.__version__,
+        },
+    }
+
+
+def licence_of(data: Path) -> str:
+    """What ``licence.txt`` in a data folder says, in one line."""
+    file = data / "licence.txt"
+    return " ".join(file.read_text().split()) if file.is_file() else "not stated"
+
+
+def publish(
+    found: Checkpoint, test: Dataset, epochs: Path, folder: Path, dtype: torch.dtype
+) -> Checkpoint:
+    """Evaluate, then write ``model.safetensors``, ``metrics.json``, ``report`` and ``README.md``.
+
+    The figures are those of the weights as stored: they are rounded to ``dtype`` first.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "model.safetensors"
+    checkpoint.save(found, file, dtype)
+    device = analysis.device_of(found.model)
+    stored = checkpoint.load(file)
+    stored.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    metrics = evaluation.evaluate(stored, test) if len(test) else {"pictures": 0}
+    stored.metrics.update(metrics)
+    checkpoint.save(stored, file, dtype)
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    shutil.rmtree(folder / "report", ignore_errors=True)
+    pictures = report.write(stored, test, epochs, folder / "report") if len(test) else []
+    card.write(stored, pictures, folder)
+    return stored
+
+
+def _commit() -> str:
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    here = Path(__file__).parent
+    found = subprocess.run(  # noqa: S603 -- fixed arguments
+        [git, "rev-parse", "--short=12", "HEAD"], cwd=here, capture_output=True, text=True
+    )
+    return f" at {found.stdout.strip()}" if found.returncode == 0 else ""
