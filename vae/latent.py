@@ -20,16 +20,13 @@ class LatentStatistics:
 
     @cached_property
     def factor(self) -> Tensor:
-        """A lower-triangular ``L`` with ``L @ L.T`` equal to the covariance, ``(D, D)``.
+        """The symmetric ``L`` with ``L @ L.T`` equal to the covariance, ``(D, D)``.
 
-        Collapsed dimensions have next to no variance; a millionth of the mean variance is added so
-        that the factor exists.
+        It exists and is unique for every covariance, the singular ones of collapsed dimensions and
+        of fewer pictures than dimensions included, which a Cholesky factor is not.
         """
-        covariance = self.covariance.double()
-        jitter = 1e-6 * covariance.diagonal().mean().clamp_min(1e-12)
-        factor: Tensor = torch.linalg.cholesky(
-            covariance + jitter * torch.eye(len(covariance), dtype=torch.float64)
-        )
+        variances, axes = torch.linalg.eigh(self.covariance.double())
+        factor: Tensor = axes * variances.clamp_min(0.0).sqrt() @ axes.T
         return factor.float()
 
     def draw(self, noise: Tensor, temperature: float = 1.0) -> Tensor:
@@ -94,7 +91,7 @@ def path(start: Tensor, end: Tensor, steps: int, method: Method = "slerp") -> Te
 
 def weighted_sum(weights: Sequence[float], latents: Sequence[Tensor]) -> Tensor:
     """The sum of ``w * z`` over pairs of weight and latent ``(D,)``."""
-    return torch.tensor(weights) @ torch.stack(list(latents))
+    return torch.tensor(weights, dtype=torch.float32) @ torch.stack(list(latents))
 
 
 def group_direction(means: Tensor, label: Tensor) -> Tensor:

@@ -50,11 +50,11 @@ class VAEConfig:
             raise ValueError(f"family is {self.family!r}; choose from {get_args(Family)}")
         if self.output not in get_args(Output):
             raise ValueError(f"output is {self.output!r}; choose from {get_args(Output)}")
+        sizes = (self.channels, self.size, self.latent_dim, self.hidden, self.patch, self.blocks)
+        if any(not isinstance(n, int) or isinstance(n, bool) for n in (*sizes, *self.widths)):
+            raise ValueError("sizes, widths and counts must be whole numbers")
         if self.channels not in (1, 3):
             raise ValueError(f"channels is {self.channels}; it must be 1 (grey) or 3 (RGB)")
-        numbers = (self.size, self.latent_dim, self.hidden, self.patch, self.blocks, *self.widths)
-        if any(not isinstance(n, int) or isinstance(n, bool) for n in numbers):
-            raise ValueError("sizes, widths and counts must be whole numbers")
         if (
             self.latent_dim < 1
             or self.hidden < 1
