@@ -17,6 +17,7 @@ from vae.model import VAE, VAEConfig
 
 FORMAT = 1
 INPUT_CONVENTION = "RGB or grey, square, float in [0, 1], N C H W"
+PICKLE_HEADS = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
 class CheckpointError(Exception):
@@ -59,11 +60,11 @@ def save(checkpoint: Checkpoint, path: Path, dtype: torch.dtype = torch.float32)
     """
     statistics = checkpoint.statistics
     tensors = {f"model.{k}": _stored(v, dtype) for k, v in checkpoint.model.state_dict().items()}
-    tensors["latent.mean"] = statistics.mean.contiguous()
-    tensors["latent.covariance"] = statistics.covariance.contiguous()
+    tensors["latent.mean"] = _stored(statistics.mean, torch.float32)
+    tensors["latent.covariance"] = _stored(statistics.covariance, torch.float32)
     directions = {}
     for name, direction in checkpoint.directions.items():
-        tensors[f"direction.{name}"] = direction.vector.contiguous()
+        tensors[f"direction.{name}"] = _stored(direction.vector, torch.float32)
         directions[name] = {k: v for k, v in vars(direction).items() if k != "vector"}
     metadata = {
         "format": FORMAT,
@@ -82,7 +83,10 @@ def write_atomically(path: Path, tensors: dict[str, Tensor], metadata: dict[str,
     """Write a safetensors file beside ``path``, flush it to the disk, and rename it there."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        partial.touch()
+        mode = partial.stat().st_mode
         save_file(tensors, partial, metadata)
+        partial.chmod(mode)  # as the umask grants; save_file leaves it to the owner alone
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         partial.replace(path)
@@ -99,23 +103,25 @@ def load(path: Path) -> Checkpoint:
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint")
-    with path.open("rb") as file:
-        head = file.read(2)
-        digest = hashlib.file_digest(file, "sha256") if not file.seek(0) else None
-    assert digest is not None
-    if head in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
-        raise CheckpointError(
-            f"{path}: this is a pickle (torch.save); only safetensors files are loaded, "
-            "since a pickle can run code"
-        )
     try:
+        with path.open("rb") as file:
+            head = file.read(2)
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         with safe_open(path, framework="pt") as reader:
             metadata = reader.metadata() or {}
             tensors = {name: reader.get_tensor(name) for name in reader.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+    except SafetensorError as error:
+        if head in PICKLE_HEADS:
+            raise CheckpointError(
+                f"{path}: this is a pickle (torch.save); only safetensors files are loaded, "
+                "since a pickle can run code"
+            ) from None
         raise CheckpointError(f"{path}: truncated, or not a safetensors file ({error})") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error})") from None
     try:
-        return _rebuild(tensors, metadata, digest.hexdigest())
+        return _rebuild(tensors, metadata, sha256)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
 
@@ -142,23 +148,23 @@ def _rebuild(tensors: dict[str, Tensor], metadata: dict[str, str], sha256: str) 
                 f"format {newest} is newer than this Lorgnette, which reads up to {FORMAT}; upgrade"
             )
         config = VAEConfig.from_dict(facts["config"])
+        with torch.device("meta"):
+            model = VAE(config)
         directions = {
             name: Direction(_finite(tensors, f"direction.{name}", (config.latent_dim,)), **about)
             for name, about in facts["directions"].items()
         }
         sigma, labels = facts["sigma"], facts["labels"]
         metrics, provenance = facts["metrics"], facts["provenance"]
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"its metadata is damaged ({error!r})") from None
     dim = config.latent_dim
-    with torch.device("meta"):
-        model = VAE(config)
     expected = model.state_dict()
     weights = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
     if surplus := sorted(weights.keys() - expected.keys()):
         raise CheckpointError(f"weights that its config does not have: {', '.join(surplus[:3])}")
     model.load_state_dict(
-        {k: _finite(tensors, f"model.{k}", tuple(v.shape)) for k, v in expected.items()},
+        {k: _finite(tensors, f"model.{k}", tuple(v.shape), v.dtype) for k, v in expected.items()},
         assign=True,
     )
     statistics = LatentStatistics(
@@ -169,20 +175,28 @@ def _rebuild(tensors: dict[str, Tensor], metadata: dict[str, str], sha256: str) 
     )
 
 
-def _finite(tensors: dict[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
-    """The tensor of this name, as float32 where it is a float, of this shape and finite."""
+def _finite(
+    tensors: dict[str, Tensor],
+    name: str,
+    shape: tuple[int, ...],
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """The tensor of this name as this type, of this shape and finite."""
     if name not in tensors:
         raise CheckpointError(f"{name} is missing")
     tensor = tensors[name]
     if tuple(tensor.shape) != shape:
         raise CheckpointError(f"{name} is {tuple(tensor.shape)}, its config says {shape}")
-    if tensor.is_floating_point():
-        tensor = tensor.float()
-        if not tensor.isfinite().all():
-            raise CheckpointError(f"{name} holds NaN or infinity")
+    if tensor.is_floating_point() != dtype.is_floating_point:
+        raise CheckpointError(f"{name} is {tensor.dtype}, its config says {dtype}")
+    tensor = tensor.to(dtype)
+    if not tensor.isfinite().all():
+        raise CheckpointError(f"{name} holds NaN or infinity")
     return tensor
 
 
 def _stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    tensor = tensor.detach().cpu().contiguous()
-    return tensor.to(dtype) if tensor.is_floating_point() else tensor
+    """A copy for the file, which refuses tensors that share memory."""
+    if tensor.is_floating_point():
+        tensor = tensor.to(dtype)
+    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)

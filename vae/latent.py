@@ -22,8 +22,8 @@ class LatentStatistics:
     def factor(self) -> Tensor:
         """The symmetric ``L`` with ``L @ L.T`` equal to the covariance, ``(D, D)``.
 
-        It exists and is unique for every covariance, the singular ones of collapsed dimensions and
-        of fewer pictures than dimensions included, which a Cholesky factor is not.
+        Unlike a Cholesky factor it exists where the covariance is singular: with collapsed
+        dimensions, or fewer pictures than dimensions.
         """
         variances, axes = torch.linalg.eigh(self.covariance.double())
         factor: Tensor = axes * variances.clamp_min(0.0).sqrt() @ axes.T
