@@ -27,85 +27,37 @@ LICENCE = "drawn by Lorgnette with the python-avatars package (MIT licence)"
 FRAMES = {
     "round": "ROUND",
     "square": "PRESCRIPTION_2",
-    "thin": "PRESCRIPTION_1",
     "aviator": "SUNGLASSES",
-    "wayfarer": "WAYFARERS",
     "cat_eye": "KURT",
 }
-DARK_FRAMES = ("aviator", "wayfarer", "cat_eye")  # with dark lenses
-FRAME_COLORS = {
-    "black": "#252C2F",
-    "tortoise": "#8A4B16",
-    "red": "#C4262E",
-    "blue": "#1F4FBF",
-    "gold": "#D9A514",
-}
-DRAWN_FRAME_COLORS = ("#252C2F", "#D6EAF2", "#F4F4F4")  # what the package draws the frames in
+DARK_FRAMES = ("aviator", "cat_eye")  # with dark lenses
+FRAME_COLORS = {"black": "#252C2F", "tortoise": "#8A4B16", "red": "#C4262E", "blue": "#1F4FBF"}
+DRAWN_FRAME_COLORS = ("#252C2F", "#F4F4F4")  # what the package draws the frames in
 
-SHORT_HAIR = [
-    "none",
-    "short_flat",
-    "short_round",
-    "short_waved",
-    "short_curly",
-    "caesar",
-    "sides",
-    "shaggy",
-    "pompadour",
-]
-LONG_HAIR = [
-    "bob",
-    "bun",
-    "curly",
-    "long_not_too_long",
-    "straight_strand",
-    "mia_wallace",
-    "fro",
-    "loose_hair",
-]
+SHORT_HAIR = ["none", "short_flat", "short_waved", "sides"]
+LONG_HAIR = ["bob", "bun", "curly", "straight_strand"]
 HAIR_COLORS = {
     "black": "#2C1B18",
-    "dark_brown": "#4A312C",
     "brown": "#724133",
-    "auburn": "#A55728",
     "red": "#C93305",
     "blonde": "#D6B370",
-    "platinum": "#ECDCBF",
     "grey": "#A9A5A2",
 }
-SKINS = {
-    "pale": "#FFDBB4",
-    "light": "#EDB98A",
-    "tan": "#D08B5B",
-    "brown": "#AE5D29",
-    "dark": "#614335",
-}
-BEARDS = ["beard_light", "beard_medium", "beard_magestic", "moustache_magnum"]
-SMILES = ["smile", "twinkle", "big_smile", "default"]
-OTHER_MOUTHS = ["serious", "sad", "concerned"]
+SKINS = {"pale": "#FFDBB4", "light": "#EDB98A", "brown": "#AE5D29", "dark": "#614335"}
+BEARDS = ["beard_light", "beard_medium", "moustache_magnum"]
+SMILES = ["smile", "twinkle"]
+OTHER_MOUTHS = ["serious", "sad"]
 EYES = ["default", "happy", "side"]
-EYEBROWS = ["default", "raised_excited", "flat_natural"]
-CLOTHES = ["shirt_crew_neck", "shirt_v_neck", "hoodie", "collar_sweater", "blazer_shirt"]
+EYEBROWS = ["default", "raised_excited"]
+CLOTHES = ["shirt_crew_neck", "shirt_v_neck", "collar_sweater"]
 CLOTHES_COLORS = {
     "black": "#262E33",
     "blue": "#5199E4",
-    "navy": "#25557C",
-    "grey": "#929598",
     "white": "#FFFFFF",
-    "green": "#6BBF7B",
     "yellow": "#FFE27A",
-    "pink": "#FF8FB8",
     "red": "#E0484D",
 }
-BACKGROUNDS = {
-    "sky": "#CFE3F5",
-    "mint": "#CDEBDD",
-    "sand": "#F1E4C8",
-    "rose": "#F6D5DA",
-    "lilac": "#DDD6F0",
-    "slate": "#8EA0B2",
-    "white": "#FFFFFF",
-}
+BACKGROUNDS = {"sky": "#CFE3F5", "mint": "#CDEBDD", "sand": "#F1E4C8", "rose": "#F6D5DA"}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import torch
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training import analysis, publish, report
@@ -281,7 +282,7 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except (DataError, TrainingError, CheckpointError, ValueError, OSError) as error:
-        console.print(f"[red]error:[/] {error}", highlight=False)
+        console.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         console.print("stopped; the same command goes on from the last save")

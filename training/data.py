@@ -168,6 +168,9 @@ def _manifest(path: Path) -> Iterator[Entry]:
         raise DataError(f"{path}: it holds no manifest.csv") from None
     if not table or not {"file", "split"} <= table[0].keys():
         raise DataError(f"{path}: manifest.csv needs rows, and the columns file and split")
+    for line, row in enumerate(table, start=2):
+        if None in row or None in row.values():  # as csv marks surplus and missing fields
+            raise DataError(f"{path}: manifest.csv line {line} does not have the header's columns")
     others = [c for c in table[0] if c not in ("file", "split")]
     numeric = [c for c in others if c != "identity" and all(_is_number(r[c]) for r in table)]
     for line, row in enumerate(table, start=2):

@@ -234,6 +234,16 @@ class Trainer:
         self.loss.load_state_dict(part("loss."))
         self.averaged = part("averaged.")
         state = self.optimizer.state_dict()
-        state["state"] = {i: part(f"optimizer.{i}.") for i in range(len(self.parameters))}
+        state["state"] = {
+            i: {k: _laid_out_as(p, v) for k, v in part(f"optimizer.{i}.").items()}
+            for i, p in enumerate(self.parameters)
+        }
         self.optimizer.load_state_dict(state)
         self.step = int(metadata["step"])
+
+
+def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
+    """A moment in its parameter's memory order, which the fused step takes for granted."""
+    if value.shape != parameter.shape:
+        return value
+    return torch.empty_like(parameter).copy_(value)

@@ -77,9 +77,6 @@ class Loss(nn.Module):
             x: the batch.
             generator: of the noise in ``z``.
             progress: share of the training done, for the KL warm-up.
-
-        Raises:
-            ValueError: if pixels are outside [0, 1], where no likelihood here is defined.
         """
         posterior = model.encode(x)
         raw = model.raw(posterior.sample(generator))

@@ -76,9 +76,10 @@ PRESETS: dict[Preset, Recipe] = {
         ema=0.0,
     ),
     "avatars": Recipe(
-        model=VAEConfig(latent_dim=64),
-        loss=LossConfig(weight=5.0, kl_warmup=0.5, edges=1.0, band=(0.3, 0.6, 3.0)),
-        epochs=9,
+        model=VAEConfig(latent_dim=32),
+        loss=LossConfig(weight=0.1, kl_warmup=0.3, edges=1.0, band=(0.3, 0.6, 3.0)),
+        epochs=6,
+        batch_size=16,
     ),
     "faces": Recipe(
         model=VAEConfig(latent_dim=128),

@@ -90,7 +90,9 @@ def write(checkpoint: Checkpoint, data: Dataset, epochs: Path, folder: Path) -> 
 def _interpolation(model: VAE, means: Tensor) -> Image.Image:
     """Paths between neighbours, weights 0 to 1 in steps of 0.2."""
     captions = [f"{w / 5:.1f}" for w in range(6)]
-    pairs = zip(means[0:6:2], means[1:6:2], strict=True)
+    if len(means) == 1:
+        means = means.expand(2, -1)
+    pairs = zip(means[0:6:2], means[1:6:2], strict=False)  # an odd one out is left out
     return grid([decode(model, latent.path(a, b, 6)) for a, b in pairs], captions)
 
 
