@@ -35,11 +35,8 @@ def test_kl_known_values(mu: float, sigma: float, nats: float) -> None:
 
 def test_kl_has_its_minimum_at_the_standard_normal() -> None:
     mean, logvar = torch.zeros(1, 4, requires_grad=True), torch.zeros(1, 4, requires_grad=True)
-    DiagonalGaussian(mean, logvar).kl().sum().backward()
-    assert mean.grad is not None
-    assert logvar.grad is not None
-    assert not mean.grad.any()
-    assert not logvar.grad.any()
+    slopes = torch.autograd.grad(DiagonalGaussian(mean, logvar).kl().sum(), (mean, logvar))
+    assert not any(slope.any() for slope in slopes)
     assert (some_rows().kl_per_dimension() > 0).all()
 
 
@@ -55,8 +52,9 @@ def test_kl_agrees_with_monte_carlo() -> None:
     n = 20_000
     q = DiagonalGaussian(mean.expand(n, 3), logvar.expand(n, 3))
     z = q.sample(torch.Generator().manual_seed(0))
-    density = Normal(q.mean, (0.5 * q.logvar).exp()).log_prob(z)
-    ratios = (density - Normal(0.0, 1.0).log_prob(z)).sum(1)
+    sigma = (0.5 * q.logvar).exp()
+    log_q, log_p = -0.5 * ((z - q.mean) / sigma) ** 2 - sigma.log(), -0.5 * z**2
+    ratios = (log_q - log_p).sum(1)
     standard_error = ratios.std() / math.sqrt(n)
     assert (ratios.mean() - q.kl()[0]).abs() < 4.0 * standard_error
 
@@ -88,8 +86,6 @@ def test_sample_lets_gradients_through() -> None:
         torch.zeros(1, 2, requires_grad=True), torch.full((1, 2), 1.4, requires_grad=True)
     )
     z = q.sample(torch.Generator().manual_seed(0))
-    z.sum().backward()
-    assert q.mean.grad is not None
-    assert q.mean.grad.tolist() == [[1.0, 1.0]]
-    assert q.logvar.grad is not None
-    torch.testing.assert_close(q.logvar.grad, 0.5 * z.detach())
+    by_mean, by_logvar = torch.autograd.grad(z.sum(), (q.mean, q.logvar))
+    assert by_mean.tolist() == [[1.0, 1.0]]
+    torch.testing.assert_close(by_logvar, 0.5 * z.detach())

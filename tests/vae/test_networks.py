@@ -36,8 +36,7 @@ def test_residual_docstring_counts_the_default_config() -> None:
     ) in docstring("residual")
 
 
-@pytest.mark.parametrize("latent", [1, 7])
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("channels", "latent"), [(1, 7), (3, 1)])
 @pytest.mark.parametrize("size", range(32, 257, 32))
 def test_residual_decoder_answers_at_the_encoders_size(
     size: int, channels: int, latent: int
@@ -61,16 +60,14 @@ def test_new_residual_block_is_the_identity_and_can_learn() -> None:
     block = networks.ResidualBlock(3)
     x = torch.randn(2, 3, 5, 5)
     assert torch.equal(block(x), x)
-    block(x).square().sum().backward()
-    assert block.second.weight.grad is not None
-    assert block.second.weight.grad.abs().max() > 0
+    (slope,) = torch.autograd.grad(block(x).square().sum(), block.second.weight)
+    assert slope.any()
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_residual_picture_never_depends_on_its_batch(training: bool) -> None:
+def test_residual_picture_never_depends_on_its_batch_in_training_either() -> None:
     torch.manual_seed(0)
-    for network in networks.residual(3, 32, 3, 4, (4, 6), blocks=1):
-        for weight in network.train(training).parameters():
-            torch.nn.init.normal_(weight, std=0.2)
-        x = torch.rand(4, 3, 32, 32) if network[0].__class__.__name__ == "PixelUnshuffle" else 0
-        assert x is not None
+    encoder, decoder = networks.residual(3, 32, 4, 4, (4, 6), blocks=1)
+    for network, batch in ((encoder, torch.rand(3, 3, 32, 32)), (decoder, torch.randn(3, 4))):
+        for weight in network.train().parameters():
+            torch.nn.init.normal_(weight, std=0.1)
+        torch.testing.assert_close(network(batch[:1]), network(batch)[:1], atol=1e-5, rtol=0)

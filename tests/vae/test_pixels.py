@@ -20,9 +20,13 @@ def test_layout_is_channels_last_outside_and_first_inside() -> None:
     inside = to_float(outside)
     assert inside.shape == (2, 3, 3, 5)
     assert inside[1, 2, 0, 4] * 255 == outside[1, 0, 4, 2]
-    back = to_uint8(inside)
-    assert torch.equal(back, outside)
-    assert back.is_contiguous()
+    assert torch.equal(to_uint8(inside), outside)
+
+
+def test_bytes_are_contiguous_however_the_floats_lie() -> None:
+    floats = torch.rand(2, 3, 4, 5)
+    for picture in (floats, floats.contiguous(memory_format=torch.channels_last)):
+        assert to_uint8(picture).is_contiguous()
 
 
 @pytest.mark.parametrize(

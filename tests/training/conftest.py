@@ -1,0 +1,53 @@
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from typer.testing import CliRunner, Result
+
+from tests.training import sources
+from training import cli
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def torch_as_it_was() -> Iterator[None]:
+    """One thread, since on tensors this small they only wait; and training's switches undone."""
+    threads = torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(deterministic)
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run ``python -m training`` with these words, in this process."""
+
+    def run(*words: object) -> Result:
+        arguments = [str(word) for word in words]
+        monkeypatch.setattr(sys, "argv", ["training", *arguments])
+        return CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("faces") / "faces.zip"
+    sources.faces(file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def avatars(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few avatars, as the command draws them."""
+    folder = tmp_path_factory.mktemp("drawn") / "avatars"
+    words = ["avatars", "--out", str(folder), "-n", "12", "--test", "6", "--workers", "2"]
+    result = CliRunner().invoke(cli.app, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return folder

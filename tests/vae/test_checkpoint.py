@@ -1,0 +1,397 @@
+import hashlib
+import json
+import pickle
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from vae import checkpoint, networks
+from vae.checkpoint import Checkpoint, CheckpointError, load, save, stored_dtype
+from vae.latent import Direction, LatentStatistics, normal
+from vae.model import VAE, VAEConfig
+
+DIM = 3
+CONFIG = VAEConfig(family="mlp", channels=1, size=4, latent_dim=DIM, hidden=5)
+
+
+def some_checkpoint(seed: int = 0, config: VAEConfig = CONFIG) -> Checkpoint:
+    torch.manual_seed(seed)
+    vectors = normal([1, 2], DIM)  # two views of one memory, as a regression answers
+    return Checkpoint(
+        model=VAE(config).train(),
+        statistics=LatentStatistics(torch.randn(DIM), torch.diag(torch.rand(DIM) + 0.1)),
+        directions={
+            "glasses": Direction(vectors[0], "glasses: from without to with", "regression", 12),
+            "age": Direction(vectors[1], "age: up by 10", "regression", 12),
+        },
+        sigma=0.125,
+        labels=["glasses", "age"],
+        metrics={"pictures": 7, "edits": {"glasses": 0.5}},
+        provenance={"data": "avatars", "libraries": {"torch": "2"}},
+    )
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "model.safetensors"
+    save(some_checkpoint(), path)
+    return path
+
+
+def assert_same_facts(found: Checkpoint, expected: Checkpoint) -> None:
+    assert found.model.config == expected.model.config
+    assert torch.equal(found.statistics.mean, expected.statistics.mean)
+    assert torch.equal(found.statistics.covariance, expected.statistics.covariance)
+    assert list(found.directions) == list(expected.directions)
+    for name, direction in expected.directions.items():
+        assert torch.equal(found.directions[name].vector, direction.vector)
+        assert replace(found.directions[name], vector=direction.vector) == direction
+    assert found.sigma == expected.sigma
+    assert found.labels == expected.labels
+    assert found.metrics == expected.metrics
+    assert found.provenance == expected.provenance
+
+
+def assert_refused(path: Path, *words: str) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        load(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    for word in words:
+        assert word in message
+
+
+def contents(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    with safe_open(path, framework="pt") as reader:
+        return load_file(path), json.loads(reader.metadata()["lorgnette"])
+
+
+# --- what is saved comes back ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_all_of_it_comes_back(tmp_path: Path, dtype: torch.dtype) -> None:
+    path, written = tmp_path / "model.safetensors", some_checkpoint()
+    save(written, path, dtype)
+    found = load(path)
+    assert_same_facts(found, written)
+    assert not found.model.training
+    weights = found.model.state_dict()
+    assert list(weights) == list(written.model.state_dict())
+    for name, weight in written.model.state_dict().items():
+        assert weights[name].dtype == torch.float32
+        assert torch.equal(weights[name], weight.to(dtype).float())
+    assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert stored_dtype(path) == dtype
+
+
+def test_a_loaded_model_answers_as_the_saved_one(file: Path) -> None:
+    model, found = some_checkpoint().model.eval(), load(file).model
+    z = normal([1, 2], DIM)
+    assert torch.equal(found.decode(z), model.decode(z))
+    x = model.decode(z)
+    assert torch.equal(found.encode(x).mean, model.encode(x).mean)
+    assert torch.equal(found.encode(x).logvar, model.encode(x).logvar)
+
+
+def test_saving_what_was_loaded_gives_the_same_file(file: Path, tmp_path: Path) -> None:
+    first = load(file)
+    save(first, tmp_path / "again.safetensors")
+    assert load(tmp_path / "again.safetensors").sha256 == first.sha256
+
+
+def test_batch_statistics_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def small_book(latent: int) -> tuple[nn.Module, nn.Module]:
+        head = nn.Linear(3, 2 * latent)
+        encoder = nn.Sequential(nn.BatchNorm2d(3), nn.AvgPool2d(256), nn.Flatten(), head)
+        return encoder, nn.Identity()
+
+    monkeypatch.setattr(networks, "book", small_book)
+    written = some_checkpoint(config=VAEConfig(family="book", latent_dim=DIM))
+    written.model.encode(torch.rand(2, 3, 256, 256))
+    save(written, tmp_path / "book.safetensors")
+    found = load(tmp_path / "book.safetensors").model.state_dict()
+    for name, value in written.model.state_dict().items():
+        assert torch.equal(found[name], value)
+        assert found[name].dtype == value.dtype
+
+
+def test_least_checkpoint_comes_back(tmp_path: Path) -> None:
+    written = Checkpoint(some_checkpoint().model, some_checkpoint().statistics)
+    save(written, tmp_path / "least.safetensors")
+    assert_same_facts(load(tmp_path / "least.safetensors"), written)
+
+
+def test_two_names_for_one_direction(tmp_path: Path) -> None:
+    written = some_checkpoint()
+    glasses = written.directions["glasses"]
+    written = replace(written, directions={"glasses": glasses, "spectacles": glasses})
+    save(written, tmp_path / "model.safetensors")
+    assert_same_facts(load(tmp_path / "model.safetensors"), written)
+
+
+def test_a_header_length_that_looks_like_a_pickle_is_loaded(tmp_path: Path) -> None:
+    """The first bytes of safetensors are a length, and some lengths begin as pickles do."""
+    path = tmp_path / "model.safetensors"
+    save(replace(some_checkpoint(), provenance={"note": ""}), path)
+    header = int.from_bytes(path.read_bytes()[:8], "little")
+    note = "x" * (0x10280 - header)
+    save(replace(some_checkpoint(), provenance={"note": note}), path)
+    assert path.read_bytes()[:2] == pickle.dumps(None, protocol=2)[:2]
+    assert load(path).provenance == {"note": note}
+
+
+def test_a_checkpoint_is_as_readable_as_any_new_file(file: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.touch()
+    assert file.stat().st_mode == plain.stat().st_mode
+
+
+# --- what is not a checkpoint ---------------------------------------------------------------------
+
+
+def test_missing_file_and_folder(tmp_path: Path) -> None:
+    assert_refused(tmp_path / "absent.safetensors", "no such checkpoint")
+    assert_refused(tmp_path, "no such checkpoint")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.01, 0.3, 0.6, 0.9, 0.999])
+def test_truncated(file: Path, share: float) -> None:
+    content = file.read_bytes()
+    file.write_bytes(content[: int(share * len(content))])
+    assert_refused(file, "truncated, or not a safetensors file")
+
+
+def test_one_byte_too_many_or_too_few(file: Path) -> None:
+    content = file.read_bytes()
+    for damaged in (content + b"\0", content[:-1]):
+        file.write_bytes(damaged)
+        assert_refused(file, "truncated, or not a safetensors file")
+
+
+@pytest.mark.parametrize("head", [b"", b"\x40" + bytes(7)], ids=["nonsense", "plausible length"])
+def test_random_bytes(tmp_path: Path, head: bytes) -> None:
+    path = tmp_path / "random.safetensors"
+    for seed in range(20):
+        path.write_bytes(head + random.Random(seed).randbytes(1000))
+        assert_refused(path)
+
+
+class Payload:
+    """Unpickled, it creates a file."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
+        return Path.touch, (self.marker,)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickle_is_never_run(tmp_path: Path, protocol: int) -> None:
+    path, marker = tmp_path / "model.pkl", tmp_path / "marker"
+    path.write_bytes(pickle.dumps(Payload(marker), protocol))
+    assert_refused(path, "a pickle can run code" if protocol >= 2 else "not a safetensors file")
+    assert not marker.exists()
+    pickle.loads(path.read_bytes())
+    assert marker.exists(), "the payload is live"
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_torch_save_file_is_never_run(tmp_path: Path, zipped: bool) -> None:
+    path, marker = tmp_path / "model.pt", tmp_path / "marker"
+    content = {"weight": torch.ones(3), "payload": Payload(marker)}
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    assert_refused(path, "this is a pickle (torch.save)", "only safetensors files are loaded")
+    assert not marker.exists()
+    torch.load(path, weights_only=False)
+    assert marker.exists(), "the payload is live"
+
+
+@pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}])
+def test_safetensors_of_someone_else(tmp_path: Path, metadata: dict[str, str] | None) -> None:
+    path = tmp_path / "theirs.safetensors"
+    save_file({"weight": torch.ones(2)}, path, metadata)
+    assert_refused(path, "not one that Lorgnette wrote")
+
+
+def test_newer_format(file: Path) -> None:
+    tensors, facts = contents(file)
+    facts["format"] = checkpoint.FORMAT + 1
+    save_file(tensors, file, {"lorgnette": json.dumps(facts)})
+    assert_refused(file, f"format {checkpoint.FORMAT + 1} is newer", "upgrade")
+
+
+# --- what is damaged ------------------------------------------------------------------------------
+
+
+WEIGHT = "model.decoder.0.weight"
+each_tensor = pytest.mark.parametrize(
+    "name", [WEIGHT, "latent.mean", "latent.covariance", "direction.glasses"]
+)
+
+
+@each_tensor
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda t: t.new_zeros(2, 2), "is (2, 2), its config says ("),
+        (lambda t: t[..., None], "its config says ("),
+        (lambda t: t.mul(torch.nan), "holds NaN or infinity"),
+        (lambda t: t.add(torch.inf), "holds NaN or infinity"),
+        (lambda t: t.double().add(1e300), "holds NaN or infinity"),
+        (lambda t: t.int(), "is torch.int32, its config says torch.float32"),
+    ],
+    ids=["shape", "rank", "nan", "infinity", "overflow", "integers"],
+)
+def test_damaged_tensor_is_named(
+    file: Path, name: str, damage: Callable[[Tensor], Tensor], message: str
+) -> None:
+    tensors, facts = contents(file)
+    tensors[name] = damage(tensors[name])
+    save_file(tensors, file, {"lorgnette": json.dumps(facts)})
+    assert_refused(file, f"{name} {message}" if message[0] == "h" else name, message)
+
+
+@each_tensor
+def test_missing_tensor_is_named(file: Path, name: str) -> None:
+    tensors, facts = contents(file)
+    del tensors[name]
+    save_file(tensors, file, {"lorgnette": json.dumps(facts)})
+    assert_refused(file, f"{name} is missing")
+
+
+def test_one_nan_among_the_weights_is_enough(file: Path) -> None:
+    tensors, facts = contents(file)
+    tensors[WEIGHT].view(-1)[-1] = torch.nan
+    save_file(tensors, file, {"lorgnette": json.dumps(facts)})
+    assert_refused(file, f"{WEIGHT} holds NaN or infinity")
+
+
+def test_surplus_weights_are_named(file: Path) -> None:
+    tensors, facts = contents(file)
+    tensors["model.decoder.9.weight"] = torch.ones(2)
+    save_file(tensors, file, {"lorgnette": json.dumps(facts)})
+    assert_refused(file, "weights that its config does not have: decoder.9.weight")
+
+
+def test_weights_of_another_config(file: Path) -> None:
+    tensors, facts = contents(file)
+    facts["config"]["hidden"] = 6
+    save_file(tensors, file, {"lorgnette": json.dumps(facts)})
+    assert_refused(file, "model.encoder.1.weight is (5, 16), its config says (6, 16)")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "null", "[]", "{}", '"text"', "[" * 100_000],
+    ids=["empty", "cut off", "null", "list", "object", "text", "deep"],
+)
+def test_metadata_that_is_no_description(file: Path, text: str) -> None:
+    save_file(contents(file)[0], file, {"lorgnette": text})
+    assert_refused(file, "its metadata is damaged")
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["format", "config", "directions", "sigma", "labels", "metrics", "provenance"],
+)
+def test_metadata_without_a_field_names_it(file: Path, field: str) -> None:
+    tensors, facts = contents(file)
+    del facts[field]
+    save_file(tensors, file, {"lorgnette": json.dumps(facts)})
+    assert_refused(file, "its metadata is damaged", field)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": "1"}, ""),
+        ({"config": None}, ""),
+        ({"config": {"family": "gan"}}, "family is 'gan'"),
+        ({"config": {"size": 33}}, "size is 33"),
+        ({"config": {"depth": 3}}, "unknown fields ['depth']"),
+        ({"config": {"widths": 3}}, ""),
+        ({"config": {"latent_dim": 10**18}}, ""),
+        ({"directions": ["glasses"]}, ""),
+        ({"directions": {"glasses": {"meaning": "no count", "method": ""}}}, "count"),
+        ({"directions": {"glasses": None}}, ""),
+    ],
+    ids=str,
+)
+def test_metadata_of_the_wrong_kind(file: Path, changes: dict[str, Any], message: str) -> None:
+    tensors, facts = contents(file)
+    save_file(tensors, file, {"lorgnette": json.dumps(facts | changes)})
+    assert_refused(file, "its metadata is damaged", message)
+
+
+def test_a_flipped_byte_in_the_header_is_refused_or_harmless(file: Path) -> None:
+    """Whatever happens to a file, ``load`` answers with a checkpoint or with its own error."""
+    content = file.read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    chance = random.Random(0)
+    refused = 0
+    for _ in range(200):
+        damaged = bytearray(content)
+        damaged[chance.randrange(end)] = chance.randrange(256)
+        file.write_bytes(damaged)
+        try:
+            load(file)
+        except CheckpointError as error:
+            assert str(error).startswith(f"{file}: ")  # noqa: PT017
+            refused += 1
+    assert refused > 100
+
+
+# --- a crash while saving -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("crash", [OSError("no space left on device"), KeyboardInterrupt()])
+def test_a_crash_while_saving_leaves_the_old_file(
+    file: Path, monkeypatch: pytest.MonkeyPatch, crash: BaseException
+) -> None:
+    before = file.read_bytes()
+
+    def write_half(tensors: dict[str, Tensor], target: Path, metadata: dict[str, str]) -> None:
+        save_file(tensors, target, metadata)
+        target.write_bytes(target.read_bytes()[:500])
+        assert target.parent == file.parent, "a rename is atomic within one file system only"
+        assert file.read_bytes() == before, "a kill at this moment would lose the old file"
+        raise crash
+
+    monkeypatch.setattr(checkpoint, "save_file", write_half)
+    with pytest.raises(type(crash)):
+        save(some_checkpoint(seed=1), file)
+    assert file.read_bytes() == before
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_the_first_save_leaves_nothing_when_it_crashes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_half(tensors: dict[str, Tensor], target: Path, metadata: dict[str, str]) -> None:
+        target.write_bytes(b"half")
+        raise OSError
+
+    monkeypatch.setattr(checkpoint, "save_file", write_half)
+    with pytest.raises(OSError):  # noqa: PT011
+        save(some_checkpoint(), tmp_path / "model.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_save_replaces_the_old_file_and_leaves_nothing_else(file: Path) -> None:
+    opened = load(file)
+    weights = {k: v.clone() for k, v in opened.model.state_dict().items()}
+    save(some_checkpoint(seed=1), file)
+    assert list(file.parent.iterdir()) == [file]
+    assert not torch.equal(load(file).model.state_dict()["decoder.0.weight"], weights[WEIGHT[6:]])
+    for name, weight in opened.model.state_dict().items():
+        assert torch.equal(weight, weights[name]), "a served model must outlive its file"
