@@ -57,6 +57,9 @@ def save(checkpoint: Checkpoint, path: Path, dtype: torch.dtype = torch.float32)
         checkpoint: what to write.
         path: where to; the folder must exist.
         dtype: of the weights in the file (float32 or float16); loading gives float32.
+
+    Raises:
+        CheckpointError: if a number is not finite in the file, which loading would refuse.
     """
     statistics = checkpoint.statistics
     tensors = {f"model.{k}": _stored(v, dtype) for k, v in checkpoint.model.state_dict().items()}
@@ -76,6 +79,9 @@ def save(checkpoint: Checkpoint, path: Path, dtype: torch.dtype = torch.float32)
         "metrics": checkpoint.metrics,
         "provenance": checkpoint.provenance,
     }
+    broken = [k for k, v in tensors.items() if v.is_floating_point() and not v.isfinite().all()]
+    if broken:
+        raise CheckpointError(f"{path}: not written, {broken[0]} is not finite as {dtype}")
     write_atomically(path, tensors, {"lorgnette": json.dumps(metadata)})
 
 

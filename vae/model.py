@@ -12,6 +12,8 @@ from vae.gaussian import DiagonalGaussian
 Family = Literal["mlp", "conv28", "book", "residual"]
 Output = Literal["sigmoid", "clamp"]
 
+MAX_WIDTH = 8192  # and MAX_BLOCKS: a damaged or hostile config must not build for hours
+MAX_BLOCKS = 16
 LOGVAR_RANGE = (-30.0, 20.0)  # keeps exp(logvar) finite, also in bfloat16
 
 
@@ -55,13 +57,11 @@ class VAEConfig:
             raise ValueError("sizes, widths and counts must be whole numbers")
         if self.channels not in (1, 3):
             raise ValueError(f"channels is {self.channels}; it must be 1 (grey) or 3 (RGB)")
-        if (
-            self.latent_dim < 1
-            or self.hidden < 1
-            or self.blocks < 0
-            or min(self.widths, default=0) < 1
-        ):
-            raise ValueError("latent_dim, hidden and widths must be at least 1, blocks at least 0")
+        widths = (self.latent_dim, self.hidden, *self.widths)
+        if not self.widths or any(not 1 <= n <= MAX_WIDTH for n in widths):
+            raise ValueError(f"latent_dim, hidden and widths must be between 1 and {MAX_WIDTH}")
+        if not 0 <= self.blocks <= MAX_BLOCKS:
+            raise ValueError(f"blocks is {self.blocks}; it must be between 0 and {MAX_BLOCKS}")
         expected = {"mlp": (1, self.size), "conv28": (1, 28), "book": (3, 256)}
         if (self.channels, self.size) != expected.get(self.family, (self.channels, self.size)):
             channels, size = expected[self.family]

@@ -387,6 +387,16 @@ def test_the_first_save_leaves_nothing_when_it_crashes(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_weights_too_large_for_half_precision_are_not_written(file: Path) -> None:
+    before = file.read_bytes()
+    large = some_checkpoint()
+    with torch.no_grad():
+        next(large.model.parameters())[0, 0] = 70_000.0
+    with pytest.raises(CheckpointError, match="not finite as torch.float16"):
+        save(large, file, torch.float16)
+    assert file.read_bytes() == before
+
+
 def test_a_save_replaces_the_old_file_and_leaves_nothing_else(file: Path) -> None:
     opened = load(file)
     weights = {k: v.clone() for k, v in opened.model.state_dict().items()}
