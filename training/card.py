@@ -26,8 +26,8 @@ CAPTIONS = {
     "samples.png": "Samples of the fitted prior, seeds 0 to 23.",
     "samples_by_epoch.png": "Samples during the training, the first epoch on top.",
     "interpolation.png": "Paths between test pictures.",
-    "arithmetic.png": "Top: means of three with, three without, three others, and the sum. "
-    "Below: a direction added to those without and taken from those with.",
+    "arithmetic.png": "Means of three with, three without, three others, and their sum.",
+    "directions.png": "A direction added to three without its label, and taken from three with it.",
     "traversals.png": "The principal axes of the encoded training set.",
     "scatter.png": "Encoded test pictures by class.",
     "scatter_cdf.png": "The same through the normal CDF.",

@@ -76,14 +76,19 @@ class Dataset:
         """Pictures of this split by index, uint8 ``(B, S, S, C)``."""
         return torch.from_numpy(self.pictures[self.rows[np.asarray(index)]])
 
-    def head(self, count: int) -> "Dataset":
-        """The first ``count`` pictures."""
+    def rows_at(self, index: Sequence[int] | npt.NDArray[np.int64]) -> "Dataset":
+        """The pictures at these places, in this order."""
+        places = np.asarray(index, dtype=np.int64)
         return replace(
             self,
-            rows=self.rows[:count],
-            labels={k: v[:count] for k, v in self.labels.items()},
-            tags={k: v[:count] for k, v in self.tags.items()},
+            rows=self.rows[places],
+            labels={k: v[places] for k, v in self.labels.items()},
+            tags={k: [v[i] for i in places] for k, v in self.tags.items()},
         )
+
+    def head(self, count: int) -> "Dataset":
+        """The first ``count`` pictures."""
+        return self.rows_at(np.arange(min(count, len(self))))
 
 
 def prepare(

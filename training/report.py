@@ -15,9 +15,10 @@ from training.data import Dataset
 from vae import latent
 from vae.checkpoint import Checkpoint
 from vae.model import VAE
-from vae.pixels import to_float, to_uint8
+from vae.pixels import to_uint8
 
 Picture = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.int64]
 ROW = 8
 GAP = 4  # pixels of white between tiles
 CAPTION = 16  # pixels of height
@@ -76,12 +77,13 @@ def write(checkpoint: Checkpoint, data: Dataset, epochs: Path, folder: Path) -> 
         "interpolation": _interpolation(model, means),
         "traversals": _traversals(checkpoint),
         "arithmetic": _arithmetic(checkpoint, data),
+        "directions": _directions(checkpoint, data),
+        "samples_by_epoch": _epochs(epochs),
     }
-    if progress := _epochs(epochs):
-        board["samples_by_epoch"] = progress
+    names = [f"{name}.png" for name, picture in board.items() if picture is not None]
     for name, picture in board.items():
-        picture.save(folder / f"{name}.png", optimize=True)
-    names = [f"{name}.png" for name in board]
+        if picture is not None:
+            picture.save(folder / f"{name}.png", optimize=True)
     if model.config.latent_dim == 2:
         names += _plane(checkpoint, data, folder)
     return names
@@ -108,34 +110,49 @@ def _traversals(checkpoint: Checkpoint) -> Image.Image:
     return grid(rows, [f"{w:+.0f} sd" for w in weights])
 
 
-def _arithmetic(checkpoint: Checkpoint, data: Dataset) -> Image.Image:
-    """The tutorial's sum, and the first named direction in steps of a half, on test pictures."""
-    model = checkpoint.model
+def _groups(checkpoint: Checkpoint, data: Dataset) -> tuple[str, Rows, Rows]:
+    """The label to show (glasses if there is one), and rows of pictures with and without it."""
     name = "glasses" if "glasses" in checkpoint.directions else next(iter(data.labels), "")
     label = data.labels.get(name, np.zeros(len(data), np.float32))
-    with_it, without = (np.flatnonzero(c)[:64] for c in (label > 0.5, label < 0.5))
-    if not (len(with_it) and len(without) >= 2):
-        return grid([decode(model, checkpoint.statistics.mean[None])])
+    return name, np.flatnonzero(label > 0.5)[:6], np.flatnonzero(label < 0.5)[:6]
 
-    def means(rows: npt.NDArray[np.int64]) -> Tensor:
-        x = to_float(data.batch(rows).to(device_of(model)))
-        with torch.inference_mode():
-            return model.encode(x).mean.cpu()
 
-    wearers, others = means(with_it), means(without)
-    a, b, c = (
-        wearers[:3].mean(0),
-        others[:3].mean(0),
-        others[3:6] if len(others) > 3 else others[:1],
-    )
-    target = c.mean(0)
+def _arithmetic(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
+    """The tutorial's sum: mean of three with, minus three without, plus three others without."""
+    name, with_it, without = _groups(checkpoint, data)
+    if len(with_it) < 3 or len(without) < 6:
+        return None
+    means = encoded_means(checkpoint.model, data.rows_at([*with_it[:3], *without]))
+    a, b, c = (means[i : i + 3].mean(0) for i in (0, 3, 6))
+    captions = [f"3 with {name}", "- 3 without", "+ 3 others", "= the sum"]
+    return grid([decode(checkpoint.model, torch.stack([a, b, c, a - b + c]))], captions)
+
+
+def _directions(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
+    """A direction added to three pictures without its label, and taken from three with it.
+
+    Labels that only come with this one (dark lenses with glasses) are taken away along with it.
+    """
+    name, with_it, without = _groups(checkpoint, data)
+    if name not in checkpoint.directions or not (len(with_it) and len(without)):
+        return None
+    owner = data.labels[name] > 0.5
+    taken = [k for k in checkpoint.directions if owner[data.labels[k] > 0.5].all()]
     weights = torch.tensor([0.0, 0.5, 1.0, 1.5])
-    rows = [decode(model, torch.stack([a, b, target, a - b + target]))]
-    if name in checkpoint.directions:
-        vector = checkpoint.directions[name].vector
-        for z, sign in [*((z, 1.0) for z in c[:3]), *((z, -1.0) for z in wearers[3:6])]:
-            rows.append(decode(model, z + sign * weights[:, None] * vector))
-    return grid(rows, [f"with {name} / 0", "- without / 0.5", "+ target / 1", "= / 1.5"])
+    rows = []
+    for row in without[:3]:
+        step = checkpoint.directions[name].vector
+        rows.append(_along(checkpoint.model, data, row, weights[:, None] * step))
+    for row in with_it[:3]:
+        step = -torch.stack(
+            [data.labels[k][row].item() * checkpoint.directions[k].vector for k in taken]
+        ).sum(0)
+        rows.append(_along(checkpoint.model, data, row, weights[:, None] * step))
+    return grid(rows, [f"{w:g} {name}" for w in weights.tolist()])
+
+
+def _along(model: VAE, data: Dataset, row: int, steps: Tensor) -> list[Picture]:
+    return decode(model, encoded_means(model, data.rows_at([row])) + steps)
 
 
 def _epochs(folder: Path) -> Image.Image | None:
