@@ -1,5 +1,6 @@
 """Serve: ``python -m app``. Settings come from the environment (``LORGNETTE_*``)."""
 
+import signal
 import sys
 
 import uvicorn
@@ -18,6 +19,8 @@ def main() -> None:
             name = "_".join(str(p) for p in problem["loc"]).upper()
             print(f"LORGNETTE_{name}: {problem['msg']}", file=sys.stderr)
         sys.exit(2)
+    # After a graceful stop uvicorn raises SIGTERM anew; having been asked to stop is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         create_app(settings),
         host=settings.host,

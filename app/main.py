@@ -8,14 +8,17 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.datastructures import State
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import errors
 from app.documentation import COMPONENTS
+from app.engine import DeviceError
 from app.routes import router
 from app.service import Service
 from app.settings import Settings
 from vae import __version__
+from vae.checkpoint import CheckpointError
 
 REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
@@ -25,8 +28,12 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.service = Service(settings)
-        await app.state.service.start()
+        try:
+            app.state.service = Service(settings)
+            await app.state.service.start()
+        except (CheckpointError, DeviceError) as error:
+            app.state.failure = str(error)
+            raise
         yield
         await app.state.service.stop()
 
@@ -41,6 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(router)
     errors.install(app)
     app.add_middleware(RequestId)
+    app.add_middleware(PlainFailure, state=app.state)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
@@ -66,6 +74,27 @@ class RequestId:
             await send(message)
 
         await self._app(scope, receive, send_with_id)
+
+
+class PlainFailure:
+    """Says in one line why the service cannot start, where that is no error of ours."""
+
+    def __init__(self, app: ASGIApp, state: State) -> None:
+        self._app, self._state = app, state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI event stream."""
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_plainly(message: MutableMapping[str, Any]) -> None:
+            failure = getattr(self._state, "failure", None)
+            if message["type"] == "lifespan.startup.failed" and failure is not None:
+                message["message"] = failure
+            await send(message)
+
+        await self._app(scope, receive, send_plainly)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

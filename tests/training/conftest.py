@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from typer.testing import CliRunner, Result
 
 from tests.training import sources

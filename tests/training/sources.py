@@ -89,7 +89,9 @@ def celeba(root: Path, parts: Sequence[int], names: Sequence[str]) -> npt.NDArra
         disc(i, 44, 54).save(folder / "img_align_celeba" / file)
 
     def write(name: str, head: Sequence[str], rows: Sequence[Sequence[int]]) -> None:
-        lines = [f"{f} {' '.join(f'{v:2d}' for v in row)}" for f, row in zip(files, rows)]
+        lines = [
+            f"{f} {' '.join(f'{v:2d}' for v in row)}" for f, row in zip(files, rows, strict=True)
+        ]
         (folder / name).write_text("\n".join([*head, *lines]) + "\n")
 
     count = str(len(parts))

@@ -45,9 +45,9 @@ def published(out: Path, run: Path, pictures: set[str] = REPORT) -> Checkpoint:
     )
 
     card = (out / "README.md").read_text()
-    assert found.provenance["data sha256"] == json.loads((run / "pictures.json").read_text())[
-        "sha256"
-    ]
+    assert (
+        found.provenance["data sha256"] == json.loads((run / "pictures.json").read_text())["sha256"]
+    )
     for name in ("data", "data sha256", "licence of the data", "command"):
         assert f"| {name} | {found.provenance[name]} |" in card
     assert f"--out {out}" in found.provenance["command"]
@@ -135,12 +135,18 @@ def test_avatars_keeps_the_averaged_weights(
     assert "glasses" in found.directions
     assert found.sigma is not None
     assert 0.01 < found.sigma < 1
-    assert np.isfinite([v for scores in found.metrics["edits"].values() for v in scores.values()]).all()
+    assert np.isfinite(
+        [v for scores in found.metrics["edits"].values() for v in scores.values()]
+    ).all()
 
     state = load_file(run / "state.safetensors")
     for name, weight in found.model.state_dict().items():
         assert weight.equal(state[f"averaged.{name}"])
-    assert any(not state[k].equal(state[k.replace("averaged.", "model.")]) for k in state if k.startswith("averaged."))
+    assert any(
+        not state[k].equal(state[k.replace("averaged.", "model.")])
+        for k in state
+        if k.startswith("averaged.")
+    )
 
 
 def test_faces_on_a_zip_with_unknown_labels(tmp_path: Path, faces: Path, command: Command) -> None:

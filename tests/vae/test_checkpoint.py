@@ -392,7 +392,7 @@ def test_weights_too_large_for_half_precision_are_not_written(file: Path) -> Non
     large = some_checkpoint()
     with torch.no_grad():
         next(large.model.parameters())[0, 0] = 70_000.0
-    with pytest.raises(CheckpointError, match="not finite as torch.float16"):
+    with pytest.raises(CheckpointError, match=r"not finite as torch\.float16"):
         save(large, file, torch.float16)
     assert file.read_bytes() == before
 

@@ -1,0 +1,149 @@
+"""The bundled checkpoint does what the README promises, through a real server process."""
+
+import base64
+import io
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+
+import httpx
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from training.avatars import Portrait, counterfactuals, png, wearing
+
+ROOT = Path(__file__).parent.parent
+SEED, FIRST_TEST_IDENTITY = 0, 8000  # of the data the model was trained on; these it never saw
+PEOPLE = 8
+EYES = slice(int(0.3 * 256), int(0.6 * 256))
+READY_SECONDS = 60
+
+Pixels = npt.NDArray[np.float64]
+
+
+def serve(**settings: str) -> Iterator[httpx.Client]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | {"LORGNETTE_PORT": str(port), **settings}
+    process = subprocess.Popen([sys.executable, "-m", "app"], cwd=ROOT, env=environment)
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            assert process.poll() is None, "the server ended"
+            assert time.monotonic() < deadline, "the server did not become ready"
+            try:
+                if client.get("/health/ready").is_success:
+                    break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        yield client
+    process.terminate()
+    process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[httpx.Client]:
+    yield from serve()
+
+
+@pytest.fixture(scope="module")
+def people() -> list[list[Portrait]]:
+    return [counterfactuals(SEED, FIRST_TEST_IDENTITY + i) for i in range(PEOPLE)]
+
+
+def pixels(data: bytes) -> Pixels:
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), dtype=np.float64)
+
+
+def error(a: Pixels, b: Pixels) -> float:
+    """Root mean square difference around the eyes, in grey levels."""
+    return float(np.sqrt(np.square(a[EYES] - b[EYES]).mean()))
+
+
+def arithmetic(client: httpx.Client, expression: str, **files: bytes) -> Pixels:
+    answer = client.post("/arithmetic", data={"expression": expression}, files=files)
+    return pixels(answer.raise_for_status().content)
+
+
+def test_samples_are_pictures_of_different_faces(client: httpx.Client) -> None:
+    answer = client.post("/sample", json={"n": 6, "seed": 1}).raise_for_status()
+    sheet = pixels(answer.content)
+    assert sheet.shape == (512, 768, 3)
+    tiles = [sheet[y : y + 256, x : x + 256] for y in (0, 256) for x in (0, 256, 512)]
+    for i, tile in enumerate(tiles):
+        assert tile.std() > 20
+        assert all(error(tile, other) > 5 for other in tiles[:i])
+
+
+def test_taking_glasses_off_comes_nearer_to_the_bare_face(
+    client: httpx.Client, people: list[list[Portrait]]
+) -> None:
+    left, edited = [], []
+    for bare, worn, _ in people:
+        truth, me = pixels(png(bare)), png(worn)
+        expression = "me - glasses - sunglasses" if worn.sunglasses else "me - glasses"
+        left.append(error(arithmetic(client, "me", me=me), truth))
+        edited.append(error(arithmetic(client, expression, me=me), truth))
+    assert np.mean(edited) < 0.8 * np.mean(left)
+
+
+def test_a_frame_carried_from_one_face_to_another(
+    client: httpx.Client, people: list[list[Portrait]]
+) -> None:
+    left, edited = [], []
+    for (bare, worn, _), (other, _, _) in zip(people, people[1:] + people[:1], strict=True):
+        hers = wearing(other, worn.frame, worn.frame_color)
+        answer = arithmetic(client, "his - him + her", his=png(worn), him=png(bare), her=png(other))
+        truth = pixels(png(hers))
+        edited.append(error(answer, truth))
+        left.append(error(arithmetic(client, "her", her=png(other)), truth))
+    assert np.mean(edited) < 0.8 * np.mean(left)
+
+
+def test_an_interpolation_is_a_smooth_path(
+    client: httpx.Client, people: list[list[Portrait]]
+) -> None:
+    files = {"start": png(people[0][0]), "end": png(people[1][1])}
+    answer = client.post("/interpolate", files=files).raise_for_status()
+    row = pixels(answer.content)
+    assert row.shape == (256, 8 * 256, 3)
+    tiles = [row[:, x : x + 256] for x in range(0, 2048, 256)]
+    steps = [np.abs(b - a).mean() for a, b in pairwise(tiles)]
+    assert max(steps) < 4 * float(np.mean(steps))
+    ends = [arithmetic(client, "me", me=files[name]) for name in ("start", "end")]
+    assert np.abs(tiles[0] - ends[0]).max() <= 1
+    assert np.abs(tiles[-1] - ends[1]).max() <= 1
+
+
+@pytest.mark.parametrize(("deterministic", "allowed"), [("false", 1), ("true", 0)])
+def test_answers_do_not_depend_on_company(deterministic: str, allowed: int) -> None:
+    for client in serve(LORGNETTE_DETERMINISTIC=deterministic):
+
+        def sample(seed: int, client: httpx.Client = client) -> list[Pixels]:
+            body = {"n": 1 + seed % 3, "seed": 1000 * seed}
+            answer = client.post("/sample?format=json", json=body).raise_for_status().json()
+            return [pixels(base64.b64decode(picture)) for picture in answer["images"]]
+
+        alone = [sample(seed) for seed in range(64)]
+        with ThreadPoolExecutor(64) as crowd:
+            together = list(crowd.map(sample, range(64)))
+        for ours, theirs in zip(alone, together, strict=True):
+            for a, b in zip(ours, theirs, strict=True):
+                assert np.abs(a - b).max() <= allowed
+
+
+def test_it_says_where_it_came_from(client: httpx.Client) -> None:
+    [model] = client.get("/models").raise_for_status().json()["models"]
+    assert model["provenance"]["command"].startswith("python -m training fit --preset avatars")
+    assert model["metrics"]["pictures"] == 600
+    assert "glasses" in model["directions"]
+    assert (ROOT / "models/avatars/model.safetensors").stat().st_size < 30e6
