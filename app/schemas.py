@@ -121,7 +121,7 @@ class SampleRequest(_Request):
         1.0, ge=0, le=2, description="Scale of the noise; below 1 is nearer to the average."
     )
     prior: Literal["fitted", "standard"] = Field(
-        "fitted", description="Normal fitted to the encoded training set, or N(0, I)."
+        "fitted", description="Fitted to the encoded training set, or N(0, I)."
     )
 
     @model_validator(mode="after")

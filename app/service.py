@@ -200,11 +200,10 @@ class Service:
         if seed is None:
             seed = secrets.randbelow(MAX_SEED - request.n + 1)
         seeds = range(seed, seed + request.n)
-        noise = latent.normal(seeds, served.dim)
         if request.prior == "fitted":
-            z = served.checkpoint.statistics.draw(noise, request.temperature)
+            z = served.checkpoint.draw(seeds, request.temperature)
         else:
-            z = request.temperature * noise
+            z = request.temperature * latent.normal(seeds, served.dim)
         drawn = await self._draw(served, list(z), timing)
         return seed, [replace(d, seed=s) for d, s in zip(drawn, seeds, strict=True)]
 
@@ -308,8 +307,7 @@ class Service:
             elif operand.latent is not None:
                 latents[pointer] = _checked(operand.latent, served.dim, f"{pointer}/latent")
             elif operand.seed is not None:
-                noise = latent.normal([operand.seed], served.dim)
-                latents[pointer] = served.checkpoint.statistics.draw(noise)[0]
+                latents[pointer] = served.checkpoint.draw([operand.seed])[0]
         pictures = await self._read(served, list(files.values()), reading)
         encoded = await self._latents(served, pictures, reading, timing)
         latents |= zip(files, encoded, strict=True)

@@ -8,11 +8,20 @@ import torch
 from torch import Tensor
 
 from training.data import Dataset
-from vae.latent import Direction, LatentStatistics, group_direction, regressed_directions
+from vae.latent import (
+    Direction,
+    GaussianMixture,
+    LatentStatistics,
+    group_direction,
+    regressed_directions,
+)
 from vae.model import VAE
 from vae.pixels import to_float
 
 BATCH = 32
+MAX_COMPONENTS = 64
+KMEANS_STEPS = 15
+EM_STEPS = 30
 
 
 def batches(data: Dataset, device: torch.device) -> Iterator[Tensor]:
@@ -54,6 +63,47 @@ def statistics(means: Tensor) -> LatentStatistics:
     if len(means) < 2:
         return LatentStatistics(means.mean(0), torch.zeros(means.shape[1], means.shape[1]))
     return LatentStatistics(means.mean(0), torch.cov(means.T).reshape(means.shape[1], -1))
+
+
+def fit_mixture(means: Tensor) -> GaussianMixture | None:
+    """A mixture of full Gaussians fitted to encoded means ``(N, D)`` by expectation-maximisation.
+
+    Dempster, Laird & Rubin, "Maximum Likelihood from Incomplete Data via the EM Algorithm", 1977,
+    begun with Lloyd's k-means. It has as many components as leave ``4 * D`` pictures to each, at
+    most 64; None if that is fewer than two.
+    """
+    x = means.double()
+    count, dim = x.shape
+    components = min(MAX_COMPONENTS, count // (4 * dim))
+    if components < 2:
+        return None
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+    centres = x[order[:components]]
+    for _ in range(KMEANS_STEPS):
+        nearest = torch.cdist(x, centres).argmin(1)
+        sums = torch.zeros_like(centres).index_add_(0, nearest, x)
+        counts = nearest.bincount(minlength=components)[:, None]
+        centres = torch.where(counts > 0, sums / counts.clamp_min(1), centres)
+    share = torch.nn.functional.one_hot(torch.cdist(x, centres).argmin(1), components).double()
+    floor = 1e-3 * x.var(0).mean().clamp_min(1e-12) * torch.eye(dim, dtype=x.dtype)
+    for _ in range(EM_STEPS):
+        mass = share.sum(0) + 1e-9
+        centres = share.T @ x / mass[:, None]
+        factors = torch.stack(
+            [
+                torch.linalg.cholesky((x - c).T @ (s[:, None] * (x - c)) / m + floor)
+                for c, s, m in zip(centres, share.T, mass, strict=True)
+            ]
+        )
+        scaled = torch.linalg.solve_triangular(
+            factors, (x - centres[:, None]).transpose(1, 2), upper=False
+        )
+        log_density = -0.5 * scaled.square().sum(1) - factors.diagonal(dim1=1, dim2=2).log().sum(
+            1, keepdim=True
+        )
+        share = torch.softmax(log_density.T + mass.log(), dim=1)
+    weights = (mass / mass.sum()).float()
+    return GaussianMixture(weights, centres.float(), factors.float())
 
 
 @dataclass(frozen=True)

@@ -52,8 +52,7 @@ def samples(
     checkpoint: Checkpoint, seeds: Sequence[int], temperature: float = 1.0
 ) -> list[Picture]:
     """Decoded draws from the fitted prior."""
-    noise = latent.normal(seeds, checkpoint.model.config.latent_dim)
-    return decode(checkpoint.model, checkpoint.statistics.draw(noise, temperature))
+    return decode(checkpoint.model, checkpoint.draw(seeds, temperature))
 
 
 def write(checkpoint: Checkpoint, data: Dataset, epochs: Path, folder: Path) -> list[str]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from vae.latent import Direction, LatentStatistics
+from vae.latent import Direction, GaussianMixture, LatentStatistics, normal, uniform
 from vae.model import VAE, VAEConfig
 
 FORMAT = 1
@@ -30,7 +31,7 @@ class Checkpoint:
 
     Attributes:
         model: in eval mode, float32, on the CPU.
-        statistics: of the encoded means, for the fitted prior.
+        statistics: of the encoded means.
         directions: named edits.
         sigma: scale of the Gaussian around a reconstruction, in pixel units of [0, 1], fitted to
             the training residuals; None where pixels are Bernoulli (binary cross-entropy).
@@ -38,6 +39,8 @@ class Checkpoint:
         metrics: figures of the last evaluation.
         provenance: data name and hash, licence, command, code and library versions.
         sha256: hash of the file this was loaded from, empty if it was not.
+        mixture: the fitted prior; None where there were too few pictures to fit one, and the prior
+            is then the one Gaussian of ``statistics``.
     """
 
     model: VAE
@@ -48,6 +51,15 @@ class Checkpoint:
     metrics: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
+    mixture: GaussianMixture | None = None
+
+    def draw(self, seeds: Sequence[int], temperature: float = 1.0) -> Tensor:
+        """Draws from the fitted prior, ``(len(seeds), D)``; a row depends on its own seed alone."""
+        dim = self.model.config.latent_dim
+        noise = normal(seeds, dim)
+        if self.mixture is None:
+            return self.statistics.draw(noise, temperature)
+        return self.mixture.draw(noise, uniform(seeds, dim), temperature)
 
 
 def save(checkpoint: Checkpoint, path: Path, dtype: torch.dtype = torch.float32) -> None:
@@ -65,6 +77,9 @@ def save(checkpoint: Checkpoint, path: Path, dtype: torch.dtype = torch.float32)
     tensors = {f"model.{k}": _stored(v, dtype) for k, v in checkpoint.model.state_dict().items()}
     tensors["latent.mean"] = _stored(statistics.mean, torch.float32)
     tensors["latent.covariance"] = _stored(statistics.covariance, torch.float32)
+    if checkpoint.mixture is not None:
+        parts = vars(checkpoint.mixture).items()
+        tensors |= {f"prior.{k}": _stored(v, torch.float32) for k, v in parts}
     directions = {}
     for name, direction in checkpoint.directions.items():
         tensors[f"direction.{name}"] = _stored(direction.vector, torch.float32)
@@ -177,8 +192,30 @@ def _rebuild(tensors: dict[str, Tensor], metadata: dict[str, str], sha256: str) 
         _finite(tensors, "latent.mean", (dim,)), _finite(tensors, "latent.covariance", (dim, dim))
     )
     return Checkpoint(
-        model.eval(), statistics, directions, sigma, labels, metrics, provenance, sha256
+        model=model.eval(),
+        statistics=statistics,
+        directions=directions,
+        sigma=sigma,
+        labels=labels,
+        metrics=metrics,
+        provenance=provenance,
+        sha256=sha256,
+        mixture=_mixture(tensors, dim),
     )
+
+
+def _mixture(tensors: dict[str, Tensor], dim: int) -> GaussianMixture | None:
+    if "prior.weights" not in tensors:
+        return None
+    k = tensors["prior.weights"].numel()
+    mixture = GaussianMixture(
+        weights=_finite(tensors, "prior.weights", (k,)),
+        means=_finite(tensors, "prior.means", (k, dim)),
+        factors=_finite(tensors, "prior.factors", (k, dim, dim)),
+    )
+    if k < 1 or mixture.weights.min() < 0 or abs(float(mixture.weights.sum()) - 1) > 1e-3:
+        raise CheckpointError("prior.weights are no probabilities")
+    return mixture
 
 
 def _finite(

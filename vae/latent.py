@@ -39,6 +39,37 @@ class LatentStatistics:
 
 
 @dataclass(frozen=True)
+class GaussianMixture:
+    """A prior of K Gaussians, fitted to encoded means after the training.
+
+    Ex-post density estimation: Ghosh et al., "From Variational to Deterministic Autoencoders",
+    2020, section 4. Where the codes of a data set lie in clumps, one Gaussian draws from the gaps
+    between them too; a mixture does not.
+
+    Attributes:
+        weights: ``(K,)``, their sum is 1.
+        means: ``(K, D)``.
+        factors: ``(K, D, D)``, a square root of each covariance.
+    """
+
+    weights: Tensor
+    means: Tensor
+    factors: Tensor
+
+    def draw(self, noise: Tensor, choice: Tensor, temperature: float = 1.0) -> Tensor:
+        """Prior draws ``(N, D)``: ``mean_k + temperature * L_k @ noise``.
+
+        Args:
+            noise: standard normal rows ``(N, D)``.
+            choice: uniform numbers ``(N,)`` in [0, 1), each of which picks a component k.
+            temperature: scale of the noise; at 0 a draw is the mean of its component.
+        """
+        last = len(self.weights) - 1
+        k = torch.searchsorted(self.weights.cumsum(0), choice, right=True).clamp_max(last)
+        return self.means[k] + temperature * (self.factors[k] @ noise[:, :, None])[:, :, 0]
+
+
+@dataclass(frozen=True)
 class Direction:
     """A named edit: ``z + w * vector`` takes a latent ``w`` mean steps from without to with.
 
@@ -53,6 +84,16 @@ class Direction:
     meaning: str
     method: str
     count: int
+
+
+def uniform(seeds: Sequence[int], dim: int) -> Tensor:
+    """One uniform number in [0, 1) a seed, drawn after the ``dim`` normal ones of that seed."""
+    numbers = []
+    for seed in seeds:
+        generator = torch.Generator().manual_seed(seed)
+        torch.randn(dim, generator=generator)
+        numbers.append(torch.rand(1, generator=generator))
+    return torch.cat(numbers)
 
 
 def normal(seeds: Sequence[int], dim: int) -> Tensor:

@@ -1,0 +1,46 @@
+import torch
+
+from training.analysis import fit_mixture, statistics
+from vae.latent import normal, uniform
+
+CLUMPS = torch.tensor([[-4.0, 0.0], [4.0, 0.0], [0.0, 6.0]])
+
+
+def clumped(count: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    which = torch.randint(len(CLUMPS), (count,), generator=generator)
+    return CLUMPS[which] + 0.3 * torch.randn(count, 2, generator=generator)
+
+
+def far_from_clumps(z: torch.Tensor) -> float:
+    return float((torch.cdist(z, CLUMPS).amin(1) > 1.5).float().mean())
+
+
+def test_it_draws_from_the_clumps_where_one_gaussian_draws_from_the_gaps() -> None:
+    codes = clumped(600)
+    mixture = fit_mixture(codes)
+    assert mixture is not None
+    noise, choice = normal(range(500), 2), uniform(range(500), 2)
+    assert far_from_clumps(mixture.draw(noise, choice)) < 0.01
+    assert far_from_clumps(statistics(codes).draw(noise)) > 0.3
+
+
+def test_it_is_the_same_each_time() -> None:
+    first, second = fit_mixture(clumped(200)), fit_mixture(clumped(200))
+    assert first is not None
+    assert second is not None
+    assert torch.equal(first.means, second.means)
+
+
+def test_collapsed_and_constant_codes_still_give_a_prior() -> None:
+    codes = clumped(200)
+    codes[:, 1] = 0.0
+    for flat in (codes, torch.zeros(200, 2)):
+        mixture = fit_mixture(flat)
+        assert mixture is not None
+        assert mixture.factors.isfinite().all()
+        assert mixture.means.isfinite().all()
+
+
+def test_too_few_pictures_give_none() -> None:
+    assert fit_mixture(clumped(15)) is None
