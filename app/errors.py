@@ -15,7 +15,12 @@ from app.expression import ExpressionError
 from app.forms import BodyTypeError, InvalidError, TooLargeError, UnreadableBodyError
 from app.images import CorruptPictureError, TooManyPixelsError, UnknownPictureError
 from app.schemas import FieldProblem, Problem
-from app.service import OperandError, TooManyPicturesError, UnknownModelError
+from app.service import (
+    OperandError,
+    PictureTooLargeError,
+    TooManyPicturesError,
+    UnknownModelError,
+)
 
 log = logging.getLogger("lorgnette")
 
@@ -28,6 +33,7 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     UnknownModelError: (404, "unknown-model"),
     NotAcceptableError: (406, "not-acceptable"),
     TooLargeError: (413, "too-large"),
+    PictureTooLargeError: (413, "picture-too-large"),
     TooManyPixelsError: (413, "too-many-pixels"),
     TooManyPicturesError: (413, "too-many-pictures"),
     BodyTypeError: (415, "body-type"),

@@ -75,7 +75,7 @@ async def read(
     elif kind == "application/json" or (not kind and raw is None):
         fields |= _json(await _body(request, settings))
     elif raw is not None and (kind.startswith("image/") or kind == "application/octet-stream"):
-        fields[raw] = [_picture(await _body(request, settings), settings)]
+        fields[raw] = [await _body(request, settings)]
     else:
         taken = ["multipart/form-data", "application/json"] + (["image/*"] if raw else [])
         raise BodyTypeError(f"{kind or 'no content type'} is not taken here; send {_or(taken)}")
@@ -162,15 +162,15 @@ async def _multipart(
     async with await _form(request, settings) as form:
         for name, value in form.multi_items():
             if raw is not None and name == raw:
-                fields.setdefault(raw, []).append(_picture(await _bytes(value), settings))
+                fields.setdefault(raw, []).append(await _bytes(value))
             elif name in operands:
                 if name in fields:
                     raise InvalidError([(f"#/{name}", "sent twice; one is taken")])
-                fields[name] = await _operand(name, value, settings)
+                fields[name] = await _operand(name, value)
             elif isinstance(value, UploadFile) or (named and value.lstrip().startswith("{")):
                 if named is None:
                     raise InvalidError([(f"#/{name}", "no such file field here")])
-                groups.setdefault(name, []).append(await _operand(name, value, settings))
+                groups.setdefault(name, []).append(await _operand(name, value))
             elif name in fields:
                 raise InvalidError([(f"#/{name}", "sent twice; one is taken")])
             else:
@@ -220,24 +220,16 @@ async def _bytes(value: UploadFile | str) -> bytes:
     return value.encode() if isinstance(value, str) else await value.read()
 
 
-async def _operand(name: str, value: UploadFile | str, settings: Settings) -> Fields:
+async def _operand(name: str, value: UploadFile | str) -> Fields:
     """A file is a picture; text is a JSON operand such as ``{"seed": 7}``."""
     if isinstance(value, UploadFile):
-        return {"image": _picture(await value.read(), settings)}
+        return {"image": await value.read()}
     try:
         return _json(value.encode())
     except UnreadableBodyError:
         raise InvalidError(
             [(f"#/{name}", 'send a file, or a JSON operand such as {"seed": 7}')]
         ) from None
-
-
-def _picture(data: bytes, settings: Settings) -> bytes:
-    if len(data) > settings.max_picture_bytes:
-        raise TooLargeError(
-            f"a picture of {len(data)} bytes is over the limit of {settings.max_picture_bytes}"
-        )
-    return data
 
 
 def _npy(body: bytes, dim: int) -> npt.NDArray[np.float64]:

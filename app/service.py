@@ -56,6 +56,10 @@ class TooManyPicturesError(Exception):
     """More pictures or latents in one request than are taken."""
 
 
+class PictureTooLargeError(Exception):
+    """A picture of more bytes than are read."""
+
+
 @dataclass(frozen=True)
 class Served:
     """A model that is loaded, with its two batched primitives."""
@@ -196,6 +200,7 @@ class Service:
         self, served: Served, request: SampleRequest, timing: Timing
     ) -> tuple[int, list[Drawn]]:
         """Pictures drawn from the prior, and the seed of the first."""
+        self._check_count(request.n)
         seed = request.seed
         if seed is None:
             seed = secrets.randbelow(MAX_SEED - request.n + 1)
@@ -269,6 +274,9 @@ class Service:
         self, served: Served, files: Sequence[bytes], reading: Reading
     ) -> list[images.Picture]:
         config = served.checkpoint.model.config
+        largest, limit = max(map(len, files), default=0), self.settings.max_picture_bytes
+        if largest > limit:
+            raise PictureTooLargeError(f"a picture has {largest} bytes; at most {limit} are read")
 
         def read(data: bytes) -> Callable[[], images.Picture]:
             limit = self.settings.max_picture_pixels

@@ -1,0 +1,114 @@
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+import uvicorn
+from PIL import Image
+
+from app.main import create_app
+from app.settings import Settings
+from vae.checkpoint import Checkpoint, save
+from vae.latent import Direction, LatentStatistics, normal
+from vae.model import VAE, VAEConfig
+
+SIZE, DIM = 32, 8
+Pixels = npt.NDArray[np.uint8]
+
+
+def tiny_checkpoint(seed: int, channels: int = 3, dim: int = DIM) -> Checkpoint:
+    """An untrained model whose pictures differ: the residual branches are not zero either."""
+    torch.manual_seed(seed)
+    config = VAEConfig(size=SIZE, channels=channels, latent_dim=dim, widths=(8, 16))
+    model = VAE(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(0.0, 0.15)
+    scale = normal([seed], dim).T @ normal([seed], dim) + torch.eye(dim)
+    vectors = normal([seed + 1, seed + 2], dim)
+    return Checkpoint(
+        model=model.eval(),
+        statistics=LatentStatistics(0.5 * normal([seed + 3], dim)[0], scale),
+        directions={
+            "glasses": Direction(vectors[0], "glasses: from without to with", "regression", 40),
+            "smile": Direction(vectors[1], "smile: from without to with", "regression", 40),
+        },
+        sigma=0.1,
+        labels=["glasses", "smile"],
+        metrics={"psnr_db": 20.0, "pictures": 4},
+        provenance={"data": "noise"},
+    )
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Checkpoints ``tiny`` (RGB, 8 latents) and ``grey`` (1 channel, 5 latents)."""
+    folder = tmp_path_factory.mktemp("models")
+    for name, found in {
+        "tiny": tiny_checkpoint(0),
+        "grey": tiny_checkpoint(9, channels=1, dim=5),
+    }.items():
+        (folder / name).mkdir()
+        save(found, folder / name / "model.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def settings(models: Path) -> Callable[..., Settings]:
+    """Settings that serve both checkpoints, with changes."""
+
+    def build(**changes: Any) -> Settings:
+        places = (str(models / "tiny"), str(models / "grey"))
+        return Settings(**{"models": places, "device": "cpu", **changes})
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def client(settings: Callable[..., Settings]) -> Iterator[httpx.Client]:
+    with serving(settings()) as client:
+        yield client
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[httpx.Client]:
+    """The real application behind the real server, on a thread of this process."""
+    config = uvicorn.Config(create_app(settings), port=0, log_level="error")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the server did not start"
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def picture(seed: int = 0, size: tuple[int, int] = (SIZE, SIZE)) -> Image.Image:
+    """A smooth random RGB picture."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8))
+    return coarse.resize(size, Image.Resampling.BICUBIC)
+
+
+def file(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def pixels(data: bytes) -> Pixels:
+    return np.asarray(Image.open(io.BytesIO(data)))
