@@ -1,5 +1,6 @@
 """Owns a model on its device; everything here runs on the one model thread."""
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Literal, TypeVar
 
@@ -48,6 +49,7 @@ class Engine:
         self._config = checkpoint.model.config
         self._model = checkpoint.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if one_by_one:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS refuses
             torch.use_deterministic_algorithms(True)
 
     @torch.inference_mode()

@@ -108,5 +108,9 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas |= schema.pop("$defs", {})
             schemas[model.__name__] = schema
+        for methods in document["paths"].values():  # FastAPI's own 422, which no GET here gives
+            methods.get("get", {}).get("responses", {}).pop("422", None)
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
         app.openapi_schema = document
     return app.openapi_schema

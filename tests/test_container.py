@@ -150,7 +150,7 @@ def test_the_health_check_tells_ready_from_not(
     health_port: int, healthy: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LORGNETTE_PORT", str(health_port))
-    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # not for loopback
     options, _, command = last("HEALTHCHECK").partition("CMD ")
     assert "--start-period=" in options
     python, *arguments = json.loads(command)

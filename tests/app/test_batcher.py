@@ -1,0 +1,176 @@
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from app.batcher import Batcher, ClosedError, QueueFullError, Timing
+
+Work = Callable[[list[int]], list[int]]
+
+
+class HeldDoubling:
+    """Doubles numbers, notes the batches, and waits for ``open`` before it answers."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.batches: list[list[int]] = []
+
+    def __call__(self, items: list[int]) -> list[int]:
+        self.batches.append(items)
+        assert self.open.wait(10)
+        if -1 in items:
+            raise ValueError("minus one")
+        return [2 * item for item in items]
+
+
+def with_batcher(
+    work: Work,
+    scenario: Callable[[Batcher[int, int]], Awaitable[None]],
+    max_batch: int = 4,
+    max_queue: int = 8,
+) -> None:
+    async def run() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            await scenario(Batcher(work, executor, asyncio.Lock(), max_batch, max_queue))
+
+    asyncio.run(run())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.001)
+
+
+def test_what_comes_while_the_model_is_busy_runs_together() -> None:
+    work = HeldDoubling()
+
+    async def scenario(batcher: Batcher[int, int]) -> None:
+        first = asyncio.create_task(batcher.run([1]))
+        await until(lambda: len(work.batches) == 1)  # idle: it ran at once, alone
+        rest = [asyncio.create_task(batcher.run([i, i + 1])) for i in (2, 4, 6)]
+        await asyncio.sleep(0)
+        work.open.set()
+        assert await first == [2]
+        assert await asyncio.gather(*rest) == [[4, 6], [8, 10], [12, 14]]
+        assert work.batches == [[1], [2, 3, 4, 5], [6, 7]]
+
+    with_batcher(work, scenario)
+
+
+def test_a_full_queue_takes_all_of_a_request_or_none() -> None:
+    work = HeldDoubling()
+
+    async def scenario(batcher: Batcher[int, int]) -> None:
+        running = asyncio.create_task(batcher.run([0]))
+        await until(lambda: len(work.batches) == 1)
+        waiting = asyncio.create_task(batcher.run([1, 2, 3, 4, 5]))
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFullError, match="5 pictures are waiting") as refused:
+            await batcher.run([6, 7, 8, 9])
+        assert refused.value.retry_after >= 1
+        last = asyncio.create_task(batcher.run([6, 7, 8]))
+        await asyncio.sleep(0)
+        work.open.set()
+        assert await running == [0]
+        assert await waiting == [2, 4, 6, 8, 10]
+        assert await last == [12, 14, 16]
+
+    with_batcher(work, scenario)
+
+
+def test_a_broken_item_fails_alone() -> None:
+    work = HeldDoubling()
+    work.open.set()
+
+    async def scenario(batcher: Batcher[int, int]) -> None:
+        calls = [batcher.run([1]), batcher.run([-1]), batcher.run([2]), batcher.run([3])]
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        assert outcomes[0] == [2]
+        assert isinstance(outcomes[1], ValueError)
+        assert outcomes[2:] == [[4], [6]]
+
+    with_batcher(work, scenario)
+
+
+def test_work_that_answers_too_little_is_an_error() -> None:
+    async def scenario(batcher: Batcher[int, int]) -> None:
+        with pytest.raises(RuntimeError, match="1 items gave 0 results"):
+            await batcher.run([1])
+
+    with_batcher(lambda items: items[1:], scenario)
+
+
+def test_who_has_gone_costs_no_batch() -> None:
+    work = HeldDoubling()
+
+    async def scenario(batcher: Batcher[int, int]) -> None:
+        running = asyncio.create_task(batcher.run([0]))
+        await until(lambda: len(work.batches) == 1)
+        gone = asyncio.create_task(batcher.run([1, 2, 3]))
+        stays = asyncio.create_task(batcher.run([4]))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.sleep(0)
+        fits = asyncio.create_task(batcher.run([5, 6, 7, 8, 9, 10, 11]))  # their place is free
+        await asyncio.sleep(0)
+        work.open.set()
+        await asyncio.gather(running, stays, fits)
+        assert [item for batch in work.batches for item in batch] == [0, *range(4, 12)]
+
+    with_batcher(work, scenario)
+
+
+def test_closing_finishes_what_was_accepted_and_takes_no_more() -> None:
+    work = HeldDoubling()
+
+    async def scenario(batcher: Batcher[int, int]) -> None:
+        accepted = asyncio.create_task(batcher.run([1, 2]))
+        await until(lambda: len(work.batches) == 1)
+        closing = asyncio.create_task(batcher.close())
+        await asyncio.sleep(0)
+        with pytest.raises(ClosedError):
+            await batcher.run([3])
+        work.open.set()
+        await closing
+        assert await accepted == [2, 4]
+
+    with_batcher(work, scenario)
+
+
+def test_batchers_that_share_a_gate_take_turns() -> None:
+    busy = threading.Lock()
+
+    def work(items: list[int]) -> list[int]:
+        assert busy.acquire(blocking=False), "two models at once"
+        time.sleep(0.001)
+        busy.release()
+        return items
+
+    async def run() -> None:
+        with ThreadPoolExecutor(4) as executor:
+            gate = asyncio.Lock()
+            pair = [Batcher[int, int](work, executor, gate, 2, 100) for _ in range(2)]
+            await asyncio.gather(*(pair[i % 2].run([i, i]) for i in range(40)))
+
+    asyncio.run(run())
+
+
+def test_timing_tells_waiting_from_working() -> None:
+    def work(items: list[int]) -> list[int]:
+        time.sleep(0.05)
+        return items
+
+    async def scenario(batcher: Batcher[int, int]) -> None:
+        first, second = Timing(), Timing()
+        one = asyncio.create_task(batcher.run([1], first))
+        await asyncio.sleep(0.01)
+        await asyncio.gather(one, batcher.run([2], second))
+        assert first.queue < second.queue
+        assert min(first.model, second.model) >= 0.05
+
+    with_batcher(work, scenario)

@@ -1,0 +1,33 @@
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings
+
+README = (Path(__file__).parent.parent.parent / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_documented_with_its_default(name: str) -> None:
+    field = Settings.model_fields[name]
+    default = field.default
+    if isinstance(default, tuple):
+        default = ",".join(default)
+    if isinstance(default, bool):
+        default = str(default).lower()
+    assert f"| `LORGNETTE_{name.upper()}` | `{default}` | {field.description} |" in README
+
+
+def test_no_setting_is_documented_that_is_not_there() -> None:
+    named = {line.split("`")[1] for line in README.splitlines() if line.startswith("| `LORGN")}
+    assert named == {f"LORGNETTE_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_models_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LORGNETTE_MODELS", "a/b, c.safetensors,")
+    assert Settings().models == ("a/b", "c.safetensors")
+
+
+def test_it_is_built_once_and_cannot_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        setattr(Settings(), "port", 1)  # noqa: B010
