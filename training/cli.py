@@ -15,7 +15,6 @@ import torch
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training import analysis, publish, report
@@ -34,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-console = Console(stderr=True)
+console = Console(stderr=True, markup=False)
 
 DTYPES = {"fp16": torch.float16, "fp32": torch.float32}
 Device = Literal["auto", "cpu", "cuda"]
@@ -282,7 +281,7 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except (DataError, TrainingError, CheckpointError, ValueError, OSError) as error:
-        console.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        console.print(f"error: {error}", style="red", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         console.print("stopped; the same command goes on from the last save")

@@ -111,9 +111,7 @@ def test_no_time_at_all_saves_the_beginning(tmp_path: Path) -> None:
     assert same(weights(again), weights(whole))
 
 
-def test_time_that_runs_out_leaves_a_save(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_time_that_runs_out_leaves_a_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr("training.loop.time.monotonic", lambda: clock[0])
 
@@ -227,9 +225,7 @@ def test_same_seed_same_weights_other_seed_others(tmp_path: Path) -> None:
     assert not any(found[0][k].equal(found[2][k]) for k in found[0] if k.endswith("weight"))
 
 
-def test_pixels_reach_the_model_between_zero_and_one(
-    tmp_path: Path, batches: list[Tensor]
-) -> None:
+def test_pixels_reach_the_model_between_zero_and_one(tmp_path: Path, batches: list[Tensor]) -> None:
     """Not between -1 and 1, where binary cross-entropy has no floor."""
     recipe = replace(RECIPE, model=SIGMOID, loss=LossConfig("bce"))
     trainer(tmp_path, recipe, dataset(noise(16))).run(ignore)
@@ -247,9 +243,7 @@ def test_an_epoch_shows_every_picture_once_in_an_order_of_its_own(
     assert len({tuple(epoch) for epoch in shown.tolist()}) == 4
 
 
-def test_balance_gives_half_of_every_batch_the_label(
-    tmp_path: Path, batches: list[Tensor]
-) -> None:
+def test_balance_gives_half_of_every_batch_the_label(tmp_path: Path, batches: list[Tensor]) -> None:
     label = [1.0, 0.0, math.nan, *[0.0] * 13]
     data = dataset(levels([255 if v == 1 else 0 for v in label]), {"glasses": label})
     trainer(tmp_path, replace(RECIPE, balance="glasses"), data).run(ignore)

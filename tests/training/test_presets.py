@@ -22,8 +22,8 @@ REPORT = {
     "samples_by_epoch.png",
     "interpolation.png",
     "traversals.png",
-    "arithmetic.png",
 }
+EDITS = {"arithmetic.png", "directions.png"}  # where there are enough pictures with and without
 PLANE = {"scatter.png", "scatter_cdf.png", "plane.png"}
 CELEBA_NAMES = ["Eyeglasses", "Male", "Young", *(f"Attribute_{i}" for i in range(37))]
 
@@ -53,9 +53,10 @@ def published(out: Path, run: Path, pictures: set[str] = REPORT) -> Checkpoint:
     assert f"--out {out}" in found.provenance["command"]
     assert all(f"| `{name}` |" in card for name in found.directions)
 
-    assert {file.name for file in (out / "report").iterdir()} == pictures
-    assert set(re.findall(r"\]\(report/(\S+)\)", card)) == pictures
-    for name in pictures:
+    written = {file.name for file in (out / "report").iterdir()}
+    assert pictures <= written <= pictures | EDITS
+    assert set(re.findall(r"\]\(report/(\S+)\)", card)) == written
+    for name in written:
         with Image.open(out / "report" / name) as picture:
             assert np.asarray(picture.convert("L")).std() > 1, name
     first_test_picture(out, run)
@@ -126,7 +127,7 @@ def test_avatars_keeps_the_averaged_weights(
     result = command("fit", *words, "--batch-size", 4, "--epochs", 2, "--weights", "fp32")
     assert result.exit_code == 0, result.output
     assert "12 pictures to train on, 18 to test on" in result.output
-    found = published(out, run)
+    found = published(out, run, REPORT | EDITS)
     assert found.provenance["licence of the data"].startswith("drawn by Lorgnette")
     labels = {"glasses", "sunglasses", "beard", "long_hair", "smile"}
     assert set(found.labels) == labels
