@@ -1,5 +1,6 @@
 """What a trained encoder makes of a data set: latent statistics, directions, residual scale."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.data import Dataset
+from training.data import Dataset, Labels
 from vae.latent import (
     Direction,
     GaussianMixture,
@@ -20,6 +21,9 @@ from vae.pixels import to_float
 
 BATCH = 32
 MAX_COMPONENTS = 64
+MAX_WORDS = 12  # a tag of more is a name or a sentence
+MIN_TAGGED = 20  # pictures
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")  # as in expressions
 KMEANS_STEPS = 15
 EM_STEPS = 30
 
@@ -143,10 +147,47 @@ def directions(means: Tensor, data: Dataset) -> dict[str, Direction]:
     known = table.isfinite().all(dim=1)
     vectors = regressed_directions(means[known], table[known])
     method = f"regression on {', '.join(label.name for label in labels)}"
-    return {
+    found = {
         label.name: Direction(vector, label.meaning, method, int(known.sum()))
         for label, vector in zip(labels, vectors, strict=True)
     }
+    return found | _tag_directions(means[known] - table[known] @ vectors, data, known.numpy())
+
+
+def _tag_directions(rest: Tensor, data: Dataset, known: np.ndarray) -> dict[str, Direction]:
+    """What each word of a tag adds to what the labels leave of the codes, ``(N, D)``.
+
+    So ``glasses + frame_color_red`` is red glasses, and both are needed to take red ones off.
+    """
+    words = {name: column[known] for name, column in indicators(data).items()}
+    words = {k: v for k, v in words.items() if k not in data.labels and v.sum() >= MIN_TAGGED}
+    if not words:
+        return {}
+    table = torch.from_numpy(np.stack(list(words.values()), axis=1))
+    vectors = regressed_directions(rest, table)
+    return {
+        name: Direction(
+            vector=vector,
+            meaning=f"{name}: from the average to this one, other labels as they are",
+            method="regression on all tags of what the labels leave",
+            count=int(column.sum()),
+        )
+        for (name, column), vector in zip(words.items(), vectors, strict=True)
+    }
+
+
+def indicators(data: Dataset) -> Labels:
+    """The labels, and a 0/1 column ``TAG_word`` for each word of each tag that has few words."""
+    columns = dict(data.labels)
+    for tag, words in data.tags.items():
+        vocabulary = sorted({word for word in words if word})
+        if len(vocabulary) > MAX_WORDS:
+            continue
+        for word in vocabulary:
+            name = f"{tag}_{word}"
+            if NAME.fullmatch(name):
+                columns[name] = np.array([w == word for w in words], dtype=np.float32)
+    return columns
 
 
 def _label(item: tuple[str, np.ndarray]) -> _Label | None:

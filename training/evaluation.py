@@ -12,7 +12,7 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
-from training.analysis import batches, device_of, encoded_means
+from training.analysis import batches, device_of, encoded_means, indicators
 from training.data import Dataset
 from vae.checkpoint import Checkpoint
 from vae.model import VAE
@@ -104,6 +104,7 @@ def counterfactual_edits(checkpoint: Checkpoint, data: Dataset) -> dict[str, dic
     """
     model = checkpoint.model
     means = encoded_means(model, data)
+    columns = indicators(data)
     worn, bare = _by_frame(data)
     cases: dict[str, list[tuple[int, int, Tensor]]] = {
         "put on (donors)": [],
@@ -125,8 +126,9 @@ def counterfactual_edits(checkpoint: Checkpoint, data: Dataset) -> dict[str, dic
         """The sum of the named directions by which the labels of two rows differ."""
         step = torch.zeros_like(means[0])
         for name, direction in checkpoint.directions.items():
-            change = data.labels[name][truth] - data.labels[name][source]
-            step += float(change) * direction.vector
+            if name in columns:
+                change = columns[name][truth] - columns[name][source]
+                step += float(change) * direction.vector
         return step
 
     seen: dict[str, tuple[int, Tensor]] = {}  # each identity's first frame and the step to it

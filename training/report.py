@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from training.analysis import device_of, encoded_means
+from training.analysis import device_of, encoded_means, indicators
 from training.data import Dataset
 from vae import latent
 from vae.checkpoint import Checkpoint
@@ -130,13 +130,14 @@ def _arithmetic(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
 def _directions(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
     """A direction added to three pictures without its label, and taken from three with it.
 
-    Labels that only come with this one (dark lenses with glasses) are taken away along with it.
+    Labels and tags that only come with this one (the colour of a frame) are taken away with it.
     """
     name, with_it, without = _groups(checkpoint, data)
     if name not in checkpoint.directions or not (len(with_it) and len(without)):
         return None
-    owner = data.labels[name] > 0.5
-    taken = [k for k in checkpoint.directions if owner[data.labels[k] > 0.5].all()]
+    columns = indicators(data)
+    owner = columns[name] > 0.5
+    taken = [k for k, v in columns.items() if k in checkpoint.directions and owner[v > 0.5].all()]
     weights = torch.tensor([0.0, 0.5, 1.0, 1.5])
     rows = []
     for row in without[:3]:
@@ -144,7 +145,7 @@ def _directions(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
         rows.append(_along(checkpoint.model, data, row, weights[:, None] * step))
     for row in with_it[:3]:
         step = -torch.stack(
-            [data.labels[k][row].item() * checkpoint.directions[k].vector for k in taken]
+            [columns[k][row].item() * checkpoint.directions[k].vector for k in taken]
         ).sum(0)
         rows.append(_along(checkpoint.model, data, row, weights[:, None] * step))
     return grid(rows, [f"{w:g} {name}" for w in weights.tolist()])
