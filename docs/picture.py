@@ -14,7 +14,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from training.avatars import counterfactuals, png
+from training.avatars import Portrait, counterfactuals, png
 
 SEED, FIRST_TEST_IDENTITY, TILE, GAP = 0, 8000, 192, 4
 
@@ -39,10 +39,10 @@ def main(url: str, out: Path) -> None:
     row_3 = [
         *(edit(f"me + {w}*glasses", me=bare[2]) for w in (0, 0.5, 1)),
         edit("me + glasses + sunglasses", me=bare[2]),
-        edit("me - glasses - sunglasses", me=worn[3]),
-        worn[0],
-        bare[0],
-        edit("his_in_glasses - his + hers", his_in_glasses=worn[0], his=bare[0], hers=bare[1]),
+        edit(f"me - {glasses(people[1][1])}", me=worn[1]),
+        worn[1],
+        bare[1],
+        edit("hers - her + him", hers=worn[1], her=bare[1], him=bare[0]),
     ]
     rows = [row_1, row_2, row_3]
     board = Image.new("RGB", (8 * (TILE + GAP) - GAP, 3 * (TILE + GAP) - GAP), "white")
@@ -51,6 +51,12 @@ def main(url: str, out: Path) -> None:
             picture = Image.open(io.BytesIO(data)).convert("RGB").resize((TILE, TILE))
             board.paste(picture, (c * (TILE + GAP), r * (TILE + GAP)))
     board.save(out, optimize=True)
+
+
+def glasses(worn: Portrait) -> str:
+    """The named directions that this portrait's glasses are made of, to be taken away."""
+    names = ["glasses", f"frame_{worn.frame}", f"frame_color_{worn.frame_color}"]
+    return " - ".join(names + ["sunglasses"] * worn.sunglasses)
 
 
 if __name__ == "__main__":

@@ -145,6 +145,8 @@ def directions(means: Tensor, data: Dataset) -> dict[str, Direction]:
         }
     table = torch.stack([label.values / label.unit for label in labels], dim=1)
     known = table.isfinite().all(dim=1)
+    if not known.any():
+        return {}
     vectors = regressed_directions(means[known], table[known])
     method = f"regression on {', '.join(label.name for label in labels)}"
     found = {

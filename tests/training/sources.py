@@ -4,7 +4,7 @@ import csv
 import io
 import struct
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +105,7 @@ def celeba(root: Path, parts: Sequence[int], names: Sequence[str]) -> npt.NDArra
 
 def dataset(
     pictures: Bytes,
-    labels: dict[str, Sequence[float]] | None = None,
+    labels: Mapping[str, Sequence[float]] | None = None,
     tags: dict[str, list[str]] | None = None,
     exclusive: bool = False,
 ) -> Dataset:

@@ -170,6 +170,7 @@ def test_help_shows_an_example(command: Command, name: str) -> None:
     assert f"python -m training {name}" in re.sub(r"[\s│|]+", " ", result.output)
 
 
-def test_presets_are_offered(command: Command) -> None:
-    text = re.sub(r"[\s│]+", "", command("fit", "--help").output)
-    assert "|".join(PRESETS) in text
+def test_an_unknown_preset_is_answered_with_the_known(tmp_path: Path, command: Command) -> None:
+    result = command("fit", "--preset", "nonsense", "--data", tmp_path, "--out", tmp_path)
+    assert result.exit_code == 2
+    assert all(f"'{name}'" in result.output for name in PRESETS)

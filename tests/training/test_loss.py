@@ -59,7 +59,7 @@ def test_mse_is_the_squared_error_summed_over_pixels() -> None:
 def test_bce_is_the_bernoulli_likelihood() -> None:
     x, raw = pictures().round(), 3 * pictures(1)
     found = terms(LossConfig("bce"), x, raw, output="sigmoid")
-    expected = -Bernoulli(logits=raw).log_prob(x).sum() / 2
+    expected = -Bernoulli(logits=raw).log_prob(x).sum() / 2  # type: ignore[no-untyped-call]
     assert float(found.distortion) == pytest.approx(float(expected))
 
 
@@ -94,7 +94,7 @@ def gaussian_loss(x: Tensor, raw: Tensor, scale: float) -> tuple[Loss, Terms]:
 def test_gaussian_is_the_normal_likelihood() -> None:
     x, raw = pictures(), pictures(1)
     _, found = gaussian_loss(x, raw, 0.3)
-    expected = -Normal(raw + 0.5, 0.3).log_prob(x).sum() / 2
+    expected = -Normal(raw + 0.5, 0.3).log_prob(x).sum() / 2  # type: ignore[no-untyped-call]
     assert float(found.distortion) == pytest.approx(float(expected))
 
 
