@@ -16,8 +16,8 @@ def main() -> None:
         settings = Settings()
     except ValidationError as error:
         for problem in error.errors():
-            name = "_".join(str(p) for p in problem["loc"]).upper()
-            print(f"LORGNETTE_{name}: {problem['msg']}", file=sys.stderr)
+            place = f"LORGNETTE_{problem['loc'][0]}".upper() if problem["loc"] else "settings"
+            print(f"{place}: {problem['msg'].removeprefix('Value error, ')}", file=sys.stderr)
         sys.exit(2)
     # After a graceful stop uvicorn raises SIGTERM anew; having been asked to stop is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

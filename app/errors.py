@@ -89,8 +89,11 @@ async def _validation(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    log.error("request %s failed", request.scope.get("request_id"), exc_info=error)
-    return problem(request, 500, "internal", "an error of ours; the log has it under this id")
+    request_id = str(request.scope.get("request_id", ""))
+    log.error("request %s failed", request_id, exc_info=error)
+    detail = "an error of ours; the log has it under this id"
+    headers = {"X-Request-ID": request_id}  # this handler stands outside of what else sets it
+    return problem(request, 500, "internal", detail, headers=headers)
 
 
 def problem(

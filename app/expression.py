@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 MAX_LENGTH = 1000  # characters
 TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+(?:\.\d*)?|\.\d+)|(?P<name>[A-Za-z]\w*)|(?P<op>[-+*]))", re.ASCII
+    r"\s*(?:(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)|(?P<name>[A-Za-z][A-Za-z0-9_]*)|(?P<op>[-+*]))"
 )
 
 

@@ -2,16 +2,15 @@
 
 import io
 import math
-import struct
-from collections.abc import Collection
+from collections.abc import AsyncGenerator, Collection
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pydantic_core
 from pydantic import BaseModel, ValidationError
-from starlette.datastructures import FormData, UploadFile
-from starlette.exceptions import HTTPException
+from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from app.settings import Settings
@@ -21,6 +20,7 @@ M = TypeVar("M", bound=BaseModel)
 
 ROUTING = ("model", "format")  # query parameters that are not fields of a request
 NPY = "application/x-npy"
+MAX_OPTIONS = 16  # text fields of a form beside its operands
 
 
 class UnreadableBodyError(Exception):
@@ -123,7 +123,7 @@ async def _body(request: Request, settings: Settings) -> bytes:
     return bytes(body)
 
 
-async def limited(request: Request, limit: int) -> Any:
+async def limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
     """The chunks of the body, cut off as soon as it is known to be over the limit."""
     declared = request.headers.get("content-length", "")
     seen = int(declared) if declared.isascii() and declared.isdigit() else 0
@@ -182,19 +182,39 @@ async def _multipart(
 
 async def _form(request: Request, settings: Settings) -> Any:
     """The parsed form, from a body that may not exceed its limit."""
-    replay = Request(request.scope, _receiver(limited(request, settings.max_body_bytes)))
-    parts = settings.max_pictures
+    files, fields = settings.max_pictures, settings.max_pictures + MAX_OPTIONS
+    body = limited(request, settings.max_body_bytes)
     try:
-        form = await replay.form(max_files=parts, max_fields=parts, max_part_size=2**20)
-    except HTTPException as error:
-        if error.detail.startswith("Too many"):
-            raise TooLargeError(f"more than {parts} files or {parts} fields in one form") from None
-        if "exceeded maximum size" in error.detail:
+        form = await _WholeForm(
+            request.headers, body, max_files=files, max_fields=fields, max_part_size=2**20
+        ).parse()
+    except MultiPartException as error:
+        if error.message.startswith("Too many"):
+            raise TooLargeError(f"more than {files} files or {fields} fields in a form") from None
+        if "exceeded maximum size" in error.message:
             raise TooLargeError("a form field is larger than 1048576 bytes") from None
-        raise UnreadableBodyError(f"the form is broken: {error.detail}") from None
+        raise UnreadableBodyError(f"the form is broken: {error.message}") from None
     except (ValueError, KeyError, LookupError) as error:
         raise UnreadableBodyError(f"the form is broken: {error}") from None
     return _closing(form)
+
+
+class _WholeForm(MultiPartParser):
+    """Starlette's parser, which by itself takes a form that breaks off for a whole one."""
+
+    def __init__(self, headers: Headers, body: AsyncGenerator[bytes, None], **limits: int) -> None:
+        super().__init__(headers, self._to_the_end(body), **limits)
+        self._ended = False
+
+    def on_end(self) -> None:
+        """The last boundary has come."""
+        self._ended = True
+
+    async def _to_the_end(self, body: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+        async for chunk in body:
+            yield chunk
+        if not self._ended:
+            raise MultiPartException("it ends before its last boundary")
 
 
 class _closing:  # noqa: N801 -- reads as contextlib.closing does
@@ -206,14 +226,6 @@ class _closing:  # noqa: N801 -- reads as contextlib.closing does
 
     async def __aexit__(self, *_: object) -> None:
         await self._form.close()
-
-
-def _receiver(chunks: Any) -> Any:
-    async def receive() -> dict[str, Any]:
-        chunk = await anext(chunks, None)
-        return {"type": "http.request", "body": chunk or b"", "more_body": chunk is not None}
-
-    return receive
 
 
 async def _bytes(value: UploadFile | str) -> bytes:
@@ -243,7 +255,7 @@ def _npy(body: bytes, dim: int) -> npt.NDArray[np.float64]:
             shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
         else:
             raise ValueError(f"version {version} is not read")
-    except (ValueError, SyntaxError, EOFError, struct.error, RecursionError, MemoryError) as error:
+    except Exception as error:  # numpy's reader raises what it likes on hostile bytes
         raise UnreadableBodyError(f"the body is not an .npy file: {error}") from None
     if dtype.kind != "f" or dtype.itemsize not in (2, 4, 8):
         raise InvalidError([("#/latents", f"dtype is {dtype}; send float16, float32 or float64")])

@@ -89,7 +89,7 @@ def read(data: bytes, size: int, channels: int, fit: Fit, max_pixels: int) -> Pi
 def _flatten(image: Image.Image, channels: int) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image, dtype=np.float64)
-        if values.size and values.max() > 255:  # 16 bits a sample
+        if image.mode.startswith("I;16") or values.max() > 255:  # 16 bits a sample
             values = values / 257.0
         image = Image.fromarray(np.nan_to_num(values).clip(0, 255).round().astype(np.uint8))
     if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:

@@ -65,7 +65,8 @@ async def _pictures(
 
 
 def _chosen(request: Request, short_name: str | None, offered: Sequence[str]) -> str:
-    return answers.choose(request.headers.get("accept", ""), short_name, offered)
+    accept = ", ".join(request.headers.getlist("accept"))
+    return answers.choose(accept, short_name, offered)
 
 
 @router.post(

@@ -17,6 +17,7 @@ from app.batcher import Batcher, Timing
 from app.embedded import Embedded
 from app.engine import Engine, Pixels, Posterior, choose_device
 from app.schemas import (
+    MAX_LATENT_VALUE,
     MAX_SEED,
     ArithmeticRequest,
     DecodeRequest,
@@ -29,7 +30,7 @@ from app.schemas import (
 )
 from app.settings import Settings
 from vae import checkpoint, latent
-from vae.checkpoint import Checkpoint
+from vae.checkpoint import Checkpoint, CheckpointError
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -103,16 +104,17 @@ class Service:
         """Load and warm up every model.
 
         Raises:
-            CheckpointError: if a checkpoint cannot be used.
+            CheckpointError: if a checkpoint cannot be used, or its name cannot.
         """
         gate = asyncio.Lock()
         loop = asyncio.get_running_loop()
         for place in self.settings.models:
-            path = Path(place)
-            file = path / "model.safetensors" if path.suffix != ".safetensors" else path
-            name = path.stem
+            name, file = _found(Path(place))
+            if name in self._models:
+                raise CheckpointError(f"{place}: another model is named {name!r} already")
+            if not (name.isascii() and name.isprintable()):
+                raise CheckpointError(f"{place}: a model's name must fit a header; rename {name!r}")
             loaded, engine = await loop.run_in_executor(self._model_thread, self._load, file)
-
             self._models[name] = Served(
                 name,
                 loaded,
@@ -255,7 +257,8 @@ class Service:
             directions[t.name].vector if v is None else v
             for t, v in zip(terms, values, strict=True)
         ]
-        total = latent.weighted_sum([t.weight for t in terms], vectors)
+        weighted = latent.weighted_sum([t.weight for t in terms], vectors)
+        total = _checked(weighted.tolist(), served.dim, "#/expression")
         if kept is None:
             return (await self._draw(served, [total], timing))[0]
         edited, plain = await self._draw(served, [total, groups[kept]], timing)
@@ -327,6 +330,13 @@ class Service:
         return [Drawn(p, z) for p, z in zip(pictures, latents, strict=True)]
 
 
+def _found(path: Path) -> tuple[str, Path]:
+    """The name of the model at a path, and its file."""
+    if path.suffix == ".safetensors":
+        return path.stem, path
+    return path.absolute().name, path / "model.safetensors"
+
+
 def _origin(served: Served, origin: Embedded | None) -> Tensor | None:
     """The latent that a picture of this very model carries, checked like any other."""
     if origin is None or origin.model != served.id:
@@ -341,8 +351,8 @@ def _checked(values: list[float], dim: int, pointer: str) -> Tensor:
     if len(values) != dim:
         raise OperandError(pointer, f"the latent has {len(values)} values; this model has {dim}")
     tensor = torch.tensor(values, dtype=torch.float32)
-    if not tensor.isfinite().all():
-        raise OperandError(pointer, "the latent holds NaN or infinity")
+    if not (tensor.abs() <= MAX_LATENT_VALUE).all():  # nor is NaN
+        raise OperandError(pointer, f"the latent holds a value beyond {MAX_LATENT_VALUE:.0f}")
     return tensor
 
 

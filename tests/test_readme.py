@@ -118,7 +118,7 @@ def test_every_block_works_as_pasted(reader: Reader) -> None:
     for name, tiles in {"1": (1, 1), "s": (3, 2), "i": (8, 1), "e": (1, 1), "g": (1, 1)}.items():
         with Image.open(reader.folder / f"{name}.png") as picture:
             assert picture.size == (256 * tiles[0], 256 * tiles[1])
-            assert len(set(picture.convert("L").getdata())) > 50
+            assert sum(map(bool, picture.convert("L").histogram())) > 50
     served = httpx.get(f"http://localhost:{reader.port}/models").json()["models"]
     assert [model["name"] for model in served] == ["mine", "avatars"]
 

@@ -1,3 +1,4 @@
+import base64
 import io
 import threading
 import time
@@ -17,14 +18,17 @@ from PIL import Image
 from app.main import create_app
 from app.settings import Settings
 from vae.checkpoint import Checkpoint, save
-from vae.latent import Direction, LatentStatistics, normal
+from vae.latent import Direction, GaussianMixture, LatentStatistics, normal
 from vae.model import VAE, VAEConfig
 
 SIZE, DIM = 32, 8
 Pixels = npt.NDArray[np.uint8]
+Latents = npt.NDArray[np.float64]
 
 
-def tiny_checkpoint(seed: int, channels: int = 3, dim: int = DIM) -> Checkpoint:
+def tiny_checkpoint(
+    seed: int, channels: int = 3, dim: int = DIM, mixture: GaussianMixture | None = None
+) -> Checkpoint:
     """An untrained model whose pictures differ: the residual branches are not zero either."""
     torch.manual_seed(seed)
     config = VAEConfig(size=SIZE, channels=channels, latent_dim=dim, widths=(8, 16))
@@ -45,16 +49,23 @@ def tiny_checkpoint(seed: int, channels: int = 3, dim: int = DIM) -> Checkpoint:
         labels=["glasses", "smile"],
         metrics={"psnr_db": 20.0, "pictures": 4},
         provenance={"data": "noise"},
+        mixture=mixture,
     )
+
+
+def two_clumps(dim: int) -> GaussianMixture:
+    factors = torch.stack([0.1 * torch.eye(dim), 0.3 * torch.eye(dim)])
+    means = torch.stack([torch.full((dim,), -2.0), torch.full((dim,), 2.0)])
+    return GaussianMixture(torch.tensor([0.3, 0.7]), means, factors)
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Checkpoints ``tiny`` (RGB, 8 latents) and ``grey`` (1 channel, 5 latents)."""
+    """Checkpoints ``tiny`` (RGB, 8 latents) and ``grey`` (1 channel, 5 latents, a mixture)."""
     folder = tmp_path_factory.mktemp("models")
     for name, found in {
         "tiny": tiny_checkpoint(0),
-        "grey": tiny_checkpoint(9, channels=1, dim=5),
+        "grey": tiny_checkpoint(9, channels=1, dim=5, mixture=two_clumps(5)),
     }.items():
         (folder / name).mkdir()
         save(found, folder / name / "model.safetensors")
@@ -112,3 +123,52 @@ def file(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
 
 def pixels(data: bytes) -> Pixels:
     return np.asarray(Image.open(io.BytesIO(data)))
+
+
+def text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def ok(answer: httpx.Response) -> httpx.Response:
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+def problem(answer: httpx.Response, status: int, *words: str) -> dict[str, Any]:
+    """The body of an error, which is a problem and has these words in its detail."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert body["status"] == status
+    assert body["type"].startswith("urn:lorgnette:")
+    assert body["title"]
+    assert body["instance"] == answer.headers["x-request-id"]
+    for word in words:
+        assert word in body["detail"], body["detail"]
+    return body
+
+
+def means(client: httpx.Client, *files: bytes) -> Latents:
+    answer = client.post("/encode", files=[("image", data) for data in files])
+    return np.array([row["mean"] for row in ok(answer).json()["latents"]])
+
+
+def decoded(client: httpx.Client, *latents: Any) -> list[Pixels]:
+    """What ``/decode`` makes of latents, in one batch."""
+    body = {"latents": [list(map(float, z)) for z in latents]}
+    return images(client.post("/decode?format=json", json=body))
+
+
+def images(answer: httpx.Response) -> list[Pixels]:
+    """The pictures of a JSON answer."""
+    return [pixels(base64.b64decode(image)) for image in ok(answer).json()["images"]]
+
+
+def latents(answer: httpx.Response) -> Latents:
+    """The latents of a JSON answer."""
+    return np.array(ok(answer).json()["latents"])
+
+
+def apart(a: Pixels, b: Pixels) -> int:
+    """The largest difference in grey levels."""
+    return int(np.abs(a.astype(int) - b.astype(int)).max())
