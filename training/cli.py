@@ -90,6 +90,9 @@ def fit(
         str | None, typer.Option(help="A 0/1 label that half of every batch is given.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of everything random.")] = None,
+    licence: Annotated[
+        str, typer.Option(help="Of the data, for the card. Default: licence.txt of a data folder.")
+    ] = "",
     max_minutes: Annotated[
         float,
         typer.Option(min=0, help="Stop after this time; the same command goes on from there."),
@@ -135,12 +138,14 @@ def fit(
         folder = run or Path("runs") / out.resolve().name
         if restart:
             shutil.rmtree(folder, ignore_errors=True)
-        _fit(recipe, data, out, folder, max_minutes, save_minutes, DTYPES[weights], device)
+        stated = licence or publish.licence_of(data)
+        _fit(recipe, data, stated, out, folder, max_minutes, save_minutes, DTYPES[weights], device)
 
 
 def _fit(
     recipe: Recipe,
     data: Path,
+    licence: str,
     out: Path,
     folder: Path,
     max_minutes: float,
@@ -156,7 +161,7 @@ def _fit(
     if trainer.step:
         console.print(f"Going on from step {trainer.step} of {trainer.steps}")
     command = f"python -m training {shlex.join(sys.argv[1:])}"
-    facts = publish.provenance(recipe, train, publish.licence_of(data), command)
+    facts = publish.provenance(recipe, train, licence, command)
     epochs = folder / "samples"
     with _bar("distortion {task.fields[d]:.1f}", "rate {task.fields[r]:.1f} nats") as bar:
         task = bar.add_task("fit", total=trainer.steps, completed=trainer.step, speed=0, d=0, r=0)

@@ -28,6 +28,14 @@ log = logging.getLogger(__name__)
 Source = Literal["auto", "folder", "manifest", "celeba", "mnist", "fashion"]
 Labels = dict[str, npt.NDArray[np.float32]]
 
+UNREADABLE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    KeyError,
+    zipfile.BadZipFile,
+    Image.DecompressionBombError,
+)
 MAX_CORRUPT_SHARE = 0.01
 HELD_OUT_SHARE = 0.05  # where a source has no test split of its own
 
@@ -275,7 +283,7 @@ def _decode(entries: list[Entry], size: int, channels: int, store: Path) -> list
         try:
             with entry.read() as picture:
                 return square(picture, size, mode)
-        except (OSError, ValueError, SyntaxError, KeyError, zipfile.BadZipFile) as error:
+        except UNREADABLE as error:
             log.warning("skipped %s: %s", entry.name, error)
             return None
 

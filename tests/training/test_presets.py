@@ -152,9 +152,11 @@ def test_avatars_keeps_the_averaged_weights(
 def test_faces_on_a_zip_with_unknown_labels(tmp_path: Path, faces: Path, command: Command) -> None:
     out, run = tmp_path / "out", tmp_path / "run"
     words = ["--data", faces, "--out", out, "--run", run, "--size", 32, "--latent-dim", 8]
-    result = command("fit", "--preset", "faces", *words, "--batch-size", 8, "--epochs", 1)
+    more = ["--batch-size", 8, "--epochs", 1, "--licence", "research only"]
+    result = command("fit", "--preset", "faces", *words, *more)
     assert result.exit_code == 0, result.output
     found = published(out, run)
+    assert found.provenance["licence of the data"] == "research only"
     assert checkpoint.stored_dtype(out / "model.safetensors").itemsize == 2
     assert found.labels == ["glasses", "male", "age"]
     assert {d.count for d in found.directions.values()} == {20}  # 4 of 24 are not known
