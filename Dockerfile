@@ -2,14 +2,15 @@
 # The torch wheels carry CUDA's libraries; of the host only its driver is needed, which the NVIDIA
 # container toolkit brings in. So the base is plain Python, not a CUDA image with everything twice.
 FROM python:3.12-slim-bookworm AS build
-ENV UV_COMPILE_BYTECODE=1 \
+ENV UV_CACHE_DIR=/var/cache/uv \
+    UV_COMPILE_BYTECODE=1 \
     UV_LINK_MODE=copy \
     VIRTUAL_ENV=/opt/venv
 RUN pip install --no-cache-dir uv==0.13.8 \
     && python -m venv --without-pip /opt/venv
 WORKDIR /build
 COPY requirements.lock .
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/var/cache/uv \
     uv pip install --require-hashes -r requirements.lock
 
 FROM python:3.12-slim-bookworm
