@@ -35,7 +35,7 @@ class LatentStatistics:
         Ex-post density estimation with one full Gaussian: Ghosh et al., "From Variational to
         Deterministic Autoencoders", 2020, section 4.
         """
-        return self.mean + temperature * noise @ self.factor.T
+        return self.mean + temperature * _products([self.factor] * len(noise), noise)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,16 @@ class GaussianMixture:
         """
         last = len(self.weights) - 1
         k = torch.searchsorted(self.weights.cumsum(0), choice, right=True).clamp_max(last)
-        return self.means[k] + temperature * (self.factors[k] @ noise[:, :, None])[:, :, 0]
+        return self.means[k] + temperature * _products([self.factors[i] for i in k], noise)
+
+
+def _products(matrices: Sequence[Tensor], rows: Tensor) -> Tensor:
+    """``matrix @ row`` of each pair, ``(N, D)``, to the last bit the same alone and among others.
+
+    One product for all would round by how many rows there are, and a row that is not copied by
+    where it lies in memory.
+    """
+    return torch.stack([matrix @ row.clone() for matrix, row in zip(matrices, rows, strict=True)])
 
 
 @dataclass(frozen=True)

@@ -93,8 +93,43 @@ def test_a_broken_item_fails_alone() -> None:
         assert outcomes[0] == [2]
         assert isinstance(outcomes[1], ValueError)
         assert outcomes[2:] == [[4], [6]]
+        assert work.batches[0] == [1, -1, 2, 3]  # they were together
+        with pytest.raises(ValueError, match="minus one"):
+            await batcher.run([4, -1, 5])
 
     with_batcher(work, scenario)
+
+
+def test_one_request_of_many_batches_keeps_its_order() -> None:
+    work = HeldDoubling()
+    work.open.set()
+
+    async def scenario(batcher: Batcher[int, int]) -> None:
+        assert await batcher.run(range(8)) == [2 * i for i in range(8)]
+        assert [len(batch) for batch in work.batches] == [4, 4]
+        assert await batcher.run([]) == []
+        with pytest.raises(QueueFullError, match="0 pictures are waiting and the queue takes 8"):
+            await batcher.run(range(9))
+        assert await batcher.run([9]) == [18]  # it goes on
+
+    with_batcher(work, scenario)
+
+
+def test_the_time_to_come_back_grows_with_the_queue() -> None:
+    def work(items: list[int]) -> list[int]:
+        time.sleep(0.5)
+        return items
+
+    async def scenario(batcher: Batcher[int, int]) -> None:
+        await batcher.run([0])  # it has seen how slow the work is: 0.02 + 0.1 * (0.5 - 0.02) s
+        waiting = asyncio.create_task(batcher.run(range(40)))
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFullError) as refused:
+            await batcher.run([0])
+        assert 2 <= refused.value.retry_after <= 10
+        waiting.cancel()
+
+    with_batcher(work, scenario, max_batch=40, max_queue=40)
 
 
 def test_work_that_answers_too_little_is_an_error() -> None:
@@ -125,11 +160,39 @@ def test_who_has_gone_costs_no_batch() -> None:
     with_batcher(work, scenario)
 
 
+def test_who_goes_while_it_runs_takes_nobody_along() -> None:
+    work = HeldDoubling()
+
+    async def scenario(batcher: Batcher[int, int]) -> None:
+        first = asyncio.create_task(batcher.run([0]))
+        await until(lambda: len(work.batches) == 1)
+        goes = asyncio.create_task(batcher.run([1]))
+        stays = asyncio.create_task(batcher.run([2]))
+        first.cancel()
+        work.open.set()
+        await until(lambda: len(work.batches) == 2)
+        goes.cancel()
+        assert await stays == [4]
+        assert await batcher.run([3]) == [6]
+
+    with_batcher(work, scenario)
+
+
+def test_closing_when_idle_ends_at_once() -> None:
+    async def scenario(batcher: Batcher[int, int]) -> None:
+        await batcher.close()
+        await batcher.close()
+        with pytest.raises(ClosedError):
+            await batcher.run([1])
+
+    with_batcher(lambda items: items, scenario)
+
+
 def test_closing_finishes_what_was_accepted_and_takes_no_more() -> None:
     work = HeldDoubling()
 
     async def scenario(batcher: Batcher[int, int]) -> None:
-        accepted = asyncio.create_task(batcher.run([1, 2]))
+        accepted = asyncio.create_task(batcher.run(range(6)))  # of which two wait
         await until(lambda: len(work.batches) == 1)
         closing = asyncio.create_task(batcher.close())
         await asyncio.sleep(0)
@@ -137,16 +200,22 @@ def test_closing_finishes_what_was_accepted_and_takes_no_more() -> None:
             await batcher.run([3])
         work.open.set()
         await closing
-        assert await accepted == [2, 4]
+        assert await accepted == [0, 2, 4, 6, 8, 10]
 
     with_batcher(work, scenario)
 
 
 def test_batchers_that_share_a_gate_take_turns() -> None:
     busy = threading.Lock()
+    sizes: list[int] = []
+    overlaps = 0
 
     def work(items: list[int]) -> list[int]:
-        assert busy.acquire(blocking=False), "two models at once"
+        nonlocal overlaps
+        if not busy.acquire(blocking=False):
+            overlaps += 1
+            return items
+        sizes.append(len(items))
         time.sleep(0.001)
         busy.release()
         return items
@@ -155,9 +224,12 @@ def test_batchers_that_share_a_gate_take_turns() -> None:
         with ThreadPoolExecutor(4) as executor:
             gate = asyncio.Lock()
             pair = [Batcher[int, int](work, executor, gate, 2, 100) for _ in range(2)]
-            await asyncio.gather(*(pair[i % 2].run([i, i]) for i in range(40)))
+            answers = await asyncio.gather(*(pair[i % 2].run([i, i]) for i in range(40)))
+            assert answers == [[i, i] for i in range(40)]
 
     asyncio.run(run())
+    assert overlaps == 0
+    assert sum(sizes) == 80
 
 
 def test_timing_tells_waiting_from_working() -> None:

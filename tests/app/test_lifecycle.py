@@ -5,12 +5,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+
+from app import ready
+from app.__main__ import main
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -51,50 +53,92 @@ def running(**settings: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Clie
 
 
 def test_sigterm_finishes_what_was_accepted_and_exits_0(models: Path) -> None:
-    with running(MODELS=str(models / "tiny"), MAX_BATCH="1") as (process, client):
-        with ThreadPoolExecutor(8) as crowd:
-            body = {"n": 64, "seed": 1}
-            calls = [crowd.submit(client.post, "/sample", json=body) for _ in range(8)]
-            time.sleep(0.1)
-            process.send_signal(signal.SIGTERM)
-            answers = []
-            for call in calls:
-                try:
-                    answers.append(call.result())
-                except httpx.TransportError:  # came after the doors were closed
-                    continue
+    body = b'{"n": 3, "seed": 1}'
+    with (
+        running(MODELS=str(models / "tiny")) as (process, client),
+        socket.create_connection((client.base_url.host, client.base_url.port or 0)) as accepted,
+    ):
+        accepted.settimeout(30)
+        head = "POST /sample HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+        head += f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+        accepted.sendall(head.encode())
+        assert accepted.recv(1000).startswith(b"HTTP/1.1 100 ")  # it waits for the body
+        process.send_signal(signal.SIGTERM)
+        until_refused(str(client.base_url))
+        accepted.sendall(body)
+        answer = b"".join(iter(lambda: accepted.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"\r\nlorgnette-seed: 1\r\n" in answer.lower()
         assert process.wait(30) == 0
-        assert answers
-        assert all(answer.status_code in (200, 503) for answer in answers)
-        assert any(answer.status_code == 200 for answer in answers)
+
+
+def until_refused(url: str) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            httpx.get(f"{url}/health/live")
+        except httpx.ConnectError:
+            return
+        time.sleep(0.01)
+    pytest.fail("new requests are still taken")
+
+
+def test_a_checkpoint_that_cannot_be_used_is_named_in_one_line(
+    models: Path, tmp_path: Path
+) -> None:
+    whole = (models / "tiny/model.safetensors").read_bytes()
+    half = tmp_path / "half.safetensors"
+    half.write_bytes(whole[: len(whole) // 2])
+    output, _ = (process := start(MODELS=str(half), PORT="0")).communicate(timeout=60)
+    assert process.returncode not in (0, None)
+    [line] = [line for line in output.splitlines() if "half" in line]
+    assert f"{half}: truncated" in line
+    assert "Traceback" not in output
 
 
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"MODELS": "no/such/model"}, "no/such/model/model.safetensors: no such checkpoint"),
-        ({"MODELS": "README.md"}, "no such checkpoint"),
-        ({"MODELS": ""}, "LORGNETTE_MODELS"),
-        ({"PORT": "abc"}, "LORGNETTE_PORT"),
-        ({"DEVICE": "gpu"}, "LORGNETTE_DEVICE"),
-        ({"MAX_QUEUE": "1"}, "max_queue (1) must hold"),
+        ({"MODELS": ""}, "LORGNETTE_MODELS: "),
+        ({"PORT": "abc"}, "LORGNETTE_PORT: "),
+        ({"PORT": "65536"}, "LORGNETTE_PORT: "),
+        ({"DEVICE": "gpu"}, "LORGNETTE_DEVICE: "),
+        ({"DETERMINISTIC": "perhaps"}, "LORGNETTE_DETERMINISTIC: "),
+        ({"MAX_QUEUE": "1"}, "settings: max_queue (1) must hold"),
     ],
 )
-def test_what_keeps_it_from_starting_is_said_in_a_line(
-    settings: dict[str, str], reason: str
+def test_a_bad_setting_is_named_in_one_line(
+    settings: dict[str, str],
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    process = start(**settings)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode not in (0, None)
-    assert reason in output
-    assert "Traceback" not in output
+    for name, value in settings.items():
+        monkeypatch.setenv(f"LORGNETTE_{name}", value)
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(reason)
 
 
-def test_a_broken_checkpoint_is_named(models: Path, tmp_path: Path) -> None:
-    whole = (models / "tiny/model.safetensors").read_bytes()
-    half = tmp_path / "half.safetensors"
-    half.write_bytes(whole[: len(whole) // 2])
-    output, _ = (process := start(MODELS=str(half), PORT="0")).communicate(timeout=60)
-    assert process.returncode != 0
-    assert f"{half}: truncated" in output
-    assert "Traceback" not in output
+def test_two_bad_settings_are_both_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LORGNETTE_PORT", "abc")
+    monkeypatch.setenv("LORGNETTE_MAX_BATCH", "0")
+    with pytest.raises(SystemExit):
+        main()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["LORGNETTE_PORT", "LORGNETTE_MAX_BATCH"]
+
+
+def test_health_checks_ask_the_port_of_the_settings(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LORGNETTE_PORT", str(client.base_url.port))
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert ready.main() == 0
+    monkeypatch.setenv("LORGNETTE_PORT", "1")
+    assert ready.main() == 1
+    assert "127.0.0.1:1/health/ready" in capsys.readouterr().err

@@ -28,6 +28,27 @@ def test_models_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None
     assert Settings().models == ("a/b", "c.safetensors")
 
 
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LORGNETTE_PORT", "0")
+    monkeypatch.setenv("LORGNETTE_DETERMINISTIC", "true")
+    monkeypatch.setenv("LORGNETTE_MAX_BODY_BYTES", "10")
+    settings = Settings()
+    assert (settings.port, settings.deterministic, settings.max_body_bytes) == (0, True, 10)
+
+
+@pytest.mark.parametrize("value", ["", ",", " , "])
+def test_some_model_is_needed(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("LORGNETTE_MODELS", value)
+    with pytest.raises(ValueError, match="models"):
+        Settings()
+
+
+def test_the_queue_holds_a_whole_request() -> None:
+    Settings(max_queue=64, max_pictures=64)
+    with pytest.raises(ValueError, match="must hold one whole request"):
+        Settings(max_queue=63, max_pictures=64)
+
+
 def test_it_is_built_once_and_cannot_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         setattr(Settings(), "port", 1)  # noqa: B010
