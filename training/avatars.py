@@ -24,15 +24,10 @@ VIEW_BOX = "32 18 200 200"  # the head and shoulders within the drawing's 264 x 
 
 LICENCE = "drawn by Lorgnette with the python-avatars package (MIT licence)"
 
-FRAMES = {
-    "round": "ROUND",
-    "square": "PRESCRIPTION_2",
-    "aviator": "SUNGLASSES",
-    "cat_eye": "KURT",
-}
-DARK_FRAMES = ("aviator", "cat_eye")  # with dark lenses
-FRAME_COLORS = {"black": "#252C2F", "tortoise": "#8A4B16", "red": "#C4262E", "blue": "#1F4FBF"}
-DRAWN_FRAME_COLORS = ("#252C2F", "#F4F4F4")  # what the package draws the frames in
+# With clear lenses only, and in dark colors: see docs/decisions/0010-avatar-frames.md.
+FRAMES = {"round": "ROUND", "square": "PRESCRIPTION_2", "panto": "PRESCRIPTION_1"}
+FRAME_COLORS = {"black": "#252C2F", "brown": "#5A3215", "burgundy": "#7A1F2B", "navy": "#1E3A8A"}
+DRAWN_FRAME_COLORS = ("#252C2F", "#D6EAF2")  # what the package draws the frames in
 
 SHORT_HAIR = ["none", "short_flat", "short_waved", "sides"]
 LONG_HAIR = ["bob", "bun", "curly", "straight_strand"]
@@ -64,13 +59,12 @@ BACKGROUNDS = {"sky": "#CFE3F5", "mint": "#CDEBDD", "sand": "#F1E4C8", "rose": "
 class Portrait:
     """One portrait by its choices; the columns of ``manifest.csv`` after ``file`` and ``split``.
 
-    ``glasses``, ``sunglasses``, ``beard``, ``long_hair`` and ``smile`` are 1 or 0; the rest name an
+    ``glasses``, ``beard``, ``long_hair`` and ``smile`` are 1 or 0; the rest name an
     entry of this module's tables, or are empty where there is none.
     """
 
     identity: int
     glasses: int
-    sunglasses: int
     beard: int
     long_hair: int
     smile: int
@@ -102,7 +96,6 @@ def portrait(seed: int, identity: int, glasses_share: float = 0.5) -> Portrait:
     bare = Portrait(
         identity=identity,
         glasses=0,
-        sunglasses=0,
         beard=beard,
         long_hair=long_hair,
         smile=smile,
@@ -125,8 +118,7 @@ def portrait(seed: int, identity: int, glasses_share: float = 0.5) -> Portrait:
 
 def wearing(bare: Portrait, frame: str, color: str) -> Portrait:
     """The same portrait in glasses of this frame and colour."""
-    dark = int(frame in DARK_FRAMES)
-    return replace(bare, glasses=1, sunglasses=dark, frame=frame, frame_color=color)
+    return replace(bare, glasses=1, frame=frame, frame_color=color)
 
 
 def counterfactuals(seed: int, identity: int) -> list[Portrait]:
@@ -169,11 +161,13 @@ def svg(choice: Portrait) -> str:
 
 
 def _recolor(root: ElementTree.Element, color: str) -> None:
-    """Give the glasses of a drawing this colour; their lenses stay as they are."""
+    """Give the glasses of a drawing this color, and a rim that is a little bolder than drawn."""
     group = next(e for e in root.iter() if re.search(r"_Accessory$", e.get("id", "")))
     for element in group.iter():
         if element.get("fill") in DRAWN_FRAME_COLORS:
             element.set("fill", color)
+            element.set("stroke", color)
+            element.set("stroke-width", "1.5")
 
 
 def png(choice: Portrait) -> bytes:
