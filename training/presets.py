@@ -78,7 +78,7 @@ PRESETS: dict[Preset, Recipe] = {
     "avatars": Recipe(
         model=VAEConfig(latent_dim=32),
         loss=LossConfig(weight=0.1, kl_warmup=0.3, edges=1.0, band=(0.3, 0.6, 3.0)),
-        epochs=6,
+        epochs=8,
         batch_size=16,
     ),
     "faces": Recipe(
