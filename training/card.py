@@ -20,6 +20,7 @@ EDIT_COLUMNS = {
     "ceiling": "Ceiling",
     "preserved_edit": "Edit, `preserve` 1",
     "preserved_nothing": "Nothing, `preserve` 1",
+    "nearer": "Nearer to the truth",
 }
 CAPTIONS = {
     "reconstructions.png": "Test pictures (top) and their reconstructions (bottom).",
@@ -89,7 +90,9 @@ def _edits(edits: dict[str, dict[str, float]]) -> list[str]:
         "",
         "Mean PSNR in dB against the picture drawn with the edit really made. *Nothing* leaves "
         "the latent as it was; *ceiling* is the reconstruction of the true answer. With "
-        "`preserve` 1 the change is added to the original pixels, and *nothing* is the original.",
+        "`preserve` 1 the change is added to the original pixels, and *nothing* is the original. "
+        "*Nearer to the truth* is the share of edits nearer to the true answer than to the "
+        "original picture.",
         "",
         "| edit | " + " | ".join(EDIT_COLUMNS.values()) + " |",
         "|---|" + "---|" * len(EDIT_COLUMNS),

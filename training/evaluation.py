@@ -1,7 +1,7 @@
 """Figures on pictures that were never trained on."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 import numpy as np
@@ -100,7 +100,8 @@ def counterfactual_edits(checkpoint: Checkpoint, data: Dataset) -> dict[str, dic
     picture. Donors are up to three other identities, each seen with and without the frame in
     question. For each edit: ``edit`` is the decode of the arithmetic, ``nothing`` that of the
     unedited latent, ``ceiling`` the reconstruction of the truth itself; ``preserved_edit`` adds the
-    change to the original pixels, and ``preserved_nothing`` is the original as it was.
+    change to the original pixels, and ``preserved_nothing`` is the original as it was. ``nearer`` is
+    the share of edits that come nearer to their truth than to the original picture.
     """
     model = checkpoint.model
     means = encoded_means(model, data)
@@ -109,6 +110,7 @@ def counterfactual_edits(checkpoint: Checkpoint, data: Dataset) -> dict[str, dic
     cases: dict[str, list[tuple[int, int, Tensor]]] = {
         "put on (donors)": [],
         "take off (donors)": [],
+        "take off (glasses alone)": [],
         "take off (directions)": [],
         "another frame (donors)": [],
     }
@@ -122,11 +124,11 @@ def counterfactual_edits(checkpoint: Checkpoint, data: Dataset) -> dict[str, dic
         steps = [means[r] - means[bare[data.tags["identity"][r]]] for r in donors[:DONORS]]
         return torch.stack(steps).mean(0)
 
-    def labelled(source: int, truth: int) -> Tensor:
-        """The sum of the named directions by which the labels of two rows differ."""
+    def labelled(source: int, truth: int, names: Container[str]) -> Tensor:
+        """The sum of those of the named directions by which two rows differ."""
         step = torch.zeros_like(means[0])
         for name, direction in checkpoint.directions.items():
-            if name in columns:
+            if name in columns and name in names:
                 change = columns[name][truth] - columns[name][source]
                 step += float(change) * direction.vector
         return step
@@ -138,7 +140,9 @@ def counterfactual_edits(checkpoint: Checkpoint, data: Dataset) -> dict[str, dic
             continue
         cases["put on (donors)"].append((bare[identity], row, step))
         cases["take off (donors)"].append((row, bare[identity], -step))
-        cases["take off (directions)"].append((row, bare[identity], labelled(row, bare[identity])))
+        for case, names in (("glasses alone", ["glasses"]), ("directions", columns)):
+            off = labelled(row, bare[identity], names)
+            cases[f"take off ({case})"].append((row, bare[identity], off))
         if identity in seen:
             first, first_step = seen[identity]
             cases["another frame (donors)"].append((first, row, step - first_step))
@@ -185,4 +189,5 @@ def _judge(
         measure("ceiling", decode(means[list(truths)]), truth)
         measure("preserved_edit", (x + edited - plain).clamp(0, 1), truth)
         measure("preserved_nothing", x, truth)
+        scores.setdefault("nearer", []).append((psnr(edited, truth) > psnr(edited, x)).float().cpu())
     return {name: float(torch.cat(found).mean()) for name, found in scores.items()}
