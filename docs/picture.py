@@ -14,7 +14,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from training.avatars import Portrait, counterfactuals, png
+from training.avatars import counterfactuals, png
 
 SEED, FIRST_TEST_IDENTITY, TILE, GAP = 0, 8000, 192, 4
 
@@ -37,9 +37,8 @@ def main(url: str, out: Path) -> None:
     row_1 = [tile for face in first for tile in (face, *ask("/reconstruct", {"image": face}))]
     row_2 = ask("/interpolate", {"start": bare[0], "end": worn[1]}, steps="8")
     row_3 = [
-        *(edit(f"me + {w}*glasses", me=bare[2]) for w in (0, 0.5, 1)),
-        edit("me + glasses + sunglasses", me=bare[2]),
-        edit(f"me - {glasses(people[1][1])}", me=worn[1]),
+        *(edit(f"me + {w}*glasses", me=bare[2]) for w in (0, 0.5, 1, 1.5)),
+        edit("me - glasses", me=worn[1]),
         worn[1],
         bare[1],
         edit("hers - her + him", hers=worn[1], her=bare[1], him=bare[0]),
@@ -51,12 +50,6 @@ def main(url: str, out: Path) -> None:
             picture = Image.open(io.BytesIO(data)).convert("RGB").resize((TILE, TILE))
             board.paste(picture, (c * (TILE + GAP), r * (TILE + GAP)))
     board.save(out, optimize=True)
-
-
-def glasses(worn: Portrait) -> str:
-    """The named directions that this portrait's glasses are made of, to be taken away."""
-    names = ["glasses", f"frame_{worn.frame}", f"frame_color_{worn.frame_color}"]
-    return " - ".join(names + ["sunglasses"] * worn.sunglasses)
 
 
 if __name__ == "__main__":

@@ -90,10 +90,8 @@ def test_taking_glasses_off_comes_nearer_to_the_bare_face(
     left, edited = [], []
     for bare, worn, _ in people:
         truth, me = pixels(png(bare)), png(worn)
-        names = ["glasses", f"frame_{worn.frame}", f"frame_color_{worn.frame_color}"]
-        expression = " - ".join(["me", *names, *["sunglasses"] * worn.sunglasses])
         left.append(error(arithmetic(client, "me", me=me), truth))
-        edited.append(error(arithmetic(client, expression, me=me), truth))
+        edited.append(error(arithmetic(client, "me - glasses", me=me), truth))
     assert np.mean(edited) < 0.8 * np.mean(left)
 
 

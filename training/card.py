@@ -1,5 +1,6 @@
 """The model card, written from the facts that the checkpoint carries."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,22 @@ EDIT_COLUMNS = {
     "preserved_nothing": "Nothing, `preserve` 1",
     "nearer": "Nearer to the truth",
 }
+JUDGED_COLUMNS = {
+    "put on": "Put on",
+    "taken off": "Taken off",
+    "sex changed": "Sex changed",
+    "put on, preserved": "Put on, `preserve` 1",
+    "taken off, preserved": "Taken off, `preserve` 1",
+}
 CAPTIONS = {
-    "reconstructions.png": "Test pictures (top) and their reconstructions (bottom).",
+    "reconstructions.png": "Test pictures (odd rows) and their reconstructions (even rows).",
     "samples.png": "Samples of the fitted prior, seeds 0 to 23.",
     "samples_by_epoch.png": "Samples during the training, the first epoch on top.",
     "interpolation.png": "Paths between test pictures.",
     "arithmetic.png": "Means of three with, three without, three others, and their sum.",
     "directions.png": "A direction added to three without its label, and taken from three with it.",
+    "sums.png": "The tutorial's sums: means of three people each, and what comes out.",
+    "edited_samples.png": "Samples, and the same with a direction added.",
     "traversals.png": "The principal axes of the encoded training set.",
     "scatter.png": "Encoded test pictures by class.",
     "scatter_cdf.png": "The same through the normal CDF.",
@@ -36,8 +46,17 @@ CAPTIONS = {
 }
 
 
-def write(checkpoint: Checkpoint, pictures: list[str], folder: Path) -> None:
-    """Write ``README.md`` beside a checkpoint."""
+def write(
+    checkpoint: Checkpoint, pictures: list[str], folder: Path, baselines: dict[str, Any]
+) -> None:
+    """Write ``README.md`` beside a checkpoint.
+
+    Args:
+        checkpoint: with its figures.
+        pictures: files of the report.
+        folder: where to.
+        baselines: what ``baseline`` measured on the same data, or nothing.
+    """
     facts = checkpoint.provenance
     config = checkpoint.model.config
     parameters = sum(p.numel() for p in checkpoint.model.parameters())
@@ -62,8 +81,14 @@ def write(checkpoint: Checkpoint, pictures: list[str], folder: Path) -> None:
     for key, (title, form) in FIGURES.items():
         if key in checkpoint.metrics:
             lines.append(f"| {title} | {form.format(checkpoint.metrics[key])} |")
+    if distances := checkpoint.metrics.get("frechet"):
+        lines += _frechet(distances)
     if edits := checkpoint.metrics.get("edits"):
         lines += _edits(edits)
+    if judged := checkpoint.metrics.get("judged"):
+        lines += _judged(judged)
+    if baselines:
+        lines += _baselines(checkpoint, baselines)
     if checkpoint.directions:
         lines += [
             "",
@@ -100,6 +125,87 @@ def _edits(edits: dict[str, dict[str, float]]) -> list[str]:
     for name, scores in edits.items():
         lines.append(f"| {name} | " + " | ".join(f"{scores[k]:.2f}" for k in EDIT_COLUMNS) + " |")
     return lines
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [header, ["---"] * len(header), *rows]
+    return ["", *("| " + " | ".join(line) + " |" for line in lines)]
+
+
+def _frechet(distances: dict[str, float]) -> list[str]:
+    return [
+        "",
+        "## Fréchet distances",
+        "",
+        "In the features of EfficientNet-Lite0 (ImageNet weights), so not an FID: of "
+        "reconstructions to their originals, and of samples of each prior to train pictures. Of "
+        "`gaussian` and `mixture` the nearer one is the `fitted` prior.",
+        *_table(list(distances), [[f"{value:.2f}" for value in distances.values()]]),
+    ]
+
+
+def _judged(judged: dict[str, Any]) -> list[str]:
+    rows = [
+        [
+            method,
+            weight,
+            *(f"{scores[k]:.1%}" for k in JUDGED_COLUMNS),
+            f"{scores['outside_eyes_psnr_db']:.1f} dB",
+        ]
+        for method, by_weight in judged["edits"].items()
+        for weight, scores in by_weight.items()
+    ]
+    header = ["direction", "weight", *JUDGED_COLUMNS.values(), "Outside the eyes"]
+    sums = [
+        [name, f"{found['glasses']:.1%}", f"{found['sex']:.1%}"]
+        for name, found in judged["sums"].items()
+    ]
+    return [
+        "",
+        "## Edits as probes judge them",
+        "",
+        f"Of the reconstructions of faces with glasses, {judged['kept']:.1%} wear some; of those "
+        f"without, {judged['gained']:.1%}. Along paths the largest step is "
+        f"{judged['smoothness']:.2f} times the mean step. *Put on* is the share of plain faces "
+        "that wear glasses after `+ glasses`, *taken off* that of the others that wear none after "
+        "`- glasses`, *sex changed* counts faces of whose sex the probe was sure, and *outside the "
+        "eyes* is the PSNR of the edit to the plain reconstruction there.",
+        *_table(header, rows),
+        "",
+        "Sums of the mean codes of three people each, and how many of 200 come out as meant:",
+        *_table(["sum", "glasses", "sex"], sums),
+    ]
+
+
+def _baselines(checkpoint: Checkpoint, baselines: dict[str, Any]) -> list[str]:
+    def row(name: str, dims: str, metrics: dict[str, Any]) -> list[str]:
+        distances = metrics.get("frechet", {})
+        samples = min((v for k, v in distances.items() if k != "reconstructions"), default=None)
+        kept = metrics.get("judged", {}).get("kept")
+        return [
+            name,
+            dims,
+            f"{metrics['psnr_db']:.2f}",
+            f"{metrics['ssim']:.3f}" if "ssim" in metrics else "",
+            f"{samples:.1f}" if samples is not None else "",
+            f"{kept:.1%}" if kept is not None else "",
+        ]
+
+    rows = [row("this model", str(checkpoint.model.config.latent_dim), checkpoint.metrics)]
+    if book := baselines.get("book"):
+        rows.append(row("`book`, as published", str(book["latent_dim"]), book))
+    rows += [
+        row("principal components" if k != "0" else "the mean picture", k, {"psnr_db": value})
+        for k, value in baselines.get("pca", {}).items()
+    ]
+    header = ["", "dimensions", "PSNR, dB", "SSIM", "Fréchet, samples", "glasses kept"]
+    return [
+        "",
+        "## Beside what one would otherwise have",
+        "",
+        "Fitted to the same train pictures, measured on the same test pictures.",
+        *_table(header, rows),
+    ]
 
 
 def _cell(value: Any) -> str:

@@ -1,31 +1,30 @@
-"""The command line: ``fit``, ``evaluate`` and ``avatars``."""
+"""The command line: ``fit`` and ``avatars`` here, what measures in ``training.measuring``."""
 
-import logging
 import math
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
 import typer
-from rich.console import Console
-from rich.logging import RichHandler
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from training import analysis, publish, report
 from training import avatars as drawing
-from training.data import DataError, Dataset, Source, prepare
-from training.loop import Progress as Step
-from training.loop import Trainer, TrainingError
+from training import measuring, publish
+from training.data import Source
+from training.fitting import run_recipe
 from training.loss import Reconstruction
-from training.presets import PRESETS, Preset, Recipe
-from vae import checkpoint
-from vae.checkpoint import Checkpoint, CheckpointError
+from training.presets import PRESETS, Preset
+from training.terminal import (
+    DataOption,
+    DeviceOption,
+    bar,
+    console,
+    pick_device,
+    plain_errors,
+)
 
 app = typer.Typer(
     help="Train variational autoencoders on pictures, and measure them.",
@@ -33,25 +32,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-console = Console(stderr=True, markup=False)
+for command in (measuring.evaluate, measuring.probes, measuring.baseline):
+    app.command()(command)
 
 DTYPES = {"fp16": torch.float16, "fp32": torch.float32}
-Device = Literal["auto", "cpu", "cuda"]
-
-DeviceOption = Annotated[
-    Device, typer.Option(help="Where to run; auto takes CUDA when there is a device.")
-]
 
 
 @app.command()
 def fit(
-    data: Annotated[
-        Path,
-        typer.Option(
-            help="A folder of class folders; a folder or .zip with manifest.csv; or the root "
-            "folder of torchvision's CelebA, MNIST or FashionMNIST."
-        ),
-    ],
+    data: DataOption,
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint and its report.")],
     preset: Annotated[Preset, typer.Option(help="The recipe to start from.")] = "avatars",
     run: Annotated[
@@ -102,6 +91,8 @@ def fit(
     weights: Annotated[
         Literal["fp16", "fp32"], typer.Option(help="How the checkpoint stores them.")
     ] = "fp16",
+    probes: measuring.ProbesOption = None,
+    private: measuring.PrivateOption = False,
     device: DeviceOption = "auto",
 ) -> None:
     """Train a model and write its checkpoint, figures, pictures and card.
@@ -111,7 +102,7 @@ def fit(
 
     **Example:** `python -m training fit --preset avatars --data data/avatars --out models/mine`
     """
-    with _plain_errors():
+    with plain_errors():
         changes = {
             "source": source,
             "epochs": epochs,
@@ -138,83 +129,20 @@ def fit(
         folder = run or Path("runs") / out.resolve().name
         if restart:
             shutil.rmtree(folder, ignore_errors=True)
-        stated = licence or publish.licence_of(data)
-        _fit(recipe, data, stated, out, folder, max_minutes, save_minutes, DTYPES[weights], device)
-
-
-def _fit(
-    recipe: Recipe,
-    data: Path,
-    licence: str,
-    out: Path,
-    folder: Path,
-    max_minutes: float,
-    save_minutes: float,
-    dtype: torch.dtype,
-    device: Device,
-) -> None:
-    console.print(f"Reading {data}")
-    config = recipe.model
-    train, test = prepare(data, recipe.source, config.size, config.channels, folder)
-    console.print(f"{len(train)} pictures to train on, {len(test)} to test on")
-    trainer = Trainer(recipe, train, folder, _device(device))
-    if trainer.step:
-        console.print(f"Going on from step {trainer.step} of {trainer.steps}")
-    command = f"python -m training {shlex.join(sys.argv[1:])}"
-    facts = publish.provenance(recipe, train, licence, command)
-    epochs = folder / "samples"
-    with _bar("distortion {task.fields[d]:.1f}", "rate {task.fields[r]:.1f} nats") as bar:
-        task = bar.add_task("fit", total=trainer.steps, completed=trainer.step, speed=0, d=0, r=0)
-
-        def after(step: Step) -> None:
-            speed = (bar.tasks[task].speed or 0.0) * recipe.batch_size
-            bar.update(task, completed=step.step, speed=speed, d=step.distortion, r=step.rate)
-            if step.epoch_ended is not None:
-                _save_samples(trainer, train, facts, epochs / f"epoch-{step.epoch_ended:04d}.png")
-
-        done = trainer.run(after, max_minutes, save_minutes)
-    if not done:
-        console.print(
-            f"Time is up at step {trainer.step} of {trainer.steps}: the same command goes on from "
-            "there. What there is so far is written now."
+        run_recipe(
+            recipe,
+            data,
+            out,
+            folder,
+            pick_device(device),
+            command=f"python -m training {shlex.join(sys.argv[1:])}",
+            licence=licence or publish.licence_of(data),
+            dtype=DTYPES[weights],
+            max_minutes=max_minutes,
+            save_minutes=save_minutes,
+            probes=measuring.read_probes(probes),
+            private=private,
         )
-    described = publish.describe(trainer.averaged_model(), train, recipe.loss, facts)
-    found = publish.publish(described, test, epochs, out, dtype)
-    _print_metrics(found, out)
-
-
-def _save_samples(trainer: Trainer, train: Dataset, facts: dict[str, Any], file: Path) -> None:
-    """A row of samples from a prior fitted to a few hundred pictures, always of the same noise."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    model = trainer.averaged_model()
-    statistics = analysis.statistics(analysis.encoded_means(model, train.head(512)))
-    now = Checkpoint(model, statistics, provenance=facts)
-    report.grid([report.samples(now, range(8))]).save(file)
-
-
-@app.command()
-def evaluate(
-    model: Annotated[Path, typer.Option(help="Folder of the checkpoint.")],
-    data: Annotated[Path, typer.Option(help="The data, as for fit.")],
-    source: Annotated[Source, typer.Option(help="Kind of data.")] = "auto",
-    run: Annotated[
-        Path | None, typer.Option(help="Working folder. Default runs/NAME of --model.")
-    ] = None,
-    device: DeviceOption = "auto",
-) -> None:
-    """Measure a checkpoint on the test split and write its figures, pictures and card anew.
-
-    **Example:** `python -m training evaluate --model models/avatars --data data/avatars`
-    """
-    with _plain_errors():
-        found = checkpoint.load(model / "model.safetensors")
-        config = found.model.config
-        folder = run or Path("runs") / model.resolve().name
-        _, test = prepare(data, source, config.size, config.channels, folder)
-        found.model.to(_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
-        dtype = checkpoint.stored_dtype(model / "model.safetensors")
-        found = publish.publish(found, test, folder / "samples", model, dtype)
-        _print_metrics(found, model)
 
 
 @app.command()
@@ -236,58 +164,12 @@ def avatars(
 
     **Example:** `python -m training avatars --out data/avatars -n 8000`
     """
-    with _plain_errors(), _bar() as bar:
-        task = bar.add_task("draw", total=n + 3 * test, speed=0)
+    with plain_errors(), bar() as shown:
+        task = shown.add_task("draw", total=n + 3 * test, speed=0)
         for done in drawing.render(out, n, test, seed, workers):
-            bar.update(task, completed=done, speed=bar.tasks[task].speed or 0.0)
+            shown.update(task, completed=done, speed=shown.tasks[task].speed or 0.0)
     console.print(f"{n} portraits and {test} counterfactual triples in {out}")
 
 
 def _given(changes: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in changes.items() if value is not None}
-
-
-def _device(name: Device) -> torch.device:
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
-        raise TrainingError("--device is cuda, but PyTorch sees no CUDA device")
-    return torch.device("cuda" if available and name != "cpu" else "cpu")
-
-
-def _bar(*fields: str) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]:.1f} pictures/s"),
-        TimeRemainingColumn(),
-        *map(TextColumn, fields),
-        console=console,
-    )
-
-
-def _print_metrics(found: Checkpoint, folder: Path) -> None:
-    for name, value in found.metrics.items():
-        if not isinstance(value, dict):
-            console.print(
-                f"  {name}: {value:.4g}" if isinstance(value, float) else f"  {name}: {value}"
-            )
-    console.print(f"Wrote {folder}: model.safetensors, metrics.json, README.md, report")
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Say what went wrong in a line, not a traceback, where it is not our fault."""
-    logging.basicConfig(
-        level=logging.WARNING,
-        format="%(message)s",
-        handlers=[RichHandler(console=console, show_time=False, show_path=False)],
-    )
-    try:
-        yield
-    except (DataError, TrainingError, CheckpointError, ValueError, OSError) as error:
-        console.print(f"error: {error}", style="red", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        console.print("stopped; the same command goes on from the last save")
-        raise typer.Exit(130) from None

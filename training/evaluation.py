@@ -100,8 +100,8 @@ def counterfactual_edits(checkpoint: Checkpoint, data: Dataset) -> dict[str, dic
     picture. Donors are up to three other identities, each seen with and without the frame in
     question. For each edit: ``edit`` is the decode of the arithmetic, ``nothing`` that of the
     unedited latent, ``ceiling`` the reconstruction of the truth itself; ``preserved_edit`` adds the
-    change to the original pixels, and ``preserved_nothing`` is the original as it was. ``nearer`` is
-    the share of edits that come nearer to their truth than to the original picture.
+    change to the original pixels, and ``preserved_nothing`` is the original as it was. ``nearer``
+    is the share of edits that come nearer to their truth than to the original picture.
     """
     model = checkpoint.model
     means = encoded_means(model, data)
@@ -189,5 +189,7 @@ def _judge(
         measure("ceiling", decode(means[list(truths)]), truth)
         measure("preserved_edit", (x + edited - plain).clamp(0, 1), truth)
         measure("preserved_nothing", x, truth)
-        scores.setdefault("nearer", []).append((psnr(edited, truth) > psnr(edited, x)).float().cpu())
+        scores.setdefault("nearer", []).append(
+            (psnr(edited, truth) > psnr(edited, x)).float().cpu()
+        )
     return {name: float(torch.cat(found).mean()) for name, found in scores.items()}

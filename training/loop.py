@@ -1,8 +1,8 @@
 """The training loop: steps that can be cut off anywhere and go on from the last save.
 
-Nothing random is kept between steps. The order of an epoch is drawn from (seed, epoch) and the
-noise of a step from (seed, step), so a run that was killed and started again ends where an unbroken
-one does.
+Nothing random is kept between steps. The order of an epoch is drawn from (seed, epoch), the noise
+and the augmentation of a step from (seed, step), so a run that was killed and started again ends
+where an unbroken one does.
 """
 
 import hashlib
@@ -168,11 +168,9 @@ class Trainer:
             self._order = (epoch, self._epoch_order(epoch))
         size = self.recipe.batch_size
         batch = self.data.batch(self._order[1][place * size : (place + 1) * size])
-        if self.recipe.flip:
-            rng = np.random.default_rng(self._seed("flip", self.step))
-            mirrored = torch.from_numpy(rng.random(len(batch)) < 0.5)
-            batch[mirrored] = batch[mirrored].flip(2)
-        return batch
+        return self.recipe.augmentation(
+            batch, np.random.default_rng(self._seed("augmentation", self.step))
+        )
 
     def _epoch_order(self, epoch: int) -> np.ndarray:
         rng = np.random.default_rng(self._seed("order", epoch))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from training.augment import Augmentation
 from training.data import Source
 from training.loss import LossConfig
 from vae.model import VAEConfig
@@ -26,7 +27,7 @@ class Recipe:
         cosine: whether the rate then falls to zero along a cosine (else it stays).
         clip: largest gradient norm.
         ema: decay of the averaged weights, which are the ones kept; 0 keeps the last weights.
-        flip: mirror half of the pictures.
+        augmentation: what may happen to a picture each time it is seen.
         balance: name of a 0/1 label that half of every batch is given, or empty.
         seed: of initial weights, order, flips and noise.
     """
@@ -42,7 +43,7 @@ class Recipe:
     cosine: bool = True
     clip: float = 1.0
     ema: float = 0.999
-    flip: bool = False
+    augmentation: Augmentation = field(default_factory=Augmentation)
     balance: str = ""
     seed: int = 0
 
@@ -85,7 +86,7 @@ PRESETS: dict[Preset, Recipe] = {
         model=VAEConfig(latent_dim=128),
         loss=LossConfig(weight=20.0, kl_warmup=0.1, edges=2.0, band=(0.25, 0.55, 4.0)),
         epochs=12,
-        flip=True,
+        augmentation=Augmentation(flip=True, shift=4, jitter=0.05),
         balance="glasses",
     ),
 }

@@ -1,9 +1,11 @@
 """From trained weights to a checkpoint with its figures, pictures and card."""
 
 import json
+import math
 import platform
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,11 @@ import numpy
 import torch
 import torchvision
 
-from training import analysis, card, evaluation, report
+from training import analysis, card, evaluation, frechet, judging, report
 from training.data import Dataset
 from training.loss import LossConfig
 from training.presets import Recipe
+from training.probes import Probes
 from vae import __version__, checkpoint
 from vae.checkpoint import Checkpoint
 from vae.model import VAE
@@ -66,11 +69,29 @@ def licence_of(data: Path) -> str:
 
 
 def publish(
-    found: Checkpoint, test: Dataset, epochs: Path, folder: Path, dtype: torch.dtype
+    found: Checkpoint,
+    train: Dataset,
+    test: Dataset,
+    epochs: Path,
+    folder: Path,
+    dtype: torch.dtype,
+    probes: Probes | None = None,
+    private: bool = False,
 ) -> Checkpoint:
     """Evaluate, then write ``model.safetensors``, ``metrics.json``, ``report`` and ``README.md``.
 
-    The figures are those of the weights as stored: they are rounded to ``dtype`` first.
+    The figures are those of the weights as stored: they are rounded to ``dtype`` first. Of one
+    Gaussian and a mixture, the prior whose samples are nearer to train pictures is kept.
+
+    Args:
+        found: the checkpoint as it was described.
+        train: the train split.
+        test: the test split.
+        epochs: folder of the pictures that ``fit`` saved epoch by epoch.
+        folder: where to write.
+        dtype: of the stored weights.
+        probes: to judge edits with.
+        private: put pictures that show the data beside ``epochs``, not into the report.
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "model.safetensors"
@@ -78,14 +99,28 @@ def publish(
     device = analysis.device_of(found.model)
     stored = checkpoint.load(file)
     stored.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    metrics = evaluation.evaluate(stored, test) if len(test) else {"pictures": 0}
+    metrics: dict[str, Any] = evaluation.evaluate(stored, test) if len(test) else {"pictures": 0}
+    if len(test) > 1 and frechet.applies(stored.model.config):
+        metrics["frechet"] = distances = frechet.distances(stored, train, test)
+        if distances["gaussian"] <= distances.get("mixture", math.inf):
+            stored = replace(stored, mixture=None)
+    if len(test) and probes is not None:
+        metrics["judged"] = judging.judge(stored, train, test, probes)
+    stored.metrics.clear()
     stored.metrics.update(metrics)
     checkpoint.save(stored, file, dtype)
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     shutil.rmtree(folder / "report", ignore_errors=True)
-    pictures = report.write(stored, test, epochs, folder / "report") if len(test) else []
-    card.write(stored, pictures, folder)
+    beside = epochs.parent / "report" if private else None
+    pictures = report.write(stored, test, epochs, folder / "report", beside) if len(test) else []
+    card.write(stored, pictures, folder, _baselines(folder))
     return stored
+
+
+def _baselines(folder: Path) -> dict[str, Any]:
+    file = folder / "baselines.json"
+    found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+    return found
 
 
 def _commit() -> str:

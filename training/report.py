@@ -1,6 +1,6 @@
 """Pictures that show what a checkpoint can do, written beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from training.analysis import device_of, encoded_means, indicators
 from training.data import Dataset
+from training.judging import SUMS
 from vae import latent
 from vae.checkpoint import Checkpoint
 from vae.model import VAE
@@ -55,37 +56,59 @@ def samples(
     return decode(checkpoint.model, checkpoint.draw(seeds, temperature))
 
 
-def write(checkpoint: Checkpoint, data: Dataset, epochs: Path, folder: Path) -> list[str]:
-    """Write all pictures of the report and answer their file names.
+def write(
+    checkpoint: Checkpoint, data: Dataset, epochs: Path, folder: Path, private: Path | None = None
+) -> list[str]:
+    """Write all pictures of the report and answer the names of those in ``folder``.
 
     Args:
         checkpoint: the model.
         data: the test split.
         epochs: folder of the pictures that ``fit`` saved epoch by epoch.
         folder: where to write.
+        private: where to write what shows single pictures of the data or their copies, if not into
+            ``folder`` too.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     model = checkpoint.model
-    shown = data.head(64)
-    means = encoded_means(model, shown)
-    originals = list(shown.batch(np.arange(len(shown))).numpy())
-    copies = decode(model, means)
-    board = {
-        "reconstructions": grid([originals[:ROW], copies[:ROW]]),
-        "samples": grid([samples(checkpoint, range(ROW * r, ROW * r + ROW)) for r in range(3)]),
+    means = encoded_means(model, data.head(2 * ROW))
+    single = {
+        "reconstructions": _reconstructions(model, data),
         "interpolation": _interpolation(model, means),
+        "directions": _directions(checkpoint, data),
+    }
+    own = {
+        "samples": grid([samples(checkpoint, range(ROW * r, ROW * r + ROW)) for r in range(3)]),
+        "edited_samples": _edited_samples(checkpoint, data),
         "traversals": _traversals(checkpoint),
         "arithmetic": _arithmetic(checkpoint, data),
-        "directions": _directions(checkpoint, data),
+        "sums": _sums(checkpoint, data),
         "samples_by_epoch": _epochs(epochs),
     }
-    names = [f"{name}.png" for name, picture in board.items() if picture is not None]
-    for name, picture in board.items():
-        if picture is not None:
-            picture.save(folder / f"{name}.png", optimize=True)
+    _save(single, private or folder)
+    names = _save(own if private else single | own, folder)
     if model.config.latent_dim == 2:
         names += _plane(checkpoint, data, folder)
     return names
+
+
+def _save(pictures: Mapping[str, Image.Image | None], folder: Path) -> list[str]:
+    """Write those that there are; answer their names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = {f"{name}.png": picture for name, picture in pictures.items() if picture is not None}
+    for name, picture in found.items():
+        picture.save(folder / name, optimize=True)
+    return list(found)
+
+
+def _reconstructions(model: VAE, data: Dataset) -> Image.Image:
+    """Pictures from all over the test split above their reconstructions, two rows of each."""
+    shown = data.rows_at(np.linspace(0, len(data) - 1, min(2 * ROW, len(data))).astype(np.int64))
+    originals = list(shown.batch(np.arange(len(shown))).numpy())
+    copies = decode(model, encoded_means(model, shown))
+    rows = []
+    for start in range(0, len(shown), ROW):
+        rows += [originals[start : start + ROW], copies[start : start + ROW]]
+    return grid(rows)
 
 
 def _interpolation(model: VAE, means: Tensor) -> Image.Image:
@@ -149,6 +172,34 @@ def _directions(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
         ).sum(0)
         rows.append(_along(checkpoint.model, data, row, weights[:, None] * step))
     return grid(rows, [f"{w:g} {name}" for w in weights.tolist()])
+
+
+def _edited_samples(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
+    """Samples, and the same with the direction of ``_groups`` added."""
+    name, _, _ = _groups(checkpoint, data)
+    if name not in checkpoint.directions:
+        return None
+    z = checkpoint.draw(range(ROW))
+    step = checkpoint.directions[name].vector
+    return grid([decode(checkpoint.model, z + w * step) for w in (0.0, 1.0, 1.5)])
+
+
+def _sums(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
+    """The tutorial's sums of means of three people each, of glasses and sex."""
+    if not {"glasses", "male"} <= data.labels.keys():
+        return None
+    rows = []
+    for groups in SUMS.values():
+        parts = []
+        for glasses, male in groups:
+            found = (data.labels["glasses"] == glasses) & (data.labels["male"] == male)
+            people = np.flatnonzero(found)[:3]
+            if not len(people):
+                return None
+            parts.append(encoded_means(checkpoint.model, data.rows_at(people)).mean(0))
+        a, b, c = parts
+        rows.append(decode(checkpoint.model, torch.stack([a, b, c, a - b + c])))
+    return grid(rows)
 
 
 def _along(model: VAE, data: Dataset, row: int, steps: Tensor) -> list[Picture]:

@@ -14,6 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 from torch import Tensor
 
 from tests.training.sources import Bytes, dataset, levels, noise
+from training.augment import Augmentation
 from training.data import Dataset
 from training.loop import Progress, Trainer, TrainingError
 from training.loss import Loss, LossConfig, Terms
@@ -83,7 +84,11 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     [
         RECIPE,
         replace(RECIPE, ema=0.0, cosine=False, weight_decay=0.1),
-        replace(RECIPE, loss=LossConfig("gaussian", kl_warmup=0.5), flip=True),
+        replace(
+            RECIPE,
+            loss=LossConfig("gaussian", kl_warmup=0.5),
+            augmentation=Augmentation(True, 1, 0.1),
+        ),
         replace(RECIPE, model=SIGMOID, loss=LossConfig("bce", free_bits=0.1)),
     ],
     ids=["plain", "last weights", "learned scale", "bernoulli"],
@@ -268,7 +273,9 @@ def test_flip_mirrors_about_half_and_leaves_the_data_alone(
     pictures = levels([0] * 16)
     pictures[:, :, :16] = 255  # the left half is white
     before = pictures.copy()
-    trainer(tmp_path, replace(RECIPE, flip=True), dataset(pictures)).run(ignore)
+    trainer(tmp_path, replace(RECIPE, augmentation=Augmentation(flip=True)), dataset(pictures)).run(
+        ignore
+    )
     seen = torch.cat(batches)
     left, right = seen[..., :16].mean((1, 2, 3)), seen[..., 16:].mean((1, 2, 3))
     assert torch.equal(left, 1 - right)

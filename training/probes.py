@@ -1,0 +1,149 @@
+"""Probes: a classifier of pictures that judges edits, and never takes part in making them."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.analysis import batches
+from training.augment import Augmentation
+from training.data import DataError, Dataset
+from training.features import WIDTH, Backbone, resized
+from vae.checkpoint import write_atomically
+from vae.pixels import to_float
+
+SIZE = 128  # pixels a side of what the network looks at
+BLURRED = 0.5  # share of the pictures that it sees blurred, as a VAE draws them
+MIN_BLUR_SIZE = 32  # pixels a side to which the most blurred ones are shrunk
+NORM_MOMENTUM = 0.1  # ImageNet's running statistics must give way to those of faces
+AUGMENTATION = Augmentation(flip=True, shift=8, jitter=0.1)
+
+
+class Probes(nn.Module):
+    """EfficientNet-Lite0, begun with ImageNet weights, with one output a label."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        super().__init__()
+        self.labels = tuple(labels)
+        self.backbone = Backbone()
+        for layer in self.backbone.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.momentum = NORM_MOMENTUM
+        self.head = nn.Linear(WIDTH, len(self.labels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits ``(N, labels)`` of pictures ``(N, 3, S, S)`` in [0, 1]."""
+        logits: Tensor = self.head(self.backbone(resized(x, SIZE)))
+        return logits
+
+    def probability(self, label: str, x: Tensor) -> Tensor:
+        """``(N,)``: how sure the probe is that each picture has the label."""
+        return torch.sigmoid(self(x)[:, self.labels.index(label)])
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How probes are trained: AdamW with one cycle of the learning rate."""
+
+    epochs: int = 3
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    seed: int = 0
+
+
+def fit(train: Dataset, labels: Sequence[str], schedule: Schedule, device: torch.device) -> Probes:
+    """Train probes of 0/1 labels; pictures whose label is not known do not count for it.
+
+    Raises:
+        DataError: if a label is missing or is not 0 or 1.
+    """
+    torch.manual_seed(schedule.seed)
+    rng = np.random.default_rng(schedule.seed)
+    table = torch.from_numpy(np.stack([_column(train, label) for label in labels], axis=1))
+    probes = Probes(labels).to(device).train()
+    steps = max(1, schedule.epochs * (len(train) // schedule.batch_size))
+    optimizer = torch.optim.AdamW(
+        probes.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
+    )
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, schedule.learning_rate, steps)
+    order = np.concatenate([rng.permutation(len(train)) for _ in range(schedule.epochs)])
+    for rows in np.array_split(order, steps):
+        x = AUGMENTATION(train.batch(rows), rng).to(device)
+        loss = _cross_entropy(probes(_blurred(to_float(x), rng)), table[rows].to(device))
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        optimizer.zero_grad()
+        cycle.step()
+    return probes.eval()
+
+
+def _column(data: Dataset, label: str) -> np.ndarray:
+    column = data.labels.get(label)
+    if column is None:
+        raise DataError(f"there is no label {label!r}; the labels are {sorted(data.labels)}")
+    known = column[np.isfinite(column)]
+    if not np.isin(known, (0, 1)).all() or len(np.unique(known)) < 2:
+        raise DataError(f"a probe needs a label of 0 and 1, and {label!r} is not one")
+    return column
+
+
+def _cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
+    known = truth.isfinite()
+    return F.binary_cross_entropy_with_logits(logits[known], truth[known])
+
+
+def _blurred(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """The batch at the probes' size, some of it by way of a smaller size."""
+    x = resized(x, SIZE)
+    if rng.random() >= BLURRED:
+        return x
+    small = int(rng.integers(MIN_BLUR_SIZE, SIZE))
+    return F.interpolate(resized(x, small), (SIZE, SIZE), mode="bicubic").clamp(0.0, 1.0)
+
+
+@torch.inference_mode()
+def accuracy(probes: Probes, data: Dataset) -> dict[str, float]:
+    """Share of the pictures of known label that each probe gets right."""
+    device = next(probes.parameters()).device
+    judged = torch.cat([probes(x).cpu() > 0 for x in batches(data, device)])
+    found = {}
+    for label, column in zip(probes.labels, judged.T.numpy(), strict=True):
+        truth = data.labels[label]
+        known = np.isfinite(truth)
+        found[label] = (
+            float(np.mean(column[known] == (truth[known] > 0.5))) if known.any() else math.nan
+        )
+    return found
+
+
+def save(probes: Probes, found: dict[str, float], path: Path) -> None:
+    """Write probes with their test accuracy beside them, in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    facts = {"labels": probes.labels, "accuracy": found}
+    tensors = {k: v.detach().cpu().contiguous() for k, v in probes.state_dict().items()}
+    write_atomically(path, tensors, {"probes": json.dumps(facts)})
+
+
+def load(path: Path) -> tuple[Probes, dict[str, float]]:
+    """Read probes and their test accuracy.
+
+    Raises:
+        DataError: if the file is not one that ``save`` wrote.
+    """
+    try:
+        with safe_open(path, framework="pt") as reader:
+            facts = json.loads((reader.metadata() or {})["probes"])
+            tensors = {k: reader.get_tensor(k) for k in reader.keys()}  # noqa: SIM118
+        probes = Probes(facts["labels"])
+        probes.load_state_dict(tensors)
+    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+        raise DataError(f"{path}: no probes can be read from it ({error})") from None
+    return probes.eval(), facts["accuracy"]
