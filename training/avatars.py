@@ -24,9 +24,9 @@ VIEW_BOX = "32 18 200 200"  # the head and shoulders within the drawing's 264 x 
 
 LICENCE = "drawn by Lorgnette with the python-avatars package (MIT licence)"
 
-# With clear lenses only, and in dark colors: see docs/decisions/0010-avatar-frames.md.
+# Clear lenses, and every frame dark on every skin: see docs/decisions/0010-avatar-frames.md.
 FRAMES = {"round": "ROUND", "square": "PRESCRIPTION_2", "panto": "PRESCRIPTION_1"}
-FRAME_COLORS = {"black": "#252C2F", "brown": "#5A3215", "burgundy": "#7A1F2B", "navy": "#1E3A8A"}
+FRAME_COLORS = {"black": "#1B1F22", "brown": "#4A2A14", "burgundy": "#5E1322", "navy": "#1A2B6B"}
 DRAWN_FRAME_COLORS = ("#252C2F", "#D6EAF2")  # what the package draws the frames in
 
 SHORT_HAIR = ["none", "short_flat", "short_waved", "sides"]
@@ -38,7 +38,7 @@ HAIR_COLORS = {
     "blonde": "#D6B370",
     "grey": "#A9A5A2",
 }
-SKINS = {"pale": "#FFDBB4", "light": "#EDB98A", "brown": "#AE5D29", "dark": "#614335"}
+SKINS = {"pale": "#FFDBB4", "light": "#EDB98A", "brown": "#AE5D29", "dark": "#8A5A3C"}
 BEARDS = ["beard_light", "beard_medium", "moustache_magnum"]
 SMILES = ["smile", "twinkle"]
 OTHER_MOUTHS = ["serious", "sad"]

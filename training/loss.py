@@ -8,7 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from training.features import Backbone
 from vae.model import VAE
+
+PERCEPTUAL_STAGES = 3  # down to an eighth of the resolution
 
 Reconstruction = Literal["mse", "bce", "gaussian"]
 
@@ -28,6 +31,10 @@ class LossConfig:
             Variational Inference with Inverse Autoregressive Flow", 2016, appendix C.8).
         edges: weight of the squared errors of horizontal and vertical differences, within the
             reconstruction term; they count thin lines that squared error hardly sees.
+        perceptual: weight of the distance in the features of a network of photographs (see
+            ``training.features``), a picture's mean beside the mean squared error of its pixels;
+            within the reconstruction term.
+        perceptual_from: share of the training after which that distance counts; it is slow.
         band: ``(top, bottom, weight)``: rows between these shares of the height weigh this much
             more; for aligned faces, where the eyes are.
     """
@@ -39,6 +46,8 @@ class LossConfig:
     free_bits: float = 0.0
     edges: float = 0.0
     band: tuple[float, float, float] | None = None
+    perceptual: float = 0.0
+    perceptual_from: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,8 @@ class Loss(nn.Module):
         super().__init__()
         if config.reconstruction == "bce" and model.config.output != "sigmoid":
             raise ValueError("binary cross-entropy needs a model with sigmoid output")
+        if config.perceptual and model.config.channels != 3:
+            raise ValueError("the perceptual term needs colour pictures")
         self.config = config
         self.log_sigma = nn.Parameter(torch.tensor(-1.0)) if _learns_scale(config) else None
         weights = torch.ones(model.config.size)
@@ -66,6 +77,8 @@ class Loss(nn.Module):
             weights[(rows >= top) & (rows < bottom)] = weight
         self.row_weights: Tensor
         self.register_buffer("row_weights", weights[:, None])
+        # In a tuple, so that its weights are neither trained nor saved with the loss.
+        self._seeing = (Backbone().eval().requires_grad_(False),) if config.perceptual else ()
 
     def forward(
         self, model: VAE, x: Tensor, generator: torch.Generator | None, progress: float
@@ -76,11 +89,14 @@ class Loss(nn.Module):
             model: the network under training.
             x: the batch.
             generator: of the noise in ``z``.
-            progress: share of the training done, for the KL warm-up.
+            progress: share of the training done, for the KL warm-up and the perceptual term.
         """
         posterior = model.encode(x)
         raw = model.raw(posterior.sample(generator))
         distortion, weighted = self._distortion(model, raw, x)
+        if self._seeing and progress >= self.config.perceptual_from:
+            distance = self._perceptual(model.pixels(raw).clamp(0.0, 1.0), x)
+            weighted = weighted + self.config.perceptual * x[0].numel() * distance
         kl = posterior.kl_per_dimension()
         rate = kl.sum(1).mean()
         charged = (
@@ -90,6 +106,22 @@ class Loss(nn.Module):
         beta = self.config.beta * (min(1.0, progress / warmup) if warmup else 1.0)
         objective = (self.config.weight * weighted + beta * charged) / x[0].numel()
         return Terms(objective, distortion.detach(), rate.detach())
+
+    def _perceptual(self, copy: Tensor, x: Tensor) -> Tensor:
+        """Mean squared distance of normalised features, summed over stages, mean over the batch.
+
+        Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric",
+        2018, equation 1, with every channel weighted alike.
+        """
+        network = self._seeing[0].to(x.device)
+        with torch.no_grad():
+            wanted = network.stages(x, PERCEPTUAL_STAGES)
+        found = network.stages(copy, PERCEPTUAL_STAGES)
+        parts = [
+            (F.normalize(a, dim=1) - F.normalize(b, dim=1)).square().sum(1).mean()
+            for a, b in zip(found, wanted, strict=True)
+        ]
+        return torch.stack(parts).sum()
 
     def _distortion(self, model: VAE, raw: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """The plain reconstruction term a picture, and the same with row weights and edges."""

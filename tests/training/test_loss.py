@@ -183,3 +183,32 @@ def test_edges_do_not_see_an_even_error() -> None:
     x = torch.full((2, 1, SIZE, SIZE), 0.9)
     plain, edged = (terms(LossConfig("mse", edges=e), x) for e in (0.0, 2.0))
     assert edged.objective.equal(plain.objective)
+
+
+def color(config: LossConfig, progress: float = 1.0, answer: Tensor | None = None) -> float:
+    """The objective of colour pictures, their copies a little off unless said otherwise."""
+    torch.manual_seed(0)
+    x = torch.rand(2, 3, 32, 32)
+    model = VAE(VAEConfig("residual", 3, 32, latent_dim=2, widths=(4,), blocks=0))
+    model.raw = lambda z: (0.9 * x if answer is None else answer * x) - 0.5  # type: ignore[method-assign]
+    generator = torch.Generator().manual_seed(0)
+    return float(Loss(config, model)(model, x, generator, progress).objective)
+
+
+def test_the_perceptual_term_counts_what_the_network_sees_once_it_is_due() -> None:
+    plain, seeing = LossConfig(beta=0.0), LossConfig(beta=0.0, perceptual=0.5, perceptual_from=0.6)
+    assert color(seeing, 0.5) == color(plain)
+    assert color(seeing, 0.6) > color(plain) + 1e-3
+    exact = torch.ones(1)
+    assert color(seeing, 0.6, exact) == pytest.approx(color(plain, 1.0, exact), abs=1e-6)
+
+
+def test_the_perceptual_network_is_neither_trained_nor_saved() -> None:
+    loss = Loss(LossConfig(perceptual=0.5), VAE(VAEConfig(size=32, widths=(4,))))
+    assert list(loss.parameters()) == []
+    assert loss.state_dict().keys() == {"row_weights"}
+
+
+def test_the_perceptual_term_needs_colour() -> None:
+    with pytest.raises(ValueError, match="colour"):
+        Loss(LossConfig(perceptual=0.5), VAE(VAEConfig(channels=1, size=32, widths=(4,))))
