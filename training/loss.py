@@ -78,7 +78,9 @@ class Loss(nn.Module):
         self.row_weights: Tensor
         self.register_buffer("row_weights", weights[:, None])
         # In a tuple, so that its weights are neither trained nor saved with the loss.
-        self._seeing = (Backbone().eval().requires_grad_(False),) if config.perceptual else ()
+        self._seeing: tuple[Backbone, ...] = (
+            (Backbone().eval().requires_grad_(False),) if config.perceptual else ()
+        )
 
     def forward(
         self, model: VAE, x: Tensor, generator: torch.Generator | None, progress: float

@@ -192,7 +192,7 @@ def color(config: LossConfig, progress: float = 1.0, answer: Tensor | None = Non
     model = VAE(VAEConfig("residual", 3, 32, latent_dim=2, widths=(4,), blocks=0))
     model.raw = lambda z: (0.9 * x if answer is None else answer * x) - 0.5  # type: ignore[method-assign]
     generator = torch.Generator().manual_seed(0)
-    return float(Loss(config, model)(model, x, generator, progress).objective)
+    return float(Loss(config, model)(model, x, generator, progress).objective.detach())
 
 
 def test_the_perceptual_term_counts_what_the_network_sees_once_it_is_due() -> None:
