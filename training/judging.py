@@ -112,11 +112,12 @@ class _Judge:
         edited = torch.cat([on, off])
         before = self.probability("male", self.means[rows])
         after = self.probability("male", edited)
+        changed = (before > 0.5) != (after > 0.5)
         sure = (before > SURE) | (before < 1 - SURE)
         return {
             "put on": float(np.mean(self.probability("glasses", on) > 0.5)),
             "taken off": float(np.mean(self.probability("glasses", off) < 0.5)),
-            "sex changed": float(np.mean((before > 0.5) != (after > 0.5), where=sure)),
+            "sex changed": float((changed & sure).sum() / max(1, sure.sum())),
             "outside_eyes_psnr_db": self._outside(edited, self.means[rows]),
             "put on, preserved": float(np.mean(self._preserved(plain, on) > 0.5)),
             "taken off, preserved": float(np.mean(self._preserved(worn, off) < 0.5)),

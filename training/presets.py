@@ -81,6 +81,9 @@ PRESETS: dict[Preset, Recipe] = {
         loss=LossConfig(weight=0.1, kl_warmup=0.3, edges=1.0, band=(0.3, 0.6, 3.0)),
         epochs=8,
         batch_size=16,
+        learning_rate=6e-4,
+        warmup_steps=300,
+        clip=0.05,
     ),
     "faces": Recipe(
         model=VAEConfig(latent_dim=128),

@@ -1,0 +1,84 @@
+"""Probes, baselines and judged edits through the command line, and what the card says of them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.training.conftest import Command
+from vae import checkpoint
+
+SMALL = ["--size", 32, "--latent-dim", 4, "--batch-size", 6, "--epochs", 1, "--weights", "fp32"]
+SHOWING_DATA = {"reconstructions.png", "interpolation.png", "directions.png"}
+
+
+@pytest.fixture
+def probes(tmp_path: Path, faces: Path, command: Command) -> Path:
+    file = tmp_path / "probes" / "probes.safetensors"
+    words = ["probes", "--data", faces, "--out", file, "--run", tmp_path / "run", "--epochs", 1]
+    result = command(*words)
+    assert result.exit_code == 0, result.output
+    assert "glasses: " in result.output
+    assert "male: " in result.output
+    return file
+
+
+def test_faces_are_judged_and_their_pictures_kept_private(
+    tmp_path: Path, faces: Path, probes: Path, command: Command
+) -> None:
+    out, run = tmp_path / "out", tmp_path / "run-fit"
+    words = ["--data", faces, "--run", run, "--probes", probes, "--private"]
+    result = command("fit", "--preset", "faces", "--out", out, *words, *SMALL)
+    assert result.exit_code == 0, result.output
+    judged = json.loads((out / "metrics.json").read_text())["judged"]
+    assert judged.keys() == {"kept", "gained", "edits", "sums", "smoothness"}
+    assert judged["edits"].keys() == {"regression", "group means"}
+    public = {file.name for file in (out / "report").iterdir()}
+    assert public >= {"samples.png", "edited_samples.png", "sums.png"}
+    assert not public & SHOWING_DATA
+    assert {file.name for file in (run / "report").iterdir()} == SHOWING_DATA
+    card = (out / "README.md").read_text()
+    assert "## Edits as probes judge them" in card
+    assert not any(name in card for name in SHOWING_DATA)
+
+    baselines = out / "baselines.json"
+    words = ["--data", faces, "--out", baselines, "--run", tmp_path / "pca", "--size", 32]
+    assert command("baseline", "pca", *words).exit_code == 0
+    found = json.loads(baselines.read_text())
+    assert found["pca"].keys() == {"0"}  # too few pictures for more
+    found["book"] = {"latent_dim": 100, "psnr_db": 12.345, "ssim": 0.5}
+    baselines.write_text(json.dumps(found))
+
+    words = ["--data", faces, "--run", run, "--probes", probes, "--private"]
+    assert command("evaluate", "--model", out, *words).exit_code == 0
+    again = checkpoint.load(out / "model.safetensors").metrics
+    assert again["judged"] == judged
+    card = (out / "README.md").read_text()
+    assert f"| the mean picture | 0 | {found['pca']['0']:.2f} |" in card
+    assert "| `book`, as published | 100 | 12.35 | 0.500 |" in card
+
+
+def test_data_that_probes_cannot_judge_is_told_before_the_training(
+    tmp_path: Path, avatars: Path, probes: Path, command: Command
+) -> None:
+    out, run = tmp_path / "out", tmp_path / "run-fit"
+    words = ["--data", avatars, "--out", out, "--run", run, "--probes", probes]
+    result = command("fit", *words, *SMALL)
+    assert result.exit_code == 1
+    assert "the data needs a label 'male'" in result.output.splitlines()[-1]
+    assert not out.exists()
+    assert not (run / "state.safetensors").exists()
+
+
+def test_probes_need_labels(tmp_path: Path, avatars: Path, command: Command) -> None:
+    words = ["--data", avatars, "--out", tmp_path / "p", "--run", tmp_path / "run"]
+    result = command("probes", *words)
+    assert result.exit_code == 1
+    assert "no label 'male'" in result.output.splitlines()[-1]
+
+
+def test_a_file_that_holds_no_probes_is_told(tmp_path: Path, faces: Path, command: Command) -> None:
+    words = ["--data", faces, "--out", tmp_path / "out", "--run", tmp_path / "run"]
+    result = command("fit", "--preset", "faces", *words, "--probes", faces, *SMALL)
+    assert result.exit_code == 1
+    assert "no probes can be read" in result.output.splitlines()[-1]
