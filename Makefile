@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON := $(CURDIR)/$(BIN)/python
 
-.PHONY: serve test check lock openapi train-avatars clean
+.PHONY: serve test check lock openapi train-avatars train-faces clean
 
 serve: $(VENV)/serve.stamp  ## serve the bundled checkpoint on port 8000
 	$(BIN)/python -m app
@@ -29,6 +29,15 @@ openapi: $(VENV)/dev.stamp  ## write openapi.json from the live application
 train-avatars: $(VENV)/dev.stamp  ## draw the avatars and train models/avatars from them
 	$(BIN)/python -m training avatars --out data/avatars -n 8000
 	$(BIN)/python -m training fit --preset avatars --data data/avatars --out models/avatars
+
+DATA ?= data/faces.zip
+FACES := --data $(DATA) --probes runs/probes.safetensors
+
+train-faces: $(VENV)/dev.stamp  ## train models/faces and its baselines from DATA=faces.zip; hours
+	$(BIN)/python -m training probes --data $(DATA) --out runs/probes.safetensors
+	$(BIN)/python -m training baseline pca --data $(DATA) --out models/faces/baselines.json
+	$(BIN)/python -m training baseline book $(FACES) --out models/faces/baselines.json
+	$(BIN)/python -m training fit --preset faces $(FACES) --out models/faces --private
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

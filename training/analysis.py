@@ -159,7 +159,7 @@ def directions(means: Tensor, data: Dataset) -> dict[str, Direction]:
 def _tag_directions(rest: Tensor, data: Dataset, known: np.ndarray) -> dict[str, Direction]:
     """What each word of a tag adds to what the labels leave of the codes, ``(N, D)``.
 
-    So ``glasses + frame_color_red`` is red glasses, and both are needed to take red ones off.
+    So ``glasses + frame_color_red`` is red glasses, and both take red ones off best.
     """
     words = {name: column[known] for name, column in indicators(data).items()}
     words = {k: v for k, v in words.items() if k not in data.labels and v.sum() >= MIN_TAGGED}
