@@ -1,9 +1,10 @@
 """Requests that wait together run together: ``list[T] -> list[U]`` behind a bounded queue."""
 
 import asyncio
+import heapq
+import itertools
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -34,13 +35,15 @@ class Timing:
     png: float = 0.0
 
 
-@dataclass
+@dataclass(order=True)
 class _Job(Generic[T, U]):
-    item: T
-    future: asyncio.Future[U]
-    queued_at: float = field(default_factory=time.perf_counter)
-    started_at: float = 0.0
-    ended_at: float = 0.0
+    due: int  # the count of served items that orders requests, see ``Batcher``
+    number: int  # of all jobs, in the order of their coming
+    item: T = field(compare=False)
+    future: asyncio.Future[U] = field(compare=False)
+    queued_at: float = field(default_factory=time.perf_counter, compare=False)
+    started_at: float = field(default=0.0, compare=False)
+    ended_at: float = field(default=0.0, compare=False)
 
 
 class Batcher(Generic[T, U]):
@@ -48,6 +51,11 @@ class Batcher(Generic[T, U]):
 
     There is no timer: the first item of an idle moment runs alone and at once, and what arrives in
     the meantime makes up the next batch.
+
+    Who waits is served in the order of the count at which it would be done if it had the model to
+    itself from its coming: the items served until then, plus its own. So requests of one size are
+    served in the order of their coming, a small one passes a large one, and the large one has its
+    turn once as many items as it has itself have been served.
 
     Args:
         work: maps a list of items to as many results, on ``executor``.
@@ -71,7 +79,9 @@ class Batcher(Generic[T, U]):
         self._gate = gate
         self._max_batch = max_batch
         self._max_queue = max_queue
-        self._queue: deque[_Job[T, U]] = deque()
+        self._queue: list[_Job[T, U]] = []  # a heap
+        self._numbers = itertools.count()
+        self._served = 0  # items so far
         self._worker: asyncio.Task[None] | None = None
         self._closed = False
         self._seconds_per_item = 0.02  # until measured
@@ -93,8 +103,12 @@ class Batcher(Generic[T, U]):
             retry_after = max(1, math.ceil(waiting * self._seconds_per_item))
             raise QueueFullError(waiting, self._max_queue, retry_after)
         loop = asyncio.get_running_loop()
-        jobs: list[_Job[T, U]] = [_Job(item, loop.create_future()) for item in items]
-        self._queue.extend(jobs)
+        due = self._served + len(items)
+        jobs: list[_Job[T, U]] = [
+            _Job(due, next(self._numbers), item, loop.create_future()) for item in items
+        ]
+        for job in jobs:
+            heapq.heappush(self._queue, job)
         if self._worker is None:
             self._worker = loop.create_task(self._drain())
         outcomes = await asyncio.gather(*(job.future for job in jobs), return_exceptions=True)
@@ -127,8 +141,9 @@ class Batcher(Generic[T, U]):
         """The next batch, without the items whose callers have gone."""
         batch: list[_Job[T, U]] = []
         while self._queue and len(batch) < self._max_batch:
-            job = self._queue.popleft()
+            job = heapq.heappop(self._queue)
             if not job.future.done():
+                self._served += 1
                 job.started_at = time.perf_counter()
                 batch.append(job)
         return batch

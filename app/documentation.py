@@ -20,6 +20,7 @@ WHEN = {
     404: ("unknown-model", "no model 'cats'; loaded are avatars"),
     405: ("method-not-allowed", "GET is not taken at /sample"),
     406: ("not-acceptable", "Accept is 'text/html'; this endpoint answers image/png"),
+    408: ("slow-body", "no whole body within 30 seconds"),
     413: ("too-large", "the body is larger than the limit of 33554432 bytes"),
     415: (
         "body-type",
@@ -27,6 +28,7 @@ WHEN = {
     ),
     422: ("invalid", "#/steps: Input should be greater than or equal to 2"),
     503: ("queue-full", "512 pictures are waiting and the queue takes 512"),
+    504: ("deadline", "not answered within 30 seconds"),
 }
 
 

@@ -12,8 +12,15 @@ from starlette.responses import Response
 from app.answers import NotAcceptableError
 from app.batcher import ClosedError, QueueFullError
 from app.expression import ExpressionError
-from app.forms import BodyTypeError, InvalidError, TooLargeError, UnreadableBodyError
+from app.forms import (
+    BodyTypeError,
+    InvalidError,
+    SlowBodyError,
+    TooLargeError,
+    UnreadableBodyError,
+)
 from app.images import CorruptPictureError, TooManyPixelsError, UnknownPictureError
+from app.lifeline import DeadlineError, DepartedError
 from app.schemas import FieldProblem, Problem
 from app.service import (
     OperandError,
@@ -30,6 +37,7 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     UnreadableBodyError: (400, "unreadable-body"),
     CorruptPictureError: (400, "corrupt-picture"),
     ClientDisconnect: (400, "client-disconnected"),
+    DepartedError: (400, "client-disconnected"),
     UnknownModelError: (404, "unknown-model"),
     NotAcceptableError: (406, "not-acceptable"),
     TooLargeError: (413, "too-large"),
@@ -41,8 +49,10 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     InvalidError: (422, "invalid"),
     OperandError: (422, "operand"),
     ExpressionError: (422, "expression"),
+    SlowBodyError: (408, "slow-body"),
     QueueFullError: (503, "queue-full"),
     ClosedError: (503, "stopping"),
+    DeadlineError: (504, "deadline"),
 }
 
 

@@ -27,6 +27,10 @@ class UnreadableBodyError(Exception):
     """The body is broken: not the JSON, multipart or npy that it says it is."""
 
 
+class SlowBodyError(Exception):
+    """The body was not there when the request's time was up."""
+
+
 class BodyTypeError(Exception):
     """The body is of a type that this endpoint does not take."""
 

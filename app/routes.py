@@ -1,28 +1,66 @@
 """The endpoints, a few lines each: read, validate, serve, answer."""
 
+import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.routing import APIRoute
+from starlette.types import Message
 
-from app import answers, documentation, forms, schemas
+from app import answers, documentation, forms, lifeline, schemas
 from app.answers import JSON, NPY, PNG, Answer
 from app.batcher import Timing
 from app.documentation import PICTURE, body, errors, shown
 from app.service import Drawn, Served, Service
 
-router = APIRouter()
-
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 ModelName = Annotated[str | None, Query(description="One of the loaded models.")]
 Format = Annotated[str | None, Query(description="`png`, `json` or `npy`, in place of Accept.")]
-PICTURE_ERRORS = errors(400, 404, 405, 406, 413, 415, 422, 503)
+PICTURE_ERRORS = errors(400, 404, 405, 406, 408, 413, 415, 422, 503, 504)
 OPERANDS = {"a": {"image": PICTURE}, "b": {"seed": 7}}
 
 
 def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
+
+
+class Held(APIRoute):
+    """A route whose work ends with its time, and with its client."""
+
+    def get_route_handler(self) -> Handler:
+        """FastAPI's handler, held by a lifeline."""
+        handle = super().get_route_handler()
+
+        async def held(request: Request) -> Response:
+            body_read = asyncio.Event()
+
+            async def receive() -> Message:
+                message = await request.receive()
+                if message["type"] == "http.request" and not message.get("more_body", False):
+                    body_read.set()
+                return message
+
+            async def departure() -> None:
+                await body_read.wait()  # until then the form reader sees a client that hangs up
+                while (await request.receive())["type"] != "http.disconnect":
+                    pass
+
+            work = handle(Request(request.scope, receive))
+            try:
+                seconds = _service(request).settings.request_seconds
+                return await lifeline.held(work, departure(), seconds)
+            except lifeline.DeadlineError:
+                if request.method == "POST" and not body_read.is_set():
+                    raise forms.SlowBodyError(f"no whole body within {seconds:g} seconds") from None
+                raise
+
+        return held
+
+
+router = APIRouter(route_class=Held)
 
 
 async def _respond(
@@ -210,7 +248,7 @@ async def arithmetic(
 
 @router.get(
     "/directions",
-    responses={**shown("The directions.", documentation.DIRECTIONS), **errors(404, 405)},
+    responses={**shown("The directions.", documentation.DIRECTIONS), **errors(404, 405, 504)},
 )
 async def directions(request: Request, model: ModelName = None) -> schemas.DirectionsAnswer:
     """The named directions of a model, for use in expressions."""
@@ -229,7 +267,8 @@ async def directions(request: Request, model: ModelName = None) -> schemas.Direc
 
 
 @router.get(
-    "/models", responses={**shown("The models.", {"models": [documentation.MODEL]}), **errors(405)}
+    "/models",
+    responses={**shown("The models.", {"models": [documentation.MODEL]}), **errors(405, 504)},
 )
 async def models(request: Request) -> schemas.ModelsAnswer:
     """What is loaded, the default first."""
@@ -238,7 +277,8 @@ async def models(request: Request) -> schemas.ModelsAnswer:
 
 
 @router.get(
-    "/models/{name}", responses={**shown("The model.", documentation.MODEL), **errors(404, 405)}
+    "/models/{name}",
+    responses={**shown("The model.", documentation.MODEL), **errors(404, 405, 504)},
 )
 async def one_model(request: Request, name: str) -> schemas.ModelOut:
     """What is known about one loaded model."""
@@ -246,14 +286,17 @@ async def one_model(request: Request, name: str) -> schemas.ModelOut:
     return _about(service, service.model(name))
 
 
-@router.get("/health/live", responses={**shown("It lives.", {"status": "live"}), **errors(405)})
+@router.get(
+    "/health/live", responses={**shown("It lives.", {"status": "live"}), **errors(405, 504)}
+)
 async def live() -> schemas.Health:
     """The process answers."""
     return schemas.Health(status="live")
 
 
 @router.get(
-    "/health/ready", responses={**shown("It is ready.", {"status": "ready"}), **errors(405, 503)}
+    "/health/ready",
+    responses={**shown("It is ready.", {"status": "ready"}), **errors(405, 503, 504)},
 )
 async def ready(request: Request) -> schemas.Health:
     """Every model has just decoded a canary."""

@@ -52,6 +52,14 @@ class Settings(BaseSettings):
     max_pictures: int = Field(
         64, ge=1, le=4096, description="Most pictures or latents in one request."
     )
+    request_seconds: float = Field(
+        30.0,
+        gt=0,
+        description=(
+            "Most seconds that a request may take, its body included; then it is given up with 504 "
+            "(408 while its body is still on its way), and what it had queued is not run."
+        ),
+    )
     shutdown_seconds: int = Field(
         30, ge=0, description="On SIGTERM, seconds that accepted requests are given to finish."
     )

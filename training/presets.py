@@ -91,7 +91,7 @@ PRESETS: dict[Preset, Recipe] = {
         epochs=12,
         learning_rate=6e-4,
         warmup_steps=300,
-        clip=5.0,
+        clip=2.0,
         augmentation=Augmentation(flip=True, shift=4, jitter=0.05),
         balance="glasses",
     ),
