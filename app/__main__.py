@@ -1,13 +1,27 @@
 """Serve: ``python -m app``. Settings come from the environment (``LORGNETTE_*``)."""
 
+import os
 import signal
 import sys
+from types import FrameType
 
 import uvicorn
 from pydantic import ValidationError
 
 from app.main import create_app
 from app.settings import Settings
+
+STARTUP_FAILURE = 3  # as of uvicorn's own command
+
+
+class Server(uvicorn.Server):
+    """Stops gracefully at the first signal, and at once at the second."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Note a signal."""
+        if self.should_exit:
+            os._exit(128 + sig)
+        super().handle_exit(sig, frame)
 
 
 def main() -> None:
@@ -19,16 +33,22 @@ def main() -> None:
             place = f"LORGNETTE_{problem['loc'][0]}".upper() if problem["loc"] else "settings"
             print(f"{place}: {problem['msg'].removeprefix('Value error, ')}", file=sys.stderr)
         sys.exit(2)
-    # After a graceful stop uvicorn raises SIGTERM anew; having been asked to stop is no failure.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    uvicorn.run(
-        create_app(settings),
+    app = create_app(settings)
+    # After a graceful stop uvicorn raises SIGTERM anew; having been asked to stop is no failure,
+    # but having stopped because the model was lost for good is one.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(getattr(app.state, "given_up", False)))
+    config = uvicorn.Config(
+        app,
         host=settings.host,
         port=settings.port,
         log_level=settings.log_level,
         timeout_graceful_shutdown=settings.shutdown_seconds,
         server_header=False,
     )
+    server = Server(config)
+    server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,7 @@ import heapq
 import itertools
 import math
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -20,6 +19,10 @@ class QueueFullError(Exception):
     def __init__(self, waiting: int, limit: int, retry_after: int) -> None:
         super().__init__(f"{waiting} pictures are waiting and the queue takes {limit}")
         self.retry_after = retry_after
+
+
+class LostError(Exception):
+    """A call did not come back, whatever its items were."""
 
 
 class ClosedError(Exception):
@@ -58,8 +61,7 @@ class Batcher(Generic[T, U]):
     turn once as many items as it has itself have been served.
 
     Args:
-        work: maps a list of items to as many results, on ``executor``.
-        executor: where ``work`` runs.
+        work: maps a list of items to as many results.
         gate: held while ``work`` runs; batchers that share a model share its gate, so that a batch
             is made up when the model is free and not before.
         max_batch: most items in one call of ``work``.
@@ -68,14 +70,12 @@ class Batcher(Generic[T, U]):
 
     def __init__(
         self,
-        work: Callable[[list[T]], list[U]],
-        executor: Executor,
+        work: Callable[[list[T]], Awaitable[list[U]]],
         gate: asyncio.Lock,
         max_batch: int,
         max_queue: int,
     ) -> None:
         self._work = work
-        self._executor = executor
         self._gate = gate
         self._max_batch = max_batch
         self._max_queue = max_queue
@@ -94,6 +94,7 @@ class Batcher(Generic[T, U]):
         Raises:
             QueueFullError: if they do not all fit; then none is queued.
             ClosedError: after ``close``.
+            LostError: if ``work`` raised it for the batch of one of these items.
             Exception: what ``work`` raised for one of these items by itself.
         """
         if self._closed:
@@ -152,8 +153,9 @@ class Batcher(Generic[T, U]):
         try:
             results = await self._call([job.item for job in batch])
         except Exception as error:
-            if len(batch) == 1:
-                _settle(batch[0], error)
+            if len(batch) == 1 or isinstance(error, LostError):
+                for job in batch:
+                    _settle(job, error)
                 return
             for job in batch:  # one broken item must not fail its neighbours
                 await self._run_batch([job])
@@ -163,8 +165,7 @@ class Batcher(Generic[T, U]):
 
     async def _call(self, items: list[T]) -> list[U]:
         started = time.perf_counter()
-        loop = asyncio.get_running_loop()
-        results = await loop.run_in_executor(self._executor, self._work, items)
+        results = await self._work(items)
         seconds = (time.perf_counter() - started) / len(items)
         self._seconds_per_item += 0.1 * (seconds - self._seconds_per_item)
         if len(results) != len(items):

@@ -1,7 +1,7 @@
 """Owns a model on its device; everything here runs on the one model thread."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from vae.gaussian import DiagonalGaussian
 from vae.pixels import to_float, to_uint8
 
 T = TypeVar("T")
+U = TypeVar("U")
 Pixels = npt.NDArray[np.uint8]
 Posterior = DiagonalGaussian  # of one picture, rows of (1, D), on the CPU
 
@@ -32,6 +33,10 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
     if wanted == "cuda" and not available:
         raise DeviceError("device is cuda, but PyTorch sees no CUDA device; use auto or cpu")
     return torch.device("cuda" if available and wanted != "cpu" else "cpu")
+
+
+class OutOfMemoryError(Exception):
+    """The device has no memory for even one picture at the moment."""
 
 
 class Engine:
@@ -54,24 +59,34 @@ class Engine:
 
     @torch.inference_mode()
     def encode_many(self, pictures: list[Pixels]) -> list[Posterior]:
-        """The posterior of each picture, uint8 ``(S, S, C)`` of the model's shape."""
-        answers: list[Posterior] = []
-        for batch in self._batches(pictures):
+        """The posterior of each picture, uint8 ``(S, S, C)`` of the model's shape.
+
+        Raises:
+            OutOfMemoryError: if there is no memory for one picture.
+        """
+
+        def encode(batch: Sequence[Pixels]) -> list[Posterior]:
             x = to_float(torch.from_numpy(np.stack(batch)).to(self._device))
             posterior = self._model.encode(x.contiguous(memory_format=torch.channels_last))
             mean, logvar = posterior.mean.cpu(), posterior.logvar.cpu()
             rows = zip(mean.split(1), logvar.split(1), strict=True)
-            answers += [DiagonalGaussian(m, v) for m, v in rows]
-        return answers
+            return [DiagonalGaussian(m, v) for m, v in rows]
+
+        return self._in_batches(encode, pictures)
 
     @torch.inference_mode()
     def decode_many(self, latents: list[Tensor]) -> list[Pixels]:
-        """The picture of each latent ``(D,)``, uint8 ``(S, S, C)``."""
-        pictures: list[Pixels] = []
-        for batch in self._batches(latents):
+        """The picture of each latent ``(D,)``, uint8 ``(S, S, C)``.
+
+        Raises:
+            OutOfMemoryError: if there is no memory for one picture.
+        """
+
+        def decode(batch: Sequence[Tensor]) -> list[Pixels]:
             z = torch.stack(list(batch)).to(self._device)
-            pictures += list(to_uint8(self._model.decode(z)).cpu().numpy())
-        return pictures
+            return list(to_uint8(self._model.decode(z)).cpu().numpy())
+
+        return self._in_batches(decode, latents)
 
     def warm_up(self, max_batch: int) -> None:
         """Run both ways once for one picture and for a full batch: kernels, caches, memory."""
@@ -80,6 +95,19 @@ class Engine:
             self.encode_many([blank] * count)
             self.decode_many([torch.zeros(self._config.latent_dim)] * count)
 
-    def _batches(self, items: Sequence[T]) -> Iterator[Sequence[T]]:
-        step = 1 if self._one_by_one else len(items)
-        return (items[i : i + step] for i in range(0, len(items), step))
+    def _in_batches(self, run: Callable[[Sequence[T]], list[U]], items: list[T]) -> list[U]:
+        step = 1 if self._one_by_one else max(1, len(items))
+        batches = (items[i : i + step] for i in range(0, len(items), step))
+        return [answer for batch in batches for answer in _halving(run, batch)]
+
+
+def _halving(run: Callable[[Sequence[T]], list[U]], items: Sequence[T]) -> list[U]:
+    """``run`` on all items, or on ever smaller parts of them while memory does not suffice."""
+    try:
+        return run(items)
+    except torch.OutOfMemoryError as error:
+        if len(items) == 1:
+            raise OutOfMemoryError("no memory on the device for one picture") from error
+    torch.cuda.empty_cache()  # outside of the handler, whose error holds on to tensors
+    half = (len(items) + 1) // 2
+    return _halving(run, items[:half]) + _halving(run, items[half:])

@@ -10,7 +10,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from app.answers import NotAcceptableError
-from app.batcher import ClosedError, QueueFullError
+from app.batcher import ClosedError, LostError, QueueFullError
+from app.engine import OutOfMemoryError
 from app.expression import ExpressionError
 from app.forms import (
     BodyTypeError,
@@ -52,6 +53,8 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     SlowBodyError: (408, "slow-body"),
     QueueFullError: (503, "queue-full"),
     ClosedError: (503, "stopping"),
+    LostError: (503, "model-lost"),
+    OutOfMemoryError: (503, "out-of-memory"),
     DeadlineError: (504, "deadline"),
 }
 
@@ -77,7 +80,7 @@ async def _known(request: Request, error: Exception) -> Response:
         errors = [("#/expression", str(error))]
     elif isinstance(error, QueueFullError):
         headers["Retry-After"] = str(error.retry_after)
-    elif isinstance(error, ClosedError):
+    elif isinstance(error, ClosedError | LostError | OutOfMemoryError):
         headers["Retry-After"] = "5"
     return problem(request, status, name, str(error), errors, headers)
 

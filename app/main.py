@@ -1,6 +1,7 @@
 """The application: settings in, ASGI out. Nothing is loaded on import."""
 
 import re
+import signal
 import uuid
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
@@ -26,10 +27,15 @@ REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 def create_app(settings: Settings) -> FastAPI:
     """The service as an ASGI application; models are loaded when it starts up."""
 
+    def give_up() -> None:
+        """Stop as if told to, and let ``app.__main__`` say that it is a failure."""
+        app.state.given_up = True
+        signal.raise_signal(signal.SIGTERM)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
-            app.state.service = Service(settings)
+            app.state.service = Service(settings, give_up)
             await app.state.service.start()
         except (CheckpointError, DeviceError) as error:
             app.state.failure = str(error)

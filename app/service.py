@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from app import expression, images
 from app.batcher import Batcher, Timing
 from app.embedded import Embedded
 from app.engine import Engine, Pixels, Posterior, choose_device
+from app.model_thread import ModelThread
 from app.schemas import (
     MAX_LATENT_VALUE,
     MAX_SEED,
@@ -93,11 +95,11 @@ class Drawn:
 class Service:
     """The loaded models and the threads they share; one async method an endpoint."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, on_given_up: Callable[[], None]) -> None:
         self.settings = settings
         self.device = choose_device(settings.device)
         self._models: dict[str, Served] = {}
-        self._model_thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self.model_thread = ModelThread(settings.hang_seconds, on_given_up)
         self._image_threads = ThreadPoolExecutor(settings.image_threads, thread_name_prefix="image")
 
     async def start(self) -> None:
@@ -106,20 +108,19 @@ class Service:
         Raises:
             CheckpointError: if a checkpoint cannot be used, or its name cannot.
         """
-        gate = asyncio.Lock()
-        loop = asyncio.get_running_loop()
         for place in self.settings.models:
             name, file = _found(Path(place))
             if name in self._models:
                 raise CheckpointError(f"{place}: another model is named {name!r} already")
             if not (name.isascii() and name.isprintable()):
                 raise CheckpointError(f"{place}: a model's name must fit a header; rename {name!r}")
-            loaded, engine = await loop.run_in_executor(self._model_thread, self._load, file)
+            load = partial(self._load, file)
+            loaded, engine = await self.model_thread.run(load, limited=False)
             self._models[name] = Served(
                 name,
                 loaded,
-                self._batcher(engine.encode_many, gate),
-                self._batcher(engine.decode_many, gate),
+                self._batcher(engine.encode_many),
+                self._batcher(engine.decode_many),
             )
 
     def _load(self, file: Path) -> tuple[Checkpoint, Engine]:
@@ -130,9 +131,14 @@ class Service:
         engine.warm_up(self.settings.max_batch)
         return loaded, engine
 
-    def _batcher(self, work: Callable[[list[T]], list[U]], gate: asyncio.Lock) -> Batcher[T, U]:
+    def _batcher(self, work: Callable[[list[T]], list[U]]) -> Batcher[T, U]:
+        thread = self.model_thread
+
+        async def on_thread(items: list[T]) -> list[U]:
+            return await thread.run(partial(work, items))
+
         settings = self.settings
-        return Batcher(work, self._model_thread, gate, settings.max_batch, settings.max_queue)
+        return Batcher(on_thread, thread.gate, settings.max_batch, settings.max_queue)
 
     async def stop(self) -> None:
         """Finish what was accepted, then let the threads go."""
@@ -140,7 +146,7 @@ class Service:
             await served.encoder.close()
             await served.decoder.close()
         self._image_threads.shutdown()
-        self._model_thread.shutdown()
+        self.model_thread.close()
 
     @property
     def models(self) -> list[Served]:

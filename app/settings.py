@@ -60,6 +60,14 @@ class Settings(BaseSettings):
             "(408 while its body is still on its way), and what it had queued is not run."
         ),
     )
+    hang_seconds: float = Field(
+        60.0,
+        gt=0,
+        description=(
+            "Most seconds that one model call may take. Then its requests get 503 and the model a "
+            "new thread; the fourth time in a row the process ends with status 1."
+        ),
+    )
     shutdown_seconds: int = Field(
         30, ge=0, description="On SIGTERM, seconds that accepted requests are given to finish."
     )

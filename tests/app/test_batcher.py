@@ -2,11 +2,11 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 import pytest
 
-from app.batcher import Batcher, ClosedError, QueueFullError, Timing
+from app.batcher import Batcher, ClosedError, LostError, QueueFullError, Timing
 
 Work = Callable[[list[int]], list[int]]
 
@@ -26,6 +26,13 @@ class HeldDoubling:
         return [2 * item for item in items]
 
 
+def threaded(work: Work, executor: Executor) -> Callable[[list[int]], Awaitable[list[int]]]:
+    async def on_thread(items: list[int]) -> list[int]:
+        return await asyncio.get_running_loop().run_in_executor(executor, work, items)
+
+    return on_thread
+
+
 def with_batcher(
     work: Work,
     scenario: Callable[[Batcher[int, int]], Awaitable[None]],
@@ -34,7 +41,8 @@ def with_batcher(
 ) -> None:
     async def run() -> None:
         with ThreadPoolExecutor(1) as executor:
-            await scenario(Batcher(work, executor, asyncio.Lock(), max_batch, max_queue))
+            on_thread = threaded(work, executor)
+            await scenario(Batcher(on_thread, asyncio.Lock(), max_batch, max_queue))
 
     asyncio.run(run())
 
@@ -130,6 +138,24 @@ def test_small_requests_do_not_starve_a_large_one() -> None:
         assert 0 < passed <= 20
 
     with_batcher(work, scenario, max_batch=1, max_queue=16)
+
+
+def test_a_call_that_is_lost_fails_all_its_items_and_is_not_tried_again() -> None:
+    calls: list[list[int]] = []
+
+    def work(items: list[int]) -> list[int]:
+        calls.append(items)
+        if len(calls) == 1:
+            raise LostError("gone")
+        return items
+
+    async def scenario(batcher: Batcher[int, int]) -> None:
+        outcomes = await asyncio.gather(batcher.run([1]), batcher.run([2]), return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [LostError, LostError]
+        assert await batcher.run([3]) == [3]
+        assert calls == [[1, 2], [3]]
+
+    with_batcher(work, scenario)
 
 
 def test_one_request_of_many_batches_keeps_its_order() -> None:
@@ -255,7 +281,8 @@ def test_batchers_that_share_a_gate_take_turns() -> None:
     async def run() -> None:
         with ThreadPoolExecutor(4) as executor:
             gate = asyncio.Lock()
-            pair = [Batcher[int, int](work, executor, gate, 2, 100) for _ in range(2)]
+            on_thread = threaded(work, executor)
+            pair = [Batcher[int, int](on_thread, gate, 2, 100) for _ in range(2)]
             answers = await asyncio.gather(*(pair[i % 2].run([i, i]) for i in range(40)))
             assert answers == [[i, i] for i in range(40)]
 

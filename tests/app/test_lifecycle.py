@@ -17,10 +17,10 @@ from app.__main__ import main
 ROOT = Path(__file__).parent.parent.parent
 
 
-def start(**settings: str) -> subprocess.Popen[str]:
+def start(*module: str, **settings: str) -> subprocess.Popen[str]:
     environment = os.environ | {f"LORGNETTE_{k}": v for k, v in settings.items()}
     return subprocess.Popen(
-        [sys.executable, "-m", "app"],
+        [sys.executable, "-m", *(module or ("app",))],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -30,11 +30,11 @@ def start(**settings: str) -> subprocess.Popen[str]:
 
 
 @contextmanager
-def running(**settings: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+def running(*module: str, **settings: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = start(PORT=str(port), **settings)
+    process = start(*module, PORT=str(port), **settings)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
             deadline = time.monotonic() + 60

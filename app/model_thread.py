@@ -1,0 +1,115 @@
+"""The one thread that runs models: given up and replaced when a call does not come back."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import TypeVar
+
+from app.batcher import LostError
+
+T = TypeVar("T")
+
+MAX_REPLACEMENTS = 3
+
+log = logging.getLogger("lorgnette")
+
+
+class ModelThread:
+    """Runs one call at a time, away from the event loop.
+
+    A call that takes longer than it may is given up with its thread, and the next call has a new
+    one. After the fourth such loss in a row nothing is run any more and ``on_given_up`` is called.
+
+    The threads are daemons: one that hangs does not keep the process from ending.
+
+    Args:
+        hang_seconds: most time for one call.
+        on_given_up: called once, on the event loop, when there is no more hope.
+    """
+
+    def __init__(self, hang_seconds: float, on_given_up: Callable[[], None]) -> None:
+        self.gate = asyncio.Lock()
+        self.losses = 0
+        self._hang_seconds = hang_seconds
+        self._on_given_up = on_given_up
+        self._calls = self._started()
+
+    @property
+    def given_up(self) -> bool:
+        """Whether calls are refused for good."""
+        return self.losses > MAX_REPLACEMENTS
+
+    async def run(self, call: Callable[[], T], limited: bool = True) -> T:
+        """The answer of ``call``, made on the thread.
+
+        Args:
+            call: what to run.
+            limited: whether it may not take longer than ``hang_seconds``.
+
+        Raises:
+            LostError: if it took longer, or has no thread to run on.
+            Exception: what ``call`` raised.
+        """
+        if self.given_up:
+            raise LostError("the model was lost too often; the service is ending")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+
+        def settle(outcome: T | None, error: Exception | None) -> None:
+            if answer.done():
+                return
+            if error is None:
+                answer.set_result(outcome)  # type: ignore[arg-type]
+            else:
+                answer.set_exception(error)
+
+        def made() -> None:
+            outcome: T | None = None
+            error: Exception | None = None
+            try:
+                outcome = call()
+            except StopIteration as raised:  # which no future takes
+                error = RuntimeError(f"the call raised {raised!r}")
+            except Exception as raised:
+                error = raised
+            except BaseException as raised:  # which would end the event loop
+                error = RuntimeError(f"the call raised {raised!r}")
+            with suppress(RuntimeError):  # the loop has ended without waiting for this
+                loop.call_soon_threadsafe(settle, outcome, error)
+
+        self._calls.put(made)
+        done, _ = await asyncio.wait({answer}, timeout=self._hang_seconds if limited else None)
+        if done:
+            self.losses = 0
+            return answer.result()
+        answer.cancel()
+        self._lose()
+        raise LostError(f"the model did not answer within {self._hang_seconds:g} seconds")
+
+    def close(self) -> None:
+        """End the thread once its calls are done."""
+        self._calls.put(None)
+
+    def _lose(self) -> None:
+        self.losses += 1
+        self._calls.put(None)  # the thread ends if it ever comes back
+        if self.given_up:
+            log.critical("the model was lost %d times; giving up", self.losses)
+            self._on_given_up()
+        else:
+            log.error("the model was lost; loss %d, it has a new thread", self.losses)
+            self._calls = self._started()
+
+    @staticmethod
+    def _started() -> "SimpleQueue[Callable[[], None] | None]":
+        calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+
+        def serve() -> None:
+            while (call := calls.get()) is not None:
+                call()
+
+        threading.Thread(target=serve, name="model", daemon=True).start()
+        return calls
