@@ -17,6 +17,8 @@ PICTURE = (
 
 WHEN = {
     400: ("unreadable-body", "the body is not JSON: EOF while parsing an object at column 9"),
+    401: ("no-key", "send your key: Authorization: Bearer KEY"),
+    403: ("wrong-key", "this key is not known here"),
     404: ("unknown-model", "no model 'cats'; loaded are avatars"),
     405: ("method-not-allowed", "GET is not taken at /sample"),
     406: ("not-acceptable", "Accept is 'text/html'; this endpoint answers image/png"),
@@ -27,6 +29,7 @@ WHEN = {
         "text/plain is not taken here; send multipart/form-data or application/json",
     ),
     422: ("invalid", "#/steps: Input should be greater than or equal to 2"),
+    429: ("rate", "this key may make 60 requests a minute"),
     503: ("queue-full", "512 pictures are waiting and the queue takes 512"),
     504: ("deadline", "not answered within 30 seconds"),
 }
@@ -57,8 +60,8 @@ def errors(*statuses: int) -> dict[int | str, Json]:
                 }
             },
         }
-        if status == 503:
-            entries[503]["headers"] = {
+        if status in (429, 503):
+            entries[status]["headers"] = {
                 "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}
             }
     return entries

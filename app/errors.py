@@ -21,6 +21,7 @@ from app.forms import (
     UnreadableBodyError,
 )
 from app.images import CorruptPictureError, TooManyPixelsError, UnknownPictureError
+from app.keys import NoKeyError, RateError, WrongKeyError
 from app.lifeline import DeadlineError, DepartedError
 from app.schemas import FieldProblem, Problem
 from app.service import (
@@ -39,6 +40,8 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     CorruptPictureError: (400, "corrupt-picture"),
     ClientDisconnect: (400, "client-disconnected"),
     DepartedError: (400, "client-disconnected"),
+    NoKeyError: (401, "no-key"),
+    WrongKeyError: (403, "wrong-key"),
     UnknownModelError: (404, "unknown-model"),
     NotAcceptableError: (406, "not-acceptable"),
     TooLargeError: (413, "too-large"),
@@ -53,6 +56,7 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     SlowBodyError: (408, "slow-body"),
     QueueFullError: (503, "queue-full"),
     ClosedError: (503, "stopping"),
+    RateError: (429, "rate"),
     LostError: (503, "model-lost"),
     OutOfMemoryError: (503, "out-of-memory"),
     DeadlineError: (504, "deadline"),
@@ -78,7 +82,9 @@ async def _known(request: Request, error: Exception) -> Response:
         errors = [(error.pointer, str(error))]
     elif isinstance(error, ExpressionError):
         errors = [("#/expression", str(error))]
-    elif isinstance(error, QueueFullError):
+    elif isinstance(error, NoKeyError):
+        headers["WWW-Authenticate"] = "Bearer"
+    elif isinstance(error, QueueFullError | RateError):
         headers["Retry-After"] = str(error.retry_after)
     elif isinstance(error, ClosedError | LostError | OutOfMemoryError):
         headers["Retry-After"] = "5"

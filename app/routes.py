@@ -15,10 +15,11 @@ from app.batcher import Timing
 from app.documentation import PICTURE, body, errors, shown
 from app.service import Drawn, Served, Service
 
+OPEN_TO_ALL = "/health/"
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 ModelName = Annotated[str | None, Query(description="One of the loaded models.")]
 Format = Annotated[str | None, Query(description="`png`, `json` or `npy`, in place of Accept.")]
-PICTURE_ERRORS = errors(400, 404, 405, 406, 408, 413, 415, 422, 503, 504)
+PICTURE_ERRORS = errors(400, 401, 403, 404, 405, 406, 408, 413, 415, 422, 429, 503, 504)
 OPERANDS = {"a": {"image": PICTURE}, "b": {"seed": 7}}
 
 
@@ -28,7 +29,7 @@ def _service(request: Request) -> Service:
 
 
 class Held(APIRoute):
-    """A route whose work ends with its time, and with its client."""
+    """A route that only those with a key may take, and whose work ends with time and client."""
 
     def get_route_handler(self) -> Handler:
         """FastAPI's handler, held by a lifeline."""
@@ -48,6 +49,8 @@ class Held(APIRoute):
                 while (await request.receive())["type"] != "http.disconnect":
                     pass
 
+            if not request.url.path.startswith(OPEN_TO_ALL):
+                _service(request).doorkeeper.admit(request.headers.get("authorization"))
             work = handle(Request(request.scope, receive))
             try:
                 seconds = _service(request).settings.request_seconds
@@ -248,7 +251,10 @@ async def arithmetic(
 
 @router.get(
     "/directions",
-    responses={**shown("The directions.", documentation.DIRECTIONS), **errors(404, 405, 504)},
+    responses={
+        **shown("The directions.", documentation.DIRECTIONS),
+        **errors(401, 403, 404, 405, 429, 504),
+    },
 )
 async def directions(request: Request, model: ModelName = None) -> schemas.DirectionsAnswer:
     """The named directions of a model, for use in expressions."""
@@ -268,7 +274,10 @@ async def directions(request: Request, model: ModelName = None) -> schemas.Direc
 
 @router.get(
     "/models",
-    responses={**shown("The models.", {"models": [documentation.MODEL]}), **errors(405, 504)},
+    responses={
+        **shown("The models.", {"models": [documentation.MODEL]}),
+        **errors(401, 403, 405, 429, 504),
+    },
 )
 async def models(request: Request) -> schemas.ModelsAnswer:
     """What is loaded, the default first."""
@@ -278,7 +287,7 @@ async def models(request: Request) -> schemas.ModelsAnswer:
 
 @router.get(
     "/models/{name}",
-    responses={**shown("The model.", documentation.MODEL), **errors(404, 405, 504)},
+    responses={**shown("The model.", documentation.MODEL), **errors(401, 403, 404, 405, 429, 504)},
 )
 async def one_model(request: Request, name: str) -> schemas.ModelOut:
     """What is known about one loaded model."""

@@ -17,6 +17,7 @@ from app import expression, images
 from app.batcher import Batcher, Timing
 from app.embedded import Embedded
 from app.engine import Engine, Pixels, Posterior, choose_device
+from app.keys import Doorkeeper
 from app.model_thread import ModelThread
 from app.schemas import (
     MAX_LATENT_VALUE,
@@ -97,6 +98,7 @@ class Service:
 
     def __init__(self, settings: Settings, on_given_up: Callable[[], None]) -> None:
         self.settings = settings
+        self.doorkeeper = Doorkeeper(settings.api_keys, settings.requests_per_minute)
         self.device = choose_device(settings.device)
         self._models: dict[str, Served] = {}
         self.model_thread = ModelThread(settings.hang_seconds, on_given_up)

@@ -1,5 +1,7 @@
 """All settings, read from the environment once and handed on."""
 
+import ipaddress
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -9,7 +11,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 class Settings(BaseSettings):
     """Each field is set by the environment variable ``LORGNETTE_`` plus its name in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix="LORGNETTE_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="LORGNETTE_", frozen=True, extra="forbid", hide_input_in_errors=True
+    )
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
@@ -52,6 +56,19 @@ class Settings(BaseSettings):
     max_pictures: int = Field(
         64, ge=1, le=4096, description="Most pictures or latents in one request."
     )
+    api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description=(
+            "SHA-256 hashes of the keys that are let in, in hexadecimal and separated by commas. "
+            "Clients send `Authorization: Bearer KEY`. Health checks need no key."
+        ),
+    )
+    requests_per_minute: int = Field(
+        0, ge=0, description="Most requests of one key in any 60 seconds; 0 is no limit."
+    )
+    allow_anonymous: bool = Field(
+        False, description="Listen on more than this machine although there are no keys."
+    )
     request_seconds: float = Field(
         30.0,
         gt=0,
@@ -75,12 +92,29 @@ class Settings(BaseSettings):
         "info", description="Least severe level that is logged."
     )
 
-    @field_validator("models", mode="before")
+    @field_validator("models", "api_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _hashes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch("[0-9a-f]{64}", text) for text in value):
+            raise ValueError("each key is given by its SHA-256 hash, 64 hexadecimal digits")
+        return value
+
+    @model_validator(mode="after")
+    def _open_to_others_only_if_meant(self) -> Self:
+        local = self.host == "localhost" or _is_loopback(self.host)
+        if not (local or self.api_keys or self.allow_anonymous):
+            raise ValueError(
+                f"host {self.host} is open to other machines: set LORGNETTE_API_KEYS, or "
+                "LORGNETTE_ALLOW_ANONYMOUS=true to let everybody in"
+            )
+        return self
 
     @model_validator(mode="after")
     def _queue_holds_a_request(self) -> Self:
@@ -90,3 +124,10 @@ class Settings(BaseSettings):
                 f"max_pictures ({self.max_pictures})"
             )
         return self
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -87,10 +87,10 @@ PRESETS: dict[Preset, Recipe] = {
     ),
     "faces": Recipe(
         model=VAEConfig(latent_dim=128, patch=8, widths=(64, 128, 192, 320)),
-        loss=LossConfig(weight=10.0, kl_warmup=0.1, edges=2.0, band=(0.25, 0.55, 4.0)),
+        loss=LossConfig(weight=10.0, kl_warmup=0.1, edges=3.0, band=(0.25, 0.55, 6.0)),
         epochs=12,
-        learning_rate=6e-4,
-        warmup_steps=300,
+        learning_rate=8e-4,
+        warmup_steps=500,
         clip=2.0,
         augmentation=Augmentation(flip=True, shift=4, jitter=0.05),
         balance="glasses",

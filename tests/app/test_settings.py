@@ -15,7 +15,8 @@ def test_every_setting_is_documented_with_its_default(name: str) -> None:
         default = ",".join(default)
     if isinstance(default, bool):
         default = str(default).lower()
-    assert f"| `LORGNETTE_{name.upper()}` | `{default}` | {field.description} |" in README
+    shown = "none" if default == "" else f"`{default}`"
+    assert f"| `LORGNETTE_{name.upper()}` | {shown} | {field.description} |" in README
 
 
 def test_no_setting_is_documented_that_is_not_there() -> None:
@@ -47,6 +48,27 @@ def test_the_queue_holds_a_whole_request() -> None:
     Settings(max_queue=64, max_pictures=64)
     with pytest.raises(ValueError, match="must hold one whole request"):
         Settings(max_queue=63, max_pictures=64)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::", "example.org", ""])
+def test_other_machines_are_let_in_only_if_that_is_meant(host: str) -> None:
+    with pytest.raises(ValueError, match="is open to other machines"):
+        Settings(host=host)
+    Settings(host=host, allow_anonymous=True)
+    Settings(host=host, api_keys=("0" * 64,))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.8.8.8"])
+def test_this_machine_is_let_in(host: str) -> None:
+    assert Settings(host=host).api_keys == ()
+
+
+@pytest.mark.parametrize("keys", ["secret", "0" * 63, f"{'0' * 64},x", "G" * 64])
+def test_keys_are_given_as_hashes(monkeypatch: pytest.MonkeyPatch, keys: str) -> None:
+    monkeypatch.setenv("LORGNETTE_API_KEYS", keys)
+    with pytest.raises(ValueError, match="64 hexadecimal digits") as refused:
+        Settings()
+    assert "secret" not in str(refused.value)
 
 
 def test_it_is_built_once_and_cannot_change() -> None:
