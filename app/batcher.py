@@ -38,6 +38,14 @@ class Timing:
     png: float = 0.0
 
 
+@dataclass(frozen=True)
+class Batch:
+    """A batch that ran: how long each of its items had waited, and how long it took, in seconds."""
+
+    waited: Sequence[float]
+    seconds: float
+
+
 @dataclass(order=True)
 class _Job(Generic[T, U]):
     due: int  # the count of served items that orders requests, see ``Batcher``
@@ -66,6 +74,7 @@ class Batcher(Generic[T, U]):
             is made up when the model is free and not before.
         max_batch: most items in one call of ``work``.
         max_queue: most items waiting.
+        observe: told of every batch that ran.
     """
 
     def __init__(
@@ -74,11 +83,13 @@ class Batcher(Generic[T, U]):
         gate: asyncio.Lock,
         max_batch: int,
         max_queue: int,
+        observe: Callable[[Batch], None] = lambda _: None,
     ) -> None:
         self._work = work
         self._gate = gate
         self._max_batch = max_batch
         self._max_queue = max_queue
+        self._observe = observe
         self._queue: list[_Job[T, U]] = []  # a heap
         self._numbers = itertools.count()
         self._served = 0  # items so far
@@ -99,7 +110,7 @@ class Batcher(Generic[T, U]):
         """
         if self._closed:
             raise ClosedError("the service is stopping")
-        waiting = sum(not job.future.done() for job in self._queue)
+        waiting = self.waiting
         if waiting + len(items) > self._max_queue:
             retry_after = max(1, math.ceil(waiting * self._seconds_per_item))
             raise QueueFullError(waiting, self._max_queue, retry_after)
@@ -122,6 +133,11 @@ class Batcher(Generic[T, U]):
                 raise outcome
             results.append(outcome)
         return results
+
+    @property
+    def waiting(self) -> int:
+        """Items in the queue whose callers are still there."""
+        return sum(not job.future.done() for job in self._queue)
 
     async def close(self) -> None:
         """Take no more items and wait for those already queued."""
@@ -151,7 +167,7 @@ class Batcher(Generic[T, U]):
 
     async def _run_batch(self, batch: list[_Job[T, U]]) -> None:
         try:
-            results = await self._call([job.item for job in batch])
+            results = await self._call(batch)
         except Exception as error:
             if len(batch) == 1 or isinstance(error, LostError):
                 for job in batch:
@@ -163,13 +179,14 @@ class Batcher(Generic[T, U]):
         for job, result in zip(batch, results, strict=True):
             _settle(job, result)
 
-    async def _call(self, items: list[T]) -> list[U]:
+    async def _call(self, batch: list[_Job[T, U]]) -> list[U]:
         started = time.perf_counter()
-        results = await self._work(items)
-        seconds = (time.perf_counter() - started) / len(items)
-        self._seconds_per_item += 0.1 * (seconds - self._seconds_per_item)
-        if len(results) != len(items):
-            raise RuntimeError(f"{len(items)} items gave {len(results)} results")
+        results = await self._work([job.item for job in batch])
+        seconds = time.perf_counter() - started
+        self._seconds_per_item += 0.1 * (seconds / len(batch) - self._seconds_per_item)
+        self._observe(Batch([job.started_at - job.queued_at for job in batch], seconds))
+        if len(results) != len(batch):
+            raise RuntimeError(f"{len(batch)} items gave {len(results)} results")
         return results
 
 

@@ -122,6 +122,7 @@ DIRECTIONS: Json = {
         }
     ],
 }
+METRICS = 'lorgnette_requests_total{path="/sample",status="200"} 1.0\n'
 MODEL: Json = {
     "name": "avatars",
     "id": "avatars@0123456789ab",

@@ -132,5 +132,6 @@ def problem(
         instance=str(request.scope.get("request_id", "")),
         errors=[FieldProblem(pointer=p, detail=d) for p, d in errors or []] or None,
     )
+    request.app.state.service.metrics.rejections.labels(name).inc()
     text = body.model_dump_json(exclude_none=True)
     return Response(text, status, headers, MEDIA_TYPE)

@@ -2,6 +2,7 @@
 
 import re
 import signal
+import time
 import uuid
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
@@ -53,6 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.include_router(router)
     errors.install(app)
+    app.add_middleware(Counted, state=app.state)
     app.add_middleware(RequestId)
     app.add_middleware(PlainFailure, state=app.state)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -80,6 +82,34 @@ class RequestId:
             await send(message)
 
         await self._app(scope, receive, send_with_id)
+
+
+class Counted:
+    """Counts and times every answer, by the path of its route."""
+
+    def __init__(self, app: ASGIApp, state: State) -> None:
+        self._app, self._state = app, state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI event stream."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 500
+
+        async def send_and_note(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        finally:
+            path = getattr(scope.get("route"), "path", "other")
+            metrics = self._state.service.metrics
+            metrics.requests.labels(path, status).inc()
+            metrics.request_seconds.labels(path).observe(time.perf_counter() - started)
 
 
 class PlainFailure:

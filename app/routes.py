@@ -13,6 +13,7 @@ from app import answers, documentation, forms, lifeline, schemas
 from app.answers import JSON, NPY, PNG, Answer
 from app.batcher import Timing
 from app.documentation import PICTURE, body, errors, shown
+from app.metrics import MEDIA_TYPE
 from app.service import Drawn, Served, Service
 
 OPEN_TO_ALL = "/health/"
@@ -77,6 +78,7 @@ async def _respond(
     started = time.perf_counter()
     answer = await _service(request).off_loop(write)
     timing.png = time.perf_counter() - started
+    _service(request).metrics.answer_seconds.observe(timing.png)
     parts = (("queue", timing.queue), ("model", timing.model), ("png", timing.png))
     headers = {
         **headers,
@@ -311,6 +313,22 @@ async def ready(request: Request) -> schemas.Health:
     """Every model has just decoded a canary."""
     await _service(request).canary()
     return schemas.Health(status="ready")
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "Prometheus' text format.",
+            "content": {"text/plain": {"example": documentation.METRICS}},
+        },
+        **errors(401, 403, 405, 429, 504),
+    },
+)
+async def metrics(request: Request) -> Response:
+    """Requests, queues, batches and times, for Prometheus."""
+    return Response(_service(request).metrics.text(), media_type=MEDIA_TYPE)
 
 
 def _about(service: Service, served: Served) -> schemas.ModelOut:

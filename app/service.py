@@ -18,6 +18,7 @@ from app.batcher import Batcher, Timing
 from app.embedded import Embedded
 from app.engine import Engine, Pixels, Posterior, choose_device
 from app.keys import Doorkeeper
+from app.metrics import Metrics
 from app.model_thread import ModelThread
 from app.schemas import (
     MAX_LATENT_VALUE,
@@ -100,8 +101,10 @@ class Service:
         self.settings = settings
         self.doorkeeper = Doorkeeper(settings.api_keys, settings.requests_per_minute)
         self.device = choose_device(settings.device)
+        self.metrics = Metrics()
         self._models: dict[str, Served] = {}
         self.model_thread = ModelThread(settings.hang_seconds, on_given_up)
+        self.metrics.watch_device(self._device_memory, lambda: self.model_thread.losses)
         self._image_threads = ThreadPoolExecutor(settings.image_threads, thread_name_prefix="image")
 
     async def start(self) -> None:
@@ -121,9 +124,13 @@ class Service:
             self._models[name] = Served(
                 name,
                 loaded,
-                self._batcher(engine.encode_many),
-                self._batcher(engine.decode_many),
+                self._batcher(engine.encode_many, name, "encode"),
+                self._batcher(engine.decode_many, name, "decode"),
             )
+            self.metrics.models.labels(name, loaded.sha256).set(1)
+
+    def _device_memory(self) -> int:
+        return torch.cuda.memory_allocated() if self.device.type == "cuda" else 0
 
     def _load(self, file: Path) -> tuple[Checkpoint, Engine]:
         if self.settings.model_threads:
@@ -133,14 +140,16 @@ class Service:
         engine.warm_up(self.settings.max_batch)
         return loaded, engine
 
-    def _batcher(self, work: Callable[[list[T]], list[U]]) -> Batcher[T, U]:
+    def _batcher(self, work: Callable[[list[T]], list[U]], model: str, kind: str) -> Batcher[T, U]:
         thread = self.model_thread
 
         async def on_thread(items: list[T]) -> list[U]:
             return await thread.run(partial(work, items))
 
-        settings = self.settings
-        return Batcher(on_thread, thread.gate, settings.max_batch, settings.max_queue)
+        settings, observe = self.settings, self.metrics.of_batches(model, kind)
+        batcher = Batcher(on_thread, thread.gate, settings.max_batch, settings.max_queue, observe)
+        self.metrics.watch_queue(model, kind, lambda: batcher.waiting)
+        return batcher
 
     async def stop(self) -> None:
         """Finish what was accepted, then let the threads go."""

@@ -1,0 +1,106 @@
+"""What the service does, counted for Prometheus."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from app.batcher import Batch
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+PICTURES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """One registry a service, so that two in one process do not share their counts."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.requests = Counter(
+            "lorgnette_requests",
+            "Answers by path and status.",
+            ("path", "status"),
+            registry=registry,
+        )
+        self.request_seconds = Histogram(
+            "lorgnette_request_seconds",
+            "From the first byte of a request to the last of its answer.",
+            ("path",),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.rejections = Counter(
+            "lorgnette_rejections", "Problems answered, by type.", ("reason",), registry=registry
+        )
+        self.queue_seconds = Histogram(
+            "lorgnette_queue_seconds",
+            "Time that a picture or latent waited for the model.",
+            ("model", "work"),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.batch_pictures = Histogram(
+            "lorgnette_batch_pictures",
+            "Pictures or latents in one model call.",
+            ("model", "work"),
+            buckets=PICTURES,
+            registry=registry,
+        )
+        self.model_seconds = Histogram(
+            "lorgnette_model_seconds",
+            "Time of one model call.",
+            ("model", "work"),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.answer_seconds = Histogram(
+            "lorgnette_answer_seconds",
+            "Time to write one answer: PNG, JSON or npy.",
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.models = Gauge(
+            "lorgnette_model_info",
+            "1 for each loaded model.",
+            ("model", "sha256"),
+            registry=registry,
+        )
+        self._queued = Gauge(
+            "lorgnette_queue_pictures",
+            "Pictures or latents that wait for the model.",
+            ("model", "work"),
+            registry=registry,
+        )
+        self._memory = Gauge(
+            "lorgnette_device_memory_bytes", "Memory allocated on the device.", registry=registry
+        )
+        self._losses = Gauge(
+            "lorgnette_model_losses", "Model calls in a row that hung.", registry=registry
+        )
+
+    def of_batches(self, model: str, work: str) -> Callable[[Batch], None]:
+        """What to tell of every batch of this model and work."""
+        waits = self.queue_seconds.labels(model, work)
+        sizes = self.batch_pictures.labels(model, work)
+        times = self.model_seconds.labels(model, work)
+
+        def observe(batch: Batch) -> None:
+            for seconds in batch.waited:
+                waits.observe(seconds)
+            sizes.observe(len(batch.waited))
+            times.observe(batch.seconds)
+
+        return observe
+
+    def watch_queue(self, model: str, work: str, depth: Callable[[], float]) -> None:
+        """Ask ``depth`` for the length of a queue whenever the metrics are read."""
+        self._queued.labels(model, work).set_function(depth)
+
+    def watch_device(self, memory: Callable[[], float], losses: Callable[[], float]) -> None:
+        """Ask for bytes and losses whenever the metrics are read."""
+        self._memory.set_function(memory)
+        self._losses.set_function(losses)
+
+    def text(self) -> bytes:
+        """Everything, in Prometheus' text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,73 @@
+"""What a real server counts of itself."""
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.settings import Settings
+from tests.app.conftest import file, ok, picture, problem, serving
+
+
+@pytest.fixture
+def fresh(settings: Callable[..., Settings]) -> Iterator[httpx.Client]:
+    with serving(settings()) as client:
+        yield client
+
+
+def counts(client: httpx.Client) -> dict[str, float]:
+    """Every sample, as ``name{label="value"}``, labels in alphabetical order."""
+    answer = ok(client.get("/metrics"))
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    found = {}
+    for family in text_string_to_metric_families(answer.text):
+        for sample in family.samples:
+            labels = ",".join(f'{k}="{v}"' for k, v in sorted(sample.labels.items()))
+            found[f"{sample.name}{{{labels}}}"] = sample.value
+    return found
+
+
+def test_requests_are_counted_by_route_and_status(fresh: httpx.Client) -> None:
+    ok(fresh.post("/sample", json={"n": 3}))
+    ok(fresh.post("/sample"))
+    problem(fresh.post("/sample", json={"n": 0}), 422)
+    problem(fresh.get("/models/cats"), 404)
+    problem(fresh.get("/no/such/place"), 404)
+    found = counts(fresh)
+    assert found['lorgnette_requests_total{path="/sample",status="200"}'] == 2
+    assert found['lorgnette_requests_total{path="/sample",status="422"}'] == 1
+    assert found['lorgnette_requests_total{path="/models/{name}",status="404"}'] == 1
+    assert found['lorgnette_requests_total{path="other",status="404"}'] == 1
+    assert found['lorgnette_rejections_total{reason="invalid"}'] == 1
+    assert found['lorgnette_rejections_total{reason="unknown-model"}'] == 1
+    assert found['lorgnette_request_seconds_count{path="/sample"}'] == 3
+
+
+def test_batches_are_counted_by_model_and_work(fresh: httpx.Client) -> None:
+    ok(fresh.post("/sample", json={"n": 3}))
+    ok(fresh.post("/reconstruct?model=grey", files={"image": file(picture())}))
+    found = counts(fresh)
+    assert found['lorgnette_batch_pictures_sum{model="tiny",work="decode"}'] == 3
+    assert found['lorgnette_queue_seconds_count{model="tiny",work="decode"}'] == 3
+    for work in ("encode", "decode"):
+        assert found[f'lorgnette_batch_pictures_sum{{model="grey",work="{work}"}}'] == 1
+        assert found[f'lorgnette_model_seconds_count{{model="grey",work="{work}"}}'] == 1
+        assert found[f'lorgnette_model_seconds_sum{{model="grey",work="{work}"}}'] > 0
+        assert found[f'lorgnette_queue_pictures{{model="grey",work="{work}"}}'] == 0
+    assert found["lorgnette_answer_seconds_count{}"] == 2
+    assert found["lorgnette_model_losses{}"] == 0
+
+
+def test_what_is_loaded_is_named(fresh: httpx.Client) -> None:
+    loaded = {m["name"]: m["sha256"] for m in ok(fresh.get("/models")).json()["models"]}
+    found = counts(fresh)
+    for name, sha256 in loaded.items():
+        assert found[f'lorgnette_model_info{{model="{name}",sha256="{sha256}"}}'] == 1
+
+
+def test_two_services_do_not_share_their_counts(settings: Callable[..., Settings]) -> None:
+    for _ in range(2):
+        with serving(settings()) as client:
+            ok(client.post("/sample"))
+            assert counts(client)['lorgnette_requests_total{path="/sample",status="200"}'] == 1
