@@ -87,7 +87,7 @@ def test_an_example_works_as_it_stands(client: Client, name: str) -> None:
     assert answer.headers["content-type"] in offered
 
 
-@pytest.mark.parametrize("name", OPERATIONS.keys() - {"get /metrics"})
+@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - {"get /metrics"}))
 def test_an_answer_has_the_fields_that_its_example_shows(client: Client, name: str) -> None:
     method, path = name.split()
     path = path.replace("{name}", "tiny")
