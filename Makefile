@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON := $(CURDIR)/$(BIN)/python
 
-.PHONY: serve test check lock openapi train-avatars train-faces clean
+.PHONY: serve test check lock openapi train-avatars train-faces bench bench-curves bench-lock clean
 
 serve: $(VENV)/serve.stamp  ## serve the bundled checkpoint on port 8000
 	$(BIN)/python -m app
@@ -39,6 +39,19 @@ train-faces: $(VENV)/dev.stamp  ## train models/faces and its baselines from DAT
 	$(BIN)/python -m training baseline book $(FACES) --out models/faces/baselines.json
 	$(BIN)/python -m training fit --preset faces $(FACES) --out models/faces --private
 
+RIVALS := litserve bentoml ray codecs
+
+bench: $(VENV)/dev.stamp $(RIVALS:%=$(VENV)/bench/%.stamp)  ## beside others: benchmarks/README.md
+	$(BIN)/python -m benchmarks compare $(BENCH)
+
+bench-curves: $(VENV)/dev.stamp  ## what Lorgnette costs as it grows
+	$(BIN)/python -m benchmarks curves $(BENCH)
+
+bench-lock: $(VENV)/bin/uv requirements.lock  ## resolve what the others need, with our PyTorch
+	grep -E '^(isal|numpy|pillow|safetensors|torch)==' requirements.lock | tr -d '\\' > $(VENV)/shared.txt
+	for name in $(RIVALS); do $(BIN)/uv pip compile $(LOCK) -c $(VENV)/shared.txt \
+	  benchmarks/requirements/$$name.in -o benchmarks/requirements/$$name.lock || exit 1; done
+
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
 
@@ -50,6 +63,12 @@ $(BIN)/uv:
 
 $(VENV)/serve.stamp: requirements.lock | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/bench/%.stamp: benchmarks/requirements/%.lock | $(BIN)/uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/bench/$*
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(VENV)/bench/$*/bin/python \
+	  --require-hashes -r $<
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.lock | $(BIN)/uv

@@ -8,6 +8,7 @@ from types import FrameType
 import uvicorn
 from pydantic import ValidationError
 
+from app import logs
 from app.main import create_app
 from app.settings import Settings
 
@@ -41,7 +42,8 @@ def main() -> None:
         app,
         host=settings.host,
         port=settings.port,
-        log_level=settings.log_level,
+        log_config=logs.config(settings.log_format, settings.log_level),
+        access_log=False,  # app.main logs answers with their request ids
         timeout_graceful_shutdown=settings.shutdown_seconds,
         server_header=False,
     )

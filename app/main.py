@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app import errors
 from app.documentation import COMPONENTS
 from app.engine import DeviceError
+from app.logs import answered
 from app.routes import router
 from app.service import Service
 from app.settings import Settings
@@ -85,7 +86,7 @@ class RequestId:
 
 
 class Counted:
-    """Counts and times every answer, by the path of its route."""
+    """Counts, times and logs every answer, by the path of its route."""
 
     def __init__(self, app: ASGIApp, state: State) -> None:
         self._app, self._state = app, state
@@ -106,10 +107,12 @@ class Counted:
         try:
             await self._app(scope, receive, send_and_note)
         finally:
-            path = getattr(scope.get("route"), "path", "other")
+            seconds = time.perf_counter() - started
+            route = getattr(scope.get("route"), "path", "other")
             metrics = self._state.service.metrics
-            metrics.requests.labels(path, status).inc()
-            metrics.request_seconds.labels(path).observe(time.perf_counter() - started)
+            metrics.requests.labels(route, status).inc()
+            metrics.request_seconds.labels(route).observe(seconds)
+            answered(scope["method"], scope["path"], status, seconds, scope["request_id"])
 
 
 class PlainFailure:

@@ -88,6 +88,9 @@ class Settings(BaseSettings):
     shutdown_seconds: int = Field(
         30, ge=0, description="On SIGTERM, seconds that accepted requests are given to finish."
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Form of the log: lines for a person, or one JSON object a line."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe level that is logged."
     )

@@ -69,18 +69,63 @@ def statistics(means: Tensor) -> LatentStatistics:
     return LatentStatistics(means.mean(0), torch.cov(means.T).reshape(means.shape[1], -1))
 
 
-def fit_mixture(means: Tensor) -> GaussianMixture | None:
-    """A mixture of full Gaussians fitted to encoded means ``(N, D)`` by expectation-maximisation.
+def fit_mixture(means: Tensor, columns: Labels | None = None) -> GaussianMixture | None:
+    """A mixture of full Gaussians fitted to encoded means ``(N, D)``.
+
+    The pictures are first parted by what is known of them, as a regression tree does (Breiman et
+    al., "Classification and Regression Trees", 1984): by the column that explains most of the
+    variance of the codes, while each part keeps ``4 * D`` pictures and a 64th of all. Components
+    are then fitted to each part by expectation-maximisation. So no component has a half of two
+    kinds, such as glasses and none, and no sample is drawn from between them. None if there are too
+    few pictures for two components.
+
+    Args:
+        means: ``(N, D)``.
+        columns: 0/1 columns ``(N,)``, as ``indicators`` gives them; others are left out,
+            and what is not known counts as 0.
+    """
+    count, dim = means.shape
+    least = max(4 * dim, -(-count // MAX_COMPONENTS))
+    if count < 2 * least:
+        return None
+    binary = [c for c in (columns or {}).values() if np.isin(c[np.isfinite(c)], (0, 1)).all()]
+    table = torch.from_numpy(np.stack(binary, axis=1) > 0.5) if binary else None
+    floor = 1e-3 * float(means.var(0).mean().clamp_min(1e-12))
+    leaves = _leaves(means.double(), table, torch.arange(count), least)
+    parts = [_expectation_maximisation(means[leaf], len(leaf) // least, floor) for leaf in leaves]
+    shares = [part.weights * len(leaf) / count for part, leaf in zip(parts, leaves, strict=True)]
+    return GaussianMixture(
+        torch.cat(shares),
+        torch.cat([p.means for p in parts]),
+        torch.cat([p.factors for p in parts]),
+    )
+
+
+def _leaves(x: Tensor, table: Tensor | None, rows: Tensor, least: int) -> list[Tensor]:
+    """Rows parted by the columns of a table of booleans, each part of ``least`` or more."""
+    if table is None or len(rows) < 2 * least:
+        return [rows]
+    inside = table[rows].double()
+    sizes = inside.sum(0)
+    possible = (sizes >= least) & (len(rows) - sizes >= least)
+    if not possible.any():
+        return [rows]
+    centred = x[rows] - x[rows].mean(0)
+    sums = inside.T @ centred  # of those with the column; the others' are its negative
+    gain = sums.square().sum(1) * (1 / sizes + 1 / (len(rows) - sizes))
+    best = int(torch.where(possible, gain, -1.0).argmax())
+    chosen = table[rows, best]
+    return [*_leaves(x, table, rows[chosen], least), *_leaves(x, table, rows[~chosen], least)]
+
+
+def _expectation_maximisation(means: Tensor, components: int, floor: float) -> GaussianMixture:
+    """Components fitted to ``(N, D)``.
 
     Dempster, Laird & Rubin, "Maximum Likelihood from Incomplete Data via the EM Algorithm", 1977,
-    begun with Lloyd's k-means. It has as many components as leave ``4 * D`` pictures to each, at
-    most 64; None if that is fewer than two.
+    begun with Lloyd's k-means; ``floor`` is added to the diagonal of each covariance.
     """
     x = means.double()
     count, dim = x.shape
-    components = min(MAX_COMPONENTS, count // (4 * dim))
-    if components < 2:
-        return None
     order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
     centres = x[order[:components]]
     for _ in range(KMEANS_STEPS):
@@ -89,13 +134,13 @@ def fit_mixture(means: Tensor) -> GaussianMixture | None:
         counts = nearest.bincount(minlength=components)[:, None]
         centres = torch.where(counts > 0, sums / counts.clamp_min(1), centres)
     share = torch.nn.functional.one_hot(torch.cdist(x, centres).argmin(1), components).double()
-    floor = 1e-3 * x.var(0).mean().clamp_min(1e-12) * torch.eye(dim, dtype=x.dtype)
+    ridge = floor * torch.eye(dim, dtype=x.dtype)
     for _ in range(EM_STEPS):
         mass = share.sum(0) + 1e-9
         centres = share.T @ x / mass[:, None]
         factors = torch.stack(
             [
-                torch.linalg.cholesky((x - c).T @ (s[:, None] * (x - c)) / m + floor)
+                torch.linalg.cholesky((x - c).T @ (s[:, None] * (x - c)) / m + ridge)
                 for c, s, m in zip(centres, share.T, mass, strict=True)
             ]
         )

@@ -25,6 +25,7 @@ from training.terminal import (
     pick_device,
     plain_errors,
 )
+from vae.model import VAEConfig
 
 app = typer.Typer(
     help="Train variational autoencoders on pictures, and measure them.",
@@ -111,7 +112,9 @@ def fit(
             "balance": balance,
             "seed": seed,
         }
-        model_changes = {"size": size, "latent_dim": latent_dim}
+        model_changes = {"size": size, "patch": None, "latent_dim": latent_dim}
+        if size is not None:
+            model_changes["patch"] = _patch(PRESETS[preset].model, size)
         loss_changes = {
             "reconstruction": loss,
             "weight": weight,
@@ -169,6 +172,14 @@ def avatars(
         for done in drawing.render(out, n, test, seed, workers):
             shown.update(task, completed=done, speed=shown.tasks[task].speed or 0.0)
     console.print(f"{n} portraits and {test} counterfactual triples in {out}")
+
+
+def _patch(model: VAEConfig, size: int) -> int:
+    """The preset's patch, halved until pictures of this size come out even."""
+    patch, levels = model.patch, len(model.widths) - 1
+    while patch > 1 and size % (patch << levels):
+        patch //= 2
+    return patch
 
 
 def _given(changes: dict[str, Any]) -> dict[str, Any]:

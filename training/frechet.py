@@ -18,7 +18,7 @@ from vae.checkpoint import Checkpoint
 from vae.latent import normal
 from vae.model import VAEConfig
 
-PICTURES = 2000  # real ones and samples to compare; fewer make every distance longer
+PICTURES = 1000  # real ones and samples to compare; fewer make every distance longer
 MIN_SIZE = 64  # pixels a side; what is smaller says little to the network
 
 

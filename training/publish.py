@@ -34,7 +34,7 @@ def describe(
     return Checkpoint(
         model=model,
         statistics=analysis.statistics(means),
-        mixture=analysis.fit_mixture(means),
+        mixture=analysis.fit_mixture(means, analysis.indicators(train)),
         directions=analysis.directions(means, train),
         sigma=None if bernoulli else analysis.residual_scale(model, train.head(SIGMA_PICTURES)),
         labels=list(train.labels),

@@ -1,3 +1,5 @@
+import numpy as np
+import pytest
 import torch
 
 from training.analysis import fit_mixture, statistics
@@ -44,3 +46,31 @@ def test_collapsed_and_constant_codes_still_give_a_prior() -> None:
 
 def test_too_few_pictures_give_none() -> None:
     assert fit_mixture(clumped(15)) is None
+
+
+def test_no_component_has_a_half_of_two_kinds() -> None:
+    """Two long clouds beside each other: by distance alone they are cut across."""
+    generator = torch.Generator().manual_seed(2)
+    kind = torch.arange(160) % 2
+    codes = torch.randn(160, 2, generator=generator) * torch.tensor([10.0, 0.2])
+    codes[:, 1] += 2.0 * kind
+    columns = {
+        "age": np.linspace(20, 60, 160, dtype=np.float32),
+        "kind": kind.numpy().astype(np.float32),
+        "rare": (np.arange(160) == 3).astype(np.float32),
+    }
+    mixture = fit_mixture(codes, columns)
+    assert mixture is not None
+    heights = mixture.means[:, 1]
+    assert ((heights.abs() < 0.3) | ((heights - 2).abs() < 0.3)).all()
+    assert float(mixture.weights.sum()) == pytest.approx(1)
+    drawn = mixture.draw(normal(range(400), 2), uniform(range(400), 2))[:, 1]
+    assert float(((drawn - 1).abs() < 0.3).float().mean()) < 0.02
+
+
+def test_what_is_not_known_of_a_picture_does_no_harm() -> None:
+    codes = clumped(200)
+    column = np.where(np.arange(200) % 3 == 0, np.nan, codes[:, 0] > 0).astype(np.float32)
+    mixture = fit_mixture(codes, {"right": column})
+    assert mixture is not None
+    assert mixture.factors.isfinite().all()

@@ -1,0 +1,63 @@
+"""The dashboard and the alerts ask for figures that the service has."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.metrics import Metrics
+
+DEPLOY = Path(__file__).parent.parent / "deploy"
+DASHBOARD: dict[str, Any] = json.loads((DEPLOY / "grafana/lorgnette.json").read_text())
+RULES: list[dict[str, Any]] = yaml.safe_load((DEPLOY / "prometheus/alerts.yml").read_text())[
+    "groups"
+][0]["rules"]
+EXPRESSIONS = [
+    *(target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]),
+    *(rule["expr"] for rule in RULES),
+]
+
+
+def names() -> set[str]:
+    """Every name that a sample of the service can have."""
+    suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"], "gauge": [""]}
+    return {
+        family.name + suffix
+        for family in Metrics().registry.collect()
+        for suffix in suffixes[family.type]
+    }
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_an_expression_asks_for_what_is_there(expression: str) -> None:
+    asked = set(re.findall(r"\blorgnette_\w+", expression))
+    assert asked <= names()
+    assert asked or "up{" in expression
+
+
+def test_every_figure_is_shown() -> None:
+    shown = {name for e in EXPRESSIONS for name in re.findall(r"\blorgnette_\w+", e)}
+    families = {family.name for family in Metrics().registry.collect()}
+    assert all(any(s.startswith(f) for s in shown) for f in families - {"lorgnette_model"})
+
+
+def test_panels_are_told_apart_and_explained() -> None:
+    panels = DASHBOARD["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert all(panel["title"] and panel["description"] for panel in panels)
+    places = {(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}
+    assert len(places) == len(panels)
+
+
+def test_alerts_say_how_grave_they_are_and_what_is_wrong() -> None:
+    assert all(rule["labels"]["severity"] in ("page", "ticket") for rule in RULES)
+    assert all("$labels.instance" in rule["annotations"]["summary"] for rule in RULES)
+
+
+def test_prometheus_reads_the_alerts() -> None:
+    config = yaml.safe_load((DEPLOY / "prometheus/prometheus.yml").read_text())
+    assert config["rule_files"] == ["alerts.yml"]
+    assert config["scrape_configs"][0]["job_name"] == "lorgnette"
