@@ -119,6 +119,7 @@ DIRECTIONS: Json = {
             "scale": 4.2,
             "method": "regression on glasses, beard, smile",
             "count": 8000,
+            "kinds": 4,
         }
     ],
 }

@@ -193,6 +193,10 @@ class DirectionOut(BaseModel):
     scale: float = Field(description="Length of one mean step from without to with.")
     method: str
     count: int = Field(description="Pictures it was made from.")
+    kinds: int = Field(
+        description="Axes along which pictures with it differ and others do not (of glasses, "
+        "frames). They go with it when it is taken away."
+    )
 
 
 class DirectionsAnswer(BaseModel):

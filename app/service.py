@@ -269,19 +269,16 @@ class Service:
         for (pointer, _), z in zip(named, latents, strict=True):
             name = pointer.split("/")[2]
             groups[name] = groups[name] + z / len(request.operands[name])
-        values = [groups.get(t.name, None) for t in terms]
-        vectors = [
-            directions[t.name].vector if v is None else v
-            for t, v in zip(terms, values, strict=True)
-        ]
-        weighted = latent.weighted_sum([t.weight for t in terms], vectors)
-        total = _checked(weighted.tolist(), served.dim, "#/expression")
+        means = [(t.weight, groups[t.name]) for t in terms if t.name in groups]
+        edits = [(t.weight, directions[t.name]) for t in terms if t.name not in groups]
+        edited = latent.edited(latent.weighted_sum(means, served.dim), edits)
+        total = _checked(edited.tolist(), served.dim, "#/expression")
         if kept is None:
             return (await self._draw(served, [total], timing))[0]
-        edited, plain = await self._draw(served, [total, groups[kept]], timing)
+        after, before = await self._draw(served, [total, groups[kept]], timing)
         original = pictures[f"#/operands/{kept}/0"]
         pixels = await self.off_loop(
-            lambda: _preserve(edited.pixels, plain.pixels, original, request.preserve)
+            lambda: _preserve(after.pixels, before.pixels, original, request.preserve)
         )
         return Drawn(pixels, total)
 

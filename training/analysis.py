@@ -12,8 +12,10 @@ from training.data import Dataset, Labels
 from vae.latent import (
     Direction,
     GaussianMixture,
+    Kinds,
     LatentStatistics,
     group_direction,
+    kinds,
     regressed_directions,
 )
 from vae.model import VAE
@@ -195,10 +197,21 @@ def directions(means: Tensor, data: Dataset) -> dict[str, Direction]:
     vectors = regressed_directions(means[known], table[known])
     method = f"regression on {', '.join(label.name for label in labels)}"
     found = {
-        label.name: Direction(vector, label.meaning, method, int(known.sum()))
+        label.name: Direction(
+            vector, label.meaning, method, int(known.sum()), _kinds(means[known], label, known)
+        )
         for label, vector in zip(labels, vectors, strict=True)
     }
     return found | _tag_directions(means[known] - table[known] @ vectors, data, known.numpy())
+
+
+def _kinds(means: Tensor, label: _Label, known: Tensor) -> Kinds | None:
+    """The kinds of a 0/1 label with enough pictures on both sides for their covariances."""
+    with_it = label.values[known] > 0.5
+    enough = 4 * means.shape[1]
+    if label.unit != 1.0 or min(int(with_it.sum()), int((~with_it).sum())) < enough:
+        return None
+    return kinds(means[with_it], means[~with_it])
 
 
 def _tag_directions(rest: Tensor, data: Dataset, known: np.ndarray) -> dict[str, Direction]:

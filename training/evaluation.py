@@ -1,7 +1,7 @@
 """Figures on pictures that were never trained on."""
 
 import math
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,10 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
-from training.analysis import batches, device_of, encoded_means, indicators
+from training.analysis import batches, device_of, encoded_means
 from training.data import Dataset
 from vae.checkpoint import Checkpoint
+from vae.latent import edited
 from vae.model import VAE
 from vae.pixels import to_float
 
@@ -105,12 +106,10 @@ def counterfactual_edits(checkpoint: Checkpoint, data: Dataset) -> dict[str, dic
     """
     model = checkpoint.model
     means = encoded_means(model, data)
-    columns = indicators(data)
     worn, bare = _by_frame(data)
     cases: dict[str, list[tuple[int, int, Tensor]]] = {
         "put on (donors)": [],
         "take off (donors)": [],
-        "take off (glasses alone)": [],
         "take off (directions)": [],
         "another frame (donors)": [],
     }
@@ -124,14 +123,14 @@ def counterfactual_edits(checkpoint: Checkpoint, data: Dataset) -> dict[str, dic
         steps = [means[r] - means[bare[data.tags["identity"][r]]] for r in donors[:DONORS]]
         return torch.stack(steps).mean(0)
 
-    def labelled(source: int, truth: int, names: Container[str]) -> Tensor:
-        """The sum of those of the named directions by which two rows differ."""
-        step = torch.zeros_like(means[0])
-        for name, direction in checkpoint.directions.items():
-            if name in columns and name in names:
-                change = columns[name][truth] - columns[name][source]
-                step += float(change) * direction.vector
-        return step
+    def labelled(source: int, truth: int) -> Tensor:
+        """What the directions of the labels by which two rows differ do to the first."""
+        terms = [
+            (float(data.labels[name][truth] - data.labels[name][source]), direction)
+            for name, direction in checkpoint.directions.items()
+            if name in data.labels
+        ]
+        return edited(means[source], terms) - means[source]
 
     seen: dict[str, tuple[int, Tensor]] = {}  # each identity's first frame and the step to it
     for row, identity in enumerate(data.tags["identity"]):
@@ -140,9 +139,8 @@ def counterfactual_edits(checkpoint: Checkpoint, data: Dataset) -> dict[str, dic
             continue
         cases["put on (donors)"].append((bare[identity], row, step))
         cases["take off (donors)"].append((row, bare[identity], -step))
-        for case, names in (("glasses alone", ["glasses"]), ("directions", columns)):
-            off = labelled(row, bare[identity], names)
-            cases[f"take off ({case})"].append((row, bare[identity], off))
+        off = labelled(row, bare[identity])
+        cases["take off (directions)"].append((row, bare[identity], off))
         if identity in seen:
             first, first_step = seen[identity]
             cases["another frame (donors)"].append((first, row, step - first_step))
@@ -183,13 +181,11 @@ def _judge(
         sources, truths, steps = zip(*cases[start : start + 32], strict=True)
         x, truth = pictures(list(sources)), pictures(list(truths))
         z = means[list(sources)]
-        plain, edited = decode(z), decode(z + torch.stack(steps))
-        measure("edit", edited, truth)
+        plain, after = decode(z), decode(z + torch.stack(steps))
+        measure("edit", after, truth)
         measure("nothing", plain, truth)
         measure("ceiling", decode(means[list(truths)]), truth)
-        measure("preserved_edit", (x + edited - plain).clamp(0, 1), truth)
+        measure("preserved_edit", (x + after - plain).clamp(0, 1), truth)
         measure("preserved_nothing", x, truth)
-        scores.setdefault("nearer", []).append(
-            (psnr(edited, truth) > psnr(edited, x)).float().cpu()
-        )
+        scores.setdefault("nearer", []).append((psnr(after, truth) > psnr(after, x)).float().cpu())
     return {name: float(torch.cat(found).mean()) for name, found in scores.items()}

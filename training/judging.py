@@ -1,6 +1,7 @@
 """Edits of photographs, of which no true answer is known: what probes make of them."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise, product
 from typing import Any
 
@@ -14,7 +15,7 @@ from training.evaluation import psnr
 from training.probes import Probes
 from vae import latent
 from vae.checkpoint import Checkpoint
-from vae.latent import group_direction
+from vae.latent import Direction, group_direction
 from vae.pixels import to_float
 
 WEIGHTS = (1.0, 1.25, 1.5)
@@ -52,17 +53,20 @@ def judge(checkpoint: Checkpoint, train: Dataset, test: Dataset, probes: Probes)
     require_labels(test)
     judged = _Judge(checkpoint, test, probes)
     codes = encoded_means(checkpoint.model, train)
+    named = checkpoint.directions["glasses"]
+    group = group_direction(codes, torch.from_numpy(train.labels["glasses"]))
     methods = {
-        "regression": checkpoint.directions["glasses"].vector,
-        "group means": group_direction(codes, torch.from_numpy(train.labels["glasses"])),
+        "regression": named,
+        "regression, without kinds": replace(named, kinds=None),
+        "group means": replace(named, vector=group, kinds=None),
     }
     plain, worn = (np.flatnonzero(test.labels["glasses"] == value) for value in (0, 1))
     return {
         "kept": judged.share("glasses", worn),
         "gained": judged.share("glasses", plain),
         "edits": {
-            method: {str(w): judged.edit(plain, worn, w * vector) for w in WEIGHTS}
-            for method, vector in methods.items()
+            method: {str(w): judged.edit(plain, worn, w, direction) for w in WEIGHTS}
+            for method, direction in methods.items()
         },
         "sums": judged.sums(),
         "smoothness": judged.smoothness(),
@@ -105,9 +109,12 @@ class _Judge:
             found.append(self.probes.probability(label, x).cpu())
         return torch.cat(found).numpy()
 
-    def edit(self, plain: np.ndarray, worn: np.ndarray, step: Tensor) -> dict[str, float]:
-        """The shares and figures of one step, put on the plain faces and taken off the others."""
-        on, off = self.means[plain] + step, self.means[worn] - step
+    def edit(
+        self, plain: np.ndarray, worn: np.ndarray, weight: float, direction: Direction
+    ) -> dict[str, float]:
+        """The shares and figures of one edit, put on the plain faces and taken off the others."""
+        on = latent.edited(self.means[plain], [(weight, direction)])
+        off = latent.edited(self.means[worn], [(-weight, direction)])
         rows = np.concatenate([plain, worn])
         edited = torch.cat([on, off])
         before = self.probability("male", self.means[rows])

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from training.analysis import device_of, encoded_means, indicators
+from training.analysis import device_of, encoded_means
 from training.data import Dataset
 from training.judging import SUMS
 from vae import latent
@@ -151,27 +151,18 @@ def _arithmetic(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
 
 
 def _directions(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
-    """A direction added to three pictures without its label, and taken from three with it.
-
-    Labels and tags that only come with this one (the colour of a frame) are taken away with it.
-    """
+    """A direction added to three pictures without its label, and taken from three with it."""
     name, with_it, without = _groups(checkpoint, data)
     if name not in checkpoint.directions or not (len(with_it) and len(without)):
         return None
-    columns = indicators(data)
-    owner = columns[name] > 0.5
-    taken = [k for k, v in columns.items() if k in checkpoint.directions and owner[v > 0.5].all()]
-    weights = torch.tensor([0.0, 0.5, 1.0, 1.5])
+    weights = (0.0, 0.5, 1.0, 1.5)
+    direction, model = checkpoint.directions[name], checkpoint.model
     rows = []
-    for row in without[:3]:
-        step = checkpoint.directions[name].vector
-        rows.append(_along(checkpoint.model, data, row, weights[:, None] * step))
-    for row in with_it[:3]:
-        step = -torch.stack(
-            [columns[k][row].item() * checkpoint.directions[k].vector for k in taken]
-        ).sum(0)
-        rows.append(_along(checkpoint.model, data, row, weights[:, None] * step))
-    return grid(rows, [f"{w:g} {name}" for w in weights.tolist()])
+    for chosen, sign in ((without[:3], 1), (with_it[:3], -1)):
+        for z in encoded_means(model, data.rows_at(chosen)):
+            steps = [latent.edited(z, [(sign * weight, direction)]) for weight in weights]
+            rows.append(decode(model, torch.stack(steps)))
+    return grid(rows, [f"{weight:g} {name}" for weight in weights])
 
 
 def _edited_samples(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
@@ -200,10 +191,6 @@ def _sums(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
         a, b, c = parts
         rows.append(decode(checkpoint.model, torch.stack([a, b, c, a - b + c])))
     return grid(rows)
-
-
-def _along(model: VAE, data: Dataset, row: int, steps: Tensor) -> list[Picture]:
-    return decode(model, encoded_means(model, data.rows_at([row])) + steps)
 
 
 def _epochs(folder: Path) -> Image.Image | None:

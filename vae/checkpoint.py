@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from vae.latent import Direction, GaussianMixture, LatentStatistics, normal, uniform
+from vae.latent import Direction, GaussianMixture, Kinds, LatentStatistics, normal, uniform
 from vae.model import VAE, VAEConfig
 
 FORMAT = 1
@@ -83,7 +83,11 @@ def save(checkpoint: Checkpoint, path: Path, dtype: torch.dtype = torch.float32)
     directions = {}
     for name, direction in checkpoint.directions.items():
         tensors[f"direction.{name}"] = _stored(direction.vector, torch.float32)
-        directions[name] = {k: v for k, v in vars(direction).items() if k != "vector"}
+        if direction.kinds is not None:
+            tensors[f"kinds.{name}"] = _stored(direction.kinds.rows, torch.float32)
+            tensors[f"kinds_centre.{name}"] = _stored(direction.kinds.centre, torch.float32)
+        about = {k: v for k, v in vars(direction).items() if k not in ("vector", "kinds")}
+        directions[name] = about
     metadata = {
         "format": FORMAT,
         "input": INPUT_CONVENTION,
@@ -172,7 +176,11 @@ def _rebuild(tensors: dict[str, Tensor], metadata: dict[str, str], sha256: str) 
         with torch.device("meta"):
             model = VAE(config)
         directions = {
-            name: Direction(_finite(tensors, f"direction.{name}", (config.latent_dim,)), **about)
+            name: Direction(
+                _finite(tensors, f"direction.{name}", (config.latent_dim,)),
+                kinds=_kinds(tensors, name, config.latent_dim),
+                **about,
+            )
             for name, about in facts["directions"].items()
         }
         sigma, labels = facts["sigma"], facts["labels"]
@@ -201,6 +209,16 @@ def _rebuild(tensors: dict[str, Tensor], metadata: dict[str, str], sha256: str) 
         provenance=provenance,
         sha256=sha256,
         mixture=_mixture(tensors, dim),
+    )
+
+
+def _kinds(tensors: dict[str, Tensor], name: str, dim: int) -> Kinds | None:
+    if f"kinds.{name}" not in tensors:
+        return None
+    count = len(tensors[f"kinds.{name}"])
+    return Kinds(
+        rows=_finite(tensors, f"kinds.{name}", (count, dim)),
+        centre=_finite(tensors, f"kinds_centre.{name}", (count,)),
     )
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 from app.main import create_app
 from app.settings import Settings
 from vae.checkpoint import Checkpoint, save
-from vae.latent import Direction, GaussianMixture, LatentStatistics, normal
+from vae.latent import Direction, GaussianMixture, Kinds, LatentStatistics, normal
 from vae.model import VAE, VAEConfig
 
 SIZE, DIM = 32, 8
@@ -42,7 +42,13 @@ def tiny_checkpoint(
         model=model.eval(),
         statistics=LatentStatistics(0.5 * normal([seed + 3], dim)[0], scale),
         directions={
-            "glasses": Direction(vectors[0], "glasses: from without to with", "regression", 40),
+            "glasses": Direction(
+                vectors[0],
+                "glasses: from without to with",
+                "regression",
+                40,
+                Kinds(0.9 * torch.eye(dim)[:2], torch.tensor([0.3, -0.2])),
+            ),
             "smile": Direction(vectors[1], "smile: from without to with", "regression", 40),
         },
         sigma=0.1,

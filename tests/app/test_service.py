@@ -167,6 +167,20 @@ def test_a_named_direction_is_added(client: Client) -> None:
     np.testing.assert_allclose(latents(alone)[0], smile, atol=1e-6)
 
 
+def test_a_direction_that_is_taken_away_takes_its_kinds_along(client: Client) -> None:
+    direction = TINY.directions["glasses"]
+    assert direction.kinds is not None
+    [b] = means(client, B)
+    step = direction.vector.double().numpy()
+    rows, centre = (t.double().numpy() for t in (direction.kinds.rows, direction.kinds.centre))
+    for weight in (0.5, 1.0, 2.0):
+        found = latents(arithmetic(client, f"b - {weight}*glasses", files={"b": B}))[0]
+        expected = b - weight * step - min(weight, 1) * (rows @ b - centre) @ rows
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+    named = {d["name"]: d["kinds"] for d in client.get("/directions").json()["directions"]}
+    assert named == {"glasses": 2, "smile": 0}
+
+
 def test_an_operand_goes_before_a_direction_of_its_name(client: Client) -> None:
     answer = arithmetic(client, "me + glasses", files={"me": A, "glasses": B})
     np.testing.assert_allclose(latents(answer)[0], means(client, A, B).sum(0), atol=1e-4)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vae import checkpoint, networks
 from vae.checkpoint import Checkpoint, CheckpointError, load, save, stored_dtype
-from vae.latent import Direction, LatentStatistics, normal
+from vae.latent import Direction, Kinds, LatentStatistics, normal
 from vae.model import VAE, VAEConfig
 
 DIM = 3
@@ -29,7 +29,13 @@ def some_checkpoint(seed: int = 0, config: VAEConfig = CONFIG) -> Checkpoint:
         model=VAE(config).train(),
         statistics=LatentStatistics(torch.randn(DIM), torch.diag(torch.rand(DIM) + 0.1)),
         directions={
-            "glasses": Direction(vectors[0], "glasses: from without to with", "regression", 12),
+            "glasses": Direction(
+                vectors[0],
+                "glasses: from without to with",
+                "regression",
+                12,
+                Kinds(normal([3, 4], DIM), torch.tensor([0.5, -1.0])),
+            ),
             "age": Direction(vectors[1], "age: up by 10", "regression", 12),
         },
         sigma=0.125,
@@ -53,7 +59,13 @@ def assert_same_facts(found: Checkpoint, expected: Checkpoint) -> None:
     assert list(found.directions) == list(expected.directions)
     for name, direction in expected.directions.items():
         assert torch.equal(found.directions[name].vector, direction.vector)
-        assert replace(found.directions[name], vector=direction.vector) == direction
+        again = replace(found.directions[name], vector=direction.vector, kinds=direction.kinds)
+        assert again == direction
+        ours, theirs = direction.kinds, found.directions[name].kinds
+        assert (ours is None) == (theirs is None)
+        if ours is not None and theirs is not None:
+            assert torch.equal(ours.rows, theirs.rows)
+            assert torch.equal(ours.centre, theirs.centre)
     assert found.sigma == expected.sigma
     assert found.labels == expected.labels
     assert found.metrics == expected.metrics
