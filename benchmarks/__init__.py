@@ -1,0 +1,1 @@
+"""Lorgnette beside what a user would pick instead, under the same load."""

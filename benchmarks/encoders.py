@@ -1,0 +1,131 @@
+"""PNG encoding alone: every encoder of Python that could be had, on real decodes.
+
+Run by ``limits`` in an environment of its own: ``python -m benchmarks.encoders PICTURES.npy``.
+"""
+
+import io
+import json
+import statistics
+import struct
+import sys
+import time
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from app import png
+
+REPEATS = 5
+
+Pixels = npt.NDArray[np.uint8]
+Encode = Callable[[Pixels], bytes]
+
+
+def png_encoders() -> dict[str, Encode]:
+    """The encoders by name: those of Python that could be had."""
+    found: dict[str, Encode] = {"app/png.py": png.encode}
+    found |= {f"Pillow, level {level}": _pillow(level) for level in (6, 1)}
+    return found | _filtered() | _others()
+
+
+def _pillow(level: int) -> Encode:
+    def encode(pixels: Pixels) -> bytes:
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, "PNG", compress_level=level)
+        return stream.getvalue()
+
+    return encode
+
+
+def _filtered() -> dict[str, Encode]:
+    """The filter of ``app/png.py`` before other deflates."""
+    deflates: dict[str, Callable[[bytes], bytes]] = {
+        "zlib, level 1": partial(zlib.compress, level=1)
+    }
+    with suppress(ImportError):
+        from isal import isal_zlib
+
+        for level in (0, 1, 3):
+            deflates[f"isal, level {level}"] = partial(isal_zlib.compress, level=level)
+    with suppress(ImportError):
+        from zlib_ng import zlib_ng
+
+        for level in (1, 2):
+            deflates[f"zlib-ng, level {level}"] = partial(zlib_ng.compress, level=level)
+    return {f"Up filter, {name}": _with(deflate) for name, deflate in deflates.items()}
+
+
+def _with(deflate: Callable[[bytes], bytes]) -> Encode:
+    def encode(pixels: Pixels) -> bytes:
+        height, width, channels = pixels.shape
+        rows = pixels.reshape(height, width * channels)
+        filtered = np.empty((height, 1 + width * channels), np.uint8)
+        filtered[:, 0] = png.UP
+        filtered[0, 1:] = rows[0]
+        np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
+        header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+        parts = ((b"IHDR", header), (b"IDAT", deflate(filtered.tobytes())), (b"IEND", b""))
+        return png.SIGNATURE + b"".join(_chunk(kind, data) for kind, data in parts)
+
+    return encode
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    checksum = struct.pack(">I", zlib.crc32(kind + data))
+    return struct.pack(">I", len(data)) + kind + data + checksum
+
+
+def _others() -> dict[str, Encode]:
+    """Encoders with a filter and a deflate of their own."""
+    found: dict[str, Encode] = {}
+    with suppress(ImportError):
+        import cv2
+
+        cv2.setNumThreads(1)
+        found |= {f"OpenCV, level {level}": _opencv(cv2, level) for level in (1, 3)}
+    with suppress(ImportError):
+        import fpng
+
+        found["fpng"] = fpng.from_ndarray
+    return found
+
+
+def _opencv(cv2: Any, level: int) -> Encode:
+    options = [cv2.IMWRITE_PNG_COMPRESSION, level]
+
+    def encode(pixels: Pixels) -> bytes:
+        return bytes(cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)[1])
+
+    return encode
+
+
+def png_alone(file: Path) -> dict[str, dict[str, float]]:
+    """Milliseconds a picture on one thread and bytes a picture, of each encoder."""
+    pictures = np.load(file)
+    return {name: measured(encode, pictures) for name, encode in png_encoders().items()}
+
+
+def measured(encode: Encode, pictures: Pixels) -> dict[str, float]:
+    """The figures of one encoder, once it has been seen to lose nothing."""
+    files = [encode(picture) for picture in pictures]
+    for data, picture in zip(files, pictures, strict=True):
+        if not np.array_equal(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), picture):
+            raise ValueError("an encoder loses something")
+    times = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        for picture in pictures:
+            encode(picture)
+        times.append(1000 * (time.perf_counter() - started) / len(pictures))
+    return {"ms": statistics.median(times), "bytes": statistics.mean(map(len, files))}
+
+
+if __name__ == "__main__":
+    print(json.dumps(png_alone(Path(sys.argv[1]))))

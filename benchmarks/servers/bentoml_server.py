@@ -1,0 +1,89 @@
+"""The five works on BentoML: ``bentoml serve benchmarks.servers.bentoml_server:Front``.
+
+As its guide to adaptive batching does for an API with several parameters: a service whose methods
+take one batchable array holds the model, and a service in front of it, on which the endpoints are,
+calls it through ``bentoml.depends``. The front is bound to Python and Pillow and has a worker a
+core; the model has one worker, so that all requests meet in its batches, and PyTorch's threads use
+the cores.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import bentoml
+import numpy as np
+import torch
+from starlette.responses import Response
+
+from benchmarks.servers import work
+
+# Both limits refuse requests that only wait for their turn: "process is overloaded", timeouts.
+LATENCY_MS = 600_000
+TIMEOUT_SECONDS = 600
+SIZE = 256
+
+batchable = bentoml.api(batchable=True, max_batch_size=work.MAX_BATCH, max_latency_ms=LATENCY_MS)
+
+
+@bentoml.service(workers=1, traffic={"timeout": TIMEOUT_SECONDS})
+class Networks:
+    """The two calls that are batched."""
+
+    def __init__(self) -> None:
+        self.model = work.Model()
+
+    @batchable
+    def encode(self, pictures: np.ndarray) -> np.ndarray:
+        """Means ``(N, D)`` of pictures ``(N, S, S, C)``."""
+        return self.model.encode(list(pictures)).numpy()
+
+    @batchable
+    def decode(self, latents: np.ndarray) -> np.ndarray:
+        """Pictures ``(N, S, S, C)`` of latents ``(N, D)``."""
+        return self.model.decode(torch.from_numpy(latents))
+
+
+@bentoml.service(workers="cpu_count", traffic={"timeout": TIMEOUT_SECONDS})
+class Front:
+    """The endpoints."""
+
+    networks: Any = bentoml.depends(Networks)
+
+    def __init__(self) -> None:
+        torch.set_num_threads(1)
+        self.prior = work.Prior()
+
+    @bentoml.api(route="/sample")
+    async def sample(self, n: int = 1, seed: int = 0) -> Any:
+        """New pictures."""
+        return await self._answer(self.prior.draw(n, seed), work.columns(n))
+
+    @bentoml.api(route="/reconstruct")
+    async def reconstruct(self, image: Path) -> Any:
+        """A picture through the latent space and back."""
+        return await self._answer(await self._encode(image), 1)
+
+    @bentoml.api(route="/interpolate")
+    async def interpolate(self, start: Path, end: Path, steps: int = 8) -> Any:
+        """A path between two pictures."""
+        means = await self._encode(start, end)
+        return await self._answer(work.path(means[0], means[1], steps), steps)
+
+    @bentoml.api(route="/arithmetic")
+    async def arithmetic(self, a: Path, b: Path, c: Path) -> Any:
+        """The picture of a - b + c."""
+        means = await self._encode(a, b, c)
+        return await self._answer((means[0] - means[1] + means[2])[None], 1)
+
+    async def _encode(self, *files: Path) -> torch.Tensor:
+        def read() -> np.ndarray:
+            return np.stack([work.read(file.read_bytes(), SIZE) for file in files])
+
+        pictures = await asyncio.to_thread(read)
+        return torch.from_numpy(await self.networks.to_async.encode(pictures))
+
+    async def _answer(self, z: torch.Tensor, columns: int) -> Response:
+        pictures = await self.networks.to_async.decode(z.numpy())
+        body = await asyncio.to_thread(lambda: work.png(work.sheet(pictures, columns)))
+        return Response(body, media_type="image/png")
