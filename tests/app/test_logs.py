@@ -14,7 +14,7 @@ from tests.app.test_lifecycle import running
 
 def lines(models: Path, form: str) -> list[str]:
     with running(MODELS=str(models / "tiny"), LOG_FORMAT=form) as (process, client):
-        ok(client.post("/sample?seed=secret", headers={"X-Request-ID": "mine-1"}))
+        ok(client.post("/sample?model=tiny", headers={"X-Request-ID": "mine-1"}))
         client.get("/no%0Asuch%0D%0Aplace", headers={"X-Request-ID": "mine-2"})
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
@@ -26,7 +26,7 @@ def test_text_has_a_line_an_answer(models: Path) -> None:
     found = [line for line in lines(models, "text") if "mine-" in line]
     assert len(found) == 2
     assert " POST /sample 200 " in found[0]
-    assert "secret" not in found[0]
+    assert "model=tiny" not in found[0]
     assert r" GET /no\nsuch\r\nplace 404 " in found[1]
 
 
