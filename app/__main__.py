@@ -4,8 +4,10 @@ import os
 import signal
 import sys
 from types import FrameType
+from typing import NoReturn
 
 import uvicorn
+from fastapi import FastAPI
 from pydantic import ValidationError
 
 from app import logs
@@ -37,7 +39,7 @@ def main() -> None:
     app = create_app(settings)
     # After a graceful stop uvicorn raises SIGTERM anew; having been asked to stop is no failure,
     # but having stopped because the model was lost for good is one.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(getattr(app.state, "given_up", False)))
+    signal.signal(signal.SIGTERM, lambda *_: _exit(app))
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -51,6 +53,14 @@ def main() -> None:
     server.run()
     if not server.started:
         sys.exit(STARTUP_FAILURE)
+
+
+def _exit(app: FastAPI) -> NoReturn:
+    status = int(getattr(app.state, "given_up", False))
+    service = getattr(app.state, "service", None)
+    if service is not None and service.model_thread.abandoned:
+        os._exit(status)  # the interpreter's own end would abort on a thread inside the model
+    sys.exit(status)
 
 
 if __name__ == "__main__":

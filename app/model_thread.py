@@ -35,7 +35,13 @@ class ModelThread:
         self.losses = 0
         self._hang_seconds = hang_seconds
         self._on_given_up = on_given_up
-        self._calls = self._started()
+        self._abandoned: list[threading.Thread] = []
+        self._start()
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether a call that was given up still hangs on its thread."""
+        return any(thread.is_alive() for thread in self._abandoned)
 
     @property
     def given_up(self) -> bool:
@@ -90,26 +96,28 @@ class ModelThread:
         raise LostError(f"the model did not answer within {self._hang_seconds:g} seconds")
 
     def close(self) -> None:
-        """End the thread once its calls are done."""
+        """End the thread, whose calls are done, so that it does not outlive the interpreter."""
         self._calls.put(None)
+        if self._thread not in self._abandoned:
+            self._thread.join(self._hang_seconds)
 
     def _lose(self) -> None:
         self.losses += 1
         self._calls.put(None)  # the thread ends if it ever comes back
+        self._abandoned.append(self._thread)
         if self.given_up:
             log.critical("the model was lost %d times; giving up", self.losses)
             self._on_given_up()
         else:
             log.error("the model was lost; loss %d, it has a new thread", self.losses)
-            self._calls = self._started()
+            self._start()
 
-    @staticmethod
-    def _started() -> "SimpleQueue[Callable[[], None] | None]":
-        calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+    def _start(self) -> None:
+        self._calls = calls = SimpleQueue[Callable[[], None] | None]()
 
         def serve() -> None:
             while (call := calls.get()) is not None:
                 call()
 
-        threading.Thread(target=serve, name="model", daemon=True).start()
-        return calls
+        self._thread = threading.Thread(target=serve, name="model", daemon=True)
+        self._thread.start()
