@@ -9,9 +9,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from app.runner import Plain, Runner, fastest
 from vae.checkpoint import Checkpoint
 from vae.gaussian import DiagonalGaussian
-from vae.pixels import to_float, to_uint8
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -51,8 +51,9 @@ class Engine:
     def __init__(self, checkpoint: Checkpoint, device: torch.device, one_by_one: bool) -> None:
         self._device = device
         self._one_by_one = one_by_one
-        self._config = checkpoint.model.config
-        self._model = checkpoint.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._model = checkpoint.model
+        self._plain = Plain(checkpoint.model, device, torch.float32)
+        self._runner: Runner = self._plain
         if one_by_one:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS refuses
             torch.use_deterministic_algorithms(True)
@@ -66,10 +67,8 @@ class Engine:
         """
 
         def encode(batch: Sequence[Pixels]) -> list[Posterior]:
-            x = to_float(torch.from_numpy(np.stack(batch)).to(self._device))
-            posterior = self._model.encode(x.contiguous(memory_format=torch.channels_last))
-            mean, logvar = posterior.mean.cpu(), posterior.logvar.cpu()
-            rows = zip(mean.split(1), logvar.split(1), strict=True)
+            mean, logvar = self._runner.encode(torch.from_numpy(np.stack(batch)))
+            rows = zip(mean.split(1), logvar.split(1), strict=True)  # type: ignore[no-untyped-call]
             return [DiagonalGaussian(m, v) for m, v in rows]
 
         return self._in_batches(encode, pictures)
@@ -83,17 +82,20 @@ class Engine:
         """
 
         def decode(batch: Sequence[Tensor]) -> list[Pixels]:
-            z = torch.stack(list(batch)).to(self._device)
-            return list(to_uint8(self._model.decode(z)).cpu().numpy())
+            return list(self._runner.decode(torch.stack(list(batch))).numpy())
 
         return self._in_batches(decode, latents)
 
+    @torch.inference_mode()
     def warm_up(self, max_batch: int) -> None:
-        """Run both ways once for one picture and for a full batch: kernels, caches, memory."""
-        blank = np.zeros((self._config.size, self._config.size, self._config.channels), np.uint8)
+        """Choose how to run the model on this device, and run it once each way."""
+        if self._device.type == "cuda" and not self._one_by_one:
+            self._runner = fastest(self._plain, self._model, max_batch)
+        config = self._model.config
+        blank = np.zeros((config.size, config.size, config.channels), np.uint8)
         for count in (1, max_batch):
             self.encode_many([blank] * count)
-            self.decode_many([torch.zeros(self._config.latent_dim)] * count)
+            self.decode_many([torch.zeros(config.latent_dim)] * count)
 
     def _in_batches(self, run: Callable[[Sequence[T]], list[U]], items: list[T]) -> list[U]:
         step = 1 if self._one_by_one else max(1, len(items))

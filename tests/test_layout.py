@@ -31,7 +31,7 @@ FRAMEWORK = {"fastapi", "starlette", "uvicorn"}
 FRAMEWORK_FILES = {
     f"app/{name}.py" for name in ("main", "routes", "errors", "forms", "__main__", "openapi")
 }
-TORCH_FILES = {"app/engine.py", "app/service.py"}
+TORCH_FILES = {"app/engine.py", "app/runner.py", "app/service.py"}
 PICKLES = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 REFUSED_NAMES = (
     "torch.load",
@@ -61,7 +61,7 @@ def refusal(path: str, top: str) -> str | None:
     if top in FRAMEWORK and path not in FRAMEWORK_FILES:
         return f"{top} stays at the edge of app"
     if package == "app" and top == "torch" and path not in TORCH_FILES:
-        return "torch stays in the engine and the service"
+        return "torch stays in the engine, its runner and the service"
     if top in PICKLES:
         return f"{top} can run code that comes with the data"
     return None

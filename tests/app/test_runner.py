@@ -1,0 +1,105 @@
+import logging
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from app.engine import Engine
+from app.runner import Captured, Plain, Runner, batch_sizes, faithful, fastest, filled_up
+from tests.app.conftest import DIM, SIZE, tiny_checkpoint
+from vae.latent import normal
+
+CPU = torch.device("cpu")
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+
+
+@pytest.fixture(autouse=True)
+def no_gradients() -> Iterator[None]:
+    with torch.inference_mode():
+        yield
+
+
+@pytest.fixture
+def plain() -> Plain:
+    return Plain(tiny_checkpoint(0).model, CPU, torch.float32)
+
+
+class Darker:
+    """A runner whose pictures are darker by a few grey levels, or whose latents are shifted."""
+
+    def __init__(self, runner: Runner, levels: int = 0, shift: float = 0.0) -> None:
+        self.runner, self.levels, self.shift = runner, levels, shift
+
+    def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        mean, logvar = self.runner.encode(pictures)
+        return mean + self.shift, logvar
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return (self.runner.decode(latents).int() - self.levels).clamp(0, 255).to(torch.uint8)
+
+
+def test_sizes_and_the_one_that_a_batch_is_filled_up_to() -> None:
+    assert batch_sizes(1) == [1]
+    assert batch_sizes(16) == [1, 2, 4, 8, 16]
+    assert batch_sizes(20) == [1, 2, 4, 8, 16, 20]
+    assert [filled_up(n, batch_sizes(20)) for n in (1, 3, 16, 17, 21)] == [1, 4, 16, 20, None]
+
+
+def test_half_precision_draws_what_float32_draws(plain: Plain) -> None:
+    half = Plain(tiny_checkpoint(0).model, CPU, torch.float16)
+    assert faithful(half, plain, DIM)
+    mean, logvar = half.encode(half.decode(normal(range(3), DIM)))
+    assert mean.dtype == logvar.dtype == torch.float32
+
+
+def test_a_runner_that_draws_something_else_is_found_out(plain: Plain) -> None:
+    assert faithful(Darker(plain, levels=2), plain, DIM)
+    assert not faithful(Darker(plain, levels=3), plain, DIM)
+    assert not faithful(Darker(plain, shift=3.0), plain, DIM)
+
+
+def test_the_fastest_faithful_way_is_taken(
+    plain: Plain, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("lorgnette"), "propagate", True)
+    model = tiny_checkpoint(0).model
+    tried: list[torch.dtype] = []
+
+    def bad_halves(runner: Plain) -> Runner:
+        tried.append(runner.dtype)
+        return Darker(runner, levels=9 if runner.dtype == torch.float16 else 0)
+
+    def nothing_works(runner: Plain) -> Runner:
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    assert isinstance(fastest(plain, model, 4, capture=lambda runner: Darker(runner)), Darker)
+    found = fastest(plain, model, 4, capture=bad_halves)
+    assert isinstance(found, Darker)
+    assert found.levels == 0
+    assert tried == [torch.float16, torch.float32]
+    assert "more than 2 grey levels" in caplog.text
+    assert fastest(plain, model, 4, capture=nothing_works) is plain
+    assert "not permitted" in caplog.text
+
+
+@pytest.mark.gpu
+@needs_cuda
+def test_captured_graphs_answer_for_every_batch_size(plain: Plain) -> None:
+    cuda = Plain(tiny_checkpoint(0).model, torch.device("cuda"), torch.float16)
+    captured = Captured(cuda, (SIZE, SIZE, 3), DIM, 6)
+    for count in range(1, 9):
+        latents = normal(range(count), DIM)
+        expected = plain.decode(latents)
+        found = captured.decode(latents)
+        assert (found.int() - expected.int()).abs().max() <= 2
+        mean, _ = captured.encode(expected)
+        torch.testing.assert_close(mean, plain.encode(expected)[0], atol=0.05, rtol=0.02)
+
+
+@pytest.mark.gpu
+@needs_cuda
+def test_an_engine_on_cuda_chooses_captured_half_precision() -> None:
+    engine = Engine(tiny_checkpoint(0), torch.device("cuda"), one_by_one=False)
+    engine.warm_up(4)
+    assert isinstance(engine._runner, Captured)
