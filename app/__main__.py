@@ -1,5 +1,7 @@
 """Serve: ``python -m app``. Settings come from the environment (``LORGNETTE_*``)."""
 
+import argparse
+import logging.config
 import os
 import signal
 import sys
@@ -11,10 +13,10 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from app import logs
+from app.engine import device_count
 from app.main import create_app
 from app.settings import Settings
-
-STARTUP_FAILURE = 3  # as of uvicorn's own command
+from app.workers import STARTUP_FAILURE, end_with_parent, run_workers, shared_socket
 
 
 class Server(uvicorn.Server):
@@ -29,13 +31,29 @@ class Server(uvicorn.Server):
 
 def main() -> None:
     """Run the server until it is told to stop."""
+    words = _command_line()
     try:
-        settings = Settings()
+        settings = Settings() if words.workers is None else Settings(workers=words.workers)
     except ValidationError as error:
         for problem in error.errors():
             place = f"LORGNETTE_{problem['loc'][0]}".upper() if problem["loc"] else "settings"
             print(f"{place}: {problem['msg'].removeprefix('Value error, ')}", file=sys.stderr)
         sys.exit(2)
+    if settings.workers > 1 and not words.worker:
+        logging.config.dictConfig(logs.config(settings.log_format, settings.log_level))
+        sys.exit(run_workers(settings, device_count(settings.device)))
+    _serve(settings, words.worker)
+
+
+def _command_line() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m app", description="Serve models over HTTP.")
+    parser.add_argument("--workers", type=int, help="as LORGNETTE_WORKERS")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _serve(settings: Settings, worker: bool) -> None:
+    """Serve in this process, alone or as a worker of several."""
     app = create_app(settings)
     # After a graceful stop uvicorn raises SIGTERM anew; having been asked to stop is no failure,
     # but having stopped because the model was lost for good is one.
@@ -50,7 +68,11 @@ def main() -> None:
         server_header=False,
     )
     server = Server(config)
-    server.run()
+    if worker:
+        end_with_parent()
+        server.run([shared_socket(settings.host, settings.port)])
+    else:
+        server.run()
     if not server.started:
         sys.exit(STARTUP_FAILURE)
 

@@ -35,6 +35,11 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
     return torch.device("cuda" if available and wanted != "cpu" else "cpu")
 
 
+def device_count(wanted: Literal["auto", "cpu", "cuda"]) -> int:
+    """How many CUDA devices there are to run on, 0 where the CPU is meant."""
+    return 0 if wanted == "cpu" else torch.cuda.device_count()
+
+
 class OutOfMemoryError(Exception):
     """The device has no memory for even one picture at the moment."""
 

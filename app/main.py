@@ -112,6 +112,7 @@ class Counted:
             metrics = self._state.service.metrics
             metrics.requests.labels(route, status).inc()
             metrics.request_seconds.labels(route).observe(seconds)
+            metrics.refresh()
             answered(scope["method"], scope["path"], status, seconds, scope["request_id"])
 
 

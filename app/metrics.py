@@ -1,8 +1,10 @@
 """What the service does, counted for Prometheus."""
 
+import os
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from app.batcher import Batch
 
@@ -64,19 +66,28 @@ class Metrics:
             "1 for each loaded model.",
             ("model", "sha256"),
             registry=registry,
+            multiprocess_mode="livemax",
         )
         self._queued = Gauge(
             "lorgnette_queue_pictures",
             "Pictures or latents that wait for the model.",
             ("model", "work"),
             registry=registry,
+            multiprocess_mode="livesum",
         )
         self._memory = Gauge(
-            "lorgnette_device_memory_bytes", "Memory allocated on the device.", registry=registry
+            "lorgnette_device_memory_bytes",
+            "Memory allocated on the device.",
+            registry=registry,
+            multiprocess_mode="livesum",
         )
         self._losses = Gauge(
-            "lorgnette_model_losses", "Model calls in a row that hung.", registry=registry
+            "lorgnette_model_losses",
+            "Model calls in a row that hung.",
+            registry=registry,
+            multiprocess_mode="livemax",
         )
+        self._watched: list[tuple[Gauge, Callable[[], float]]] = []
 
     def of_batches(self, model: str, work: str) -> Callable[[Batch], None]:
         """What to tell of every batch of this model and work."""
@@ -93,14 +104,23 @@ class Metrics:
         return observe
 
     def watch_queue(self, model: str, work: str, depth: Callable[[], float]) -> None:
-        """Ask ``depth`` for the length of a queue whenever the metrics are read."""
-        self._queued.labels(model, work).set_function(depth)
+        """Ask ``depth`` for the length of a queue whenever the gauges are brought up to date."""
+        self._watched.append((self._queued.labels(model, work), depth))
 
     def watch_device(self, memory: Callable[[], float], losses: Callable[[], float]) -> None:
-        """Ask for bytes and losses whenever the metrics are read."""
-        self._memory.set_function(memory)
-        self._losses.set_function(losses)
+        """Ask for bytes and losses whenever the gauges are brought up to date."""
+        self._watched += [(self._memory, memory), (self._losses, losses)]
+
+    def refresh(self) -> None:
+        """Bring the gauges up to date, for any of several workers to read."""
+        for gauge, ask in self._watched:
+            gauge.set(ask())
 
     def text(self) -> bytes:
-        """Everything, in Prometheus' text format."""
-        return generate_latest(self.registry)
+        """Everything, of all workers together, in Prometheus' text format."""
+        self.refresh()
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)

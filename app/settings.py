@@ -36,6 +36,15 @@ class Settings(BaseSettings):
             "whatever else is served at the time. Slower under load."
         ),
     )
+    workers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description=(
+            "Processes that share the port, each with its own models, queue and limits: one for "
+            "each GPU, or to share out the cores of a CPU. Also `--workers`."
+        ),
+    )
     max_batch: int = Field(16, ge=1, le=1024, description="Most pictures in one model call.")
     max_queue: int = Field(
         512, ge=1, description="Most pictures waiting for the encoder, and for the decoder."
