@@ -23,6 +23,7 @@ from app.forms import (
 from app.images import CorruptPictureError, TooManyPixelsError, UnknownPictureError
 from app.keys import NoKeyError, RateError, WrongKeyError
 from app.lifeline import DeadlineError, DepartedError
+from app.logs import ids
 from app.schemas import FieldProblem, Problem
 from app.service import (
     OperandError,
@@ -109,7 +110,8 @@ async def _validation(request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     request_id = str(request.scope.get("request_id", ""))
-    log.error("request %s failed", request_id, exc_info=error)
+    fields = ids(request_id, request.scope.get("trace_id"))
+    log.error("request %s failed", request_id, exc_info=error, extra={"fields": fields})
     detail = "an error of ours; the log has it under this id"
     headers = {"X-Request-ID": request_id}  # this handler stands outside of what else sets it
     return problem(request, 500, "internal", detail, headers=headers)
