@@ -20,6 +20,7 @@ from app.forms import (
     TooLargeError,
     UnreadableBodyError,
 )
+from app.headers import SECURITY
 from app.images import CorruptPictureError, TooManyPixelsError, UnknownPictureError
 from app.keys import NoKeyError, RateError, WrongKeyError
 from app.lifeline import DeadlineError, DepartedError
@@ -113,7 +114,7 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     fields = ids(request_id, request.scope.get("trace_id"))
     log.error("request %s failed", request_id, exc_info=error, extra={"fields": fields})
     detail = "an error of ours; the log has it under this id"
-    headers = {"X-Request-ID": request_id}  # this handler stands outside of what else sets it
+    headers = {"X-Request-ID": request_id, **SECURITY}  # this stands outside of what else sets them
     return problem(request, 500, "internal", detail, headers=headers)
 
 

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app import errors
 from app.documentation import COMPONENTS
 from app.engine import DeviceError
+from app.headers import RAW
 from app.logs import answered
 from app.routes import router
 from app.service import Service
@@ -74,7 +75,10 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 class RequestId:
-    """Gives every request an id, the caller's if it is printable, and every answer the same."""
+    """Gives every request an id, the caller's if it is printable, and every answer the same.
+
+    With it goes what tells a browser to keep its hands off.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -90,7 +94,7 @@ class RequestId:
 
         async def send_with_id(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id), *RAW]
             await send(message)
 
         await self._app(scope, receive, send_with_id)
