@@ -147,7 +147,8 @@ def test_nothing_of_a_request_is_kept(locked: tuple[Popen[str], httpx.Client], h
     answer = ok(client.post("/reconstruct", files={"image": ("secret-name.png", sent)}))
     ok(client.post("/encode", content=sent, headers={"Content-Type": "image/png"}))
     body = {"start": {"image": base64.b64encode(sent).decode()}, "end": {"latent": [latent] * DIM}}
-    ok(client.post(f"/interpolate?key={KEY}", json=body))
+    ok(client.post("/interpolate", json=body))
+    problem(client.post(f"/interpolate?key={KEY}", json=body), 422)
     problem(client.get("/models", headers={"Authorization": "Bearer wrong-one"}), 403)
     problem(
         client.post("/encode", content=sent[:-9000], headers={"Content-Type": "image/png"}), 400

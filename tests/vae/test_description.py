@@ -95,5 +95,5 @@ def test_kinds_fit_the_latent_space(file: Path, name: str, tensor: torch.Tensor)
 def test_a_value_of_any_length_is_named_in_a_short_line(file: Path) -> None:
     rewrite(file, sigma="x" * 10**6)
     assert_refused(file, "sigma is 'xxx")
-    rewrite(file, labels=list(range(10**5)))
+    rewrite(file, sigma=None, labels=list(range(10**5)))
     assert_refused(file, "labels is [0, 1, ")
