@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON := $(CURDIR)/$(BIN)/python
 
-.PHONY: serve test check lock openapi train-avatars train-faces bench bench-curves bench-lock clean
+.PHONY: serve test soak check audit lock openapi train-avatars train-faces bench bench-curves bench-lock clean
 
 serve: $(VENV)/serve.stamp  ## serve the bundled checkpoint on port 8000
 	$(BIN)/python -m app
@@ -12,12 +12,19 @@ serve: $(VENV)/serve.stamp  ## serve the bundled checkpoint on port 8000
 test: $(VENV)/dev.stamp  ## the whole suite
 	$(BIN)/python -m pytest
 
-check: $(VENV)/dev.stamp  ## format, lint, types, container files
+soak: $(VENV)/dev.stamp  ## faults at random times, and a minute of overload: half an hour
+	$(BIN)/python -m tests.soak --out benchmarks/results/soak.json $(SOAK)
+
+check: $(VENV)/dev.stamp audit  ## format, lint, types, security, container files, advisories
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/bandit -c pyproject.toml -q -r app vae training benchmarks
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+audit: $(VENV)/dev.stamp  ## known vulnerabilities of what serves, where a source of them is reachable
+	$(BIN)/python .ci/audit.py $(BIN)/pip-audit -r requirements.lock --disable-pip --require-hashes --timeout 5
 
 lock: $(VENV)/bin/uv  ## resolve the dependencies anew, within pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements.lock

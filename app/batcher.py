@@ -5,7 +5,7 @@ import heapq
 import itertools
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -29,6 +29,16 @@ class ClosedError(Exception):
     """The service is stopping and takes no more work."""
 
 
+@dataclass(frozen=True)
+class Step:
+    """A part of one request: its begin and end by ``time.perf_counter``, and facts about it."""
+
+    name: str
+    started: float
+    ended: float
+    facts: Mapping[str, int | str]
+
+
 @dataclass
 class Timing:
     """Where the time of one request went, in seconds; filled in as it happens."""
@@ -36,6 +46,7 @@ class Timing:
     queue: float = 0.0
     model: float = 0.0
     png: float = 0.0
+    steps: list[Step] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,7 @@ class _Job(Generic[T, U]):
     queued_at: float = field(default_factory=time.perf_counter, compare=False)
     started_at: float = field(default=0.0, compare=False)
     ended_at: float = field(default=0.0, compare=False)
+    batch: tuple[int, int] = field(default=(0, 0), compare=False)  # number and size
 
 
 class Batcher(Generic[T, U]):
@@ -75,6 +87,7 @@ class Batcher(Generic[T, U]):
         max_batch: most items in one call of ``work``.
         max_queue: most items waiting.
         observe: told of every batch that ran.
+        about: facts for the steps of every request.
     """
 
     def __init__(
@@ -84,14 +97,17 @@ class Batcher(Generic[T, U]):
         max_batch: int,
         max_queue: int,
         observe: Callable[[Batch], None] = lambda _: None,
+        about: Mapping[str, str] | None = None,
     ) -> None:
         self._work = work
         self._gate = gate
         self._max_batch = max_batch
         self._max_queue = max_queue
         self._observe = observe
+        self._about = about or {}
         self._queue: list[_Job[T, U]] = []  # a heap
         self._numbers = itertools.count()
+        self._batches = itertools.count(1)
         self._served = 0  # items so far
         self._worker: asyncio.Task[None] | None = None
         self._closed = False
@@ -123,16 +139,34 @@ class Batcher(Generic[T, U]):
             heapq.heappush(self._queue, job)
         if self._worker is None:
             self._worker = loop.create_task(self._drain())
-        outcomes = await asyncio.gather(*(job.future for job in jobs), return_exceptions=True)
-        if timing is not None and jobs:
-            timing.queue += max(job.started_at for job in jobs) - jobs[0].queued_at
-            timing.model += jobs[-1].ended_at - jobs[-1].started_at
+        try:
+            outcomes = await asyncio.gather(*(job.future for job in jobs), return_exceptions=True)
+        finally:  # also where nobody waits any more
+            if timing is not None and jobs:
+                self._note(timing, jobs)
         results: list[U] = []
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
             results.append(outcome)
         return results
+
+    def _note(self, timing: Timing, jobs: Sequence[_Job[T, U]]) -> None:
+        """Where the time of these jobs went, as far as they have come."""
+        now = time.perf_counter()
+        queued, waited = jobs[0].queued_at, max(job.started_at or now for job in jobs)
+        timing.queue += waited - queued
+        timing.steps.append(Step("queue", queued, waited, {**self._about, "items": len(jobs)}))
+        batches: dict[tuple[int, int], list[_Job[T, U]]] = {}
+        for job in jobs:
+            if job.batch[0]:
+                batches.setdefault(job.batch, []).append(job)
+        for (number, size), ours in batches.items():
+            ended = max(job.ended_at or now for job in ours)
+            facts = {"batch.number": number, "batch.size": size, "items": len(ours)}
+            timing.steps.append(Step("batch", ours[0].started_at, ended, {**self._about, **facts}))
+        if jobs[-1].ended_at:
+            timing.model += jobs[-1].ended_at - jobs[-1].started_at
 
     @property
     def waiting(self) -> int:
@@ -180,7 +214,9 @@ class Batcher(Generic[T, U]):
             _settle(job, result)
 
     async def _call(self, batch: list[_Job[T, U]]) -> list[U]:
-        started = time.perf_counter()
+        number, started = next(self._batches), time.perf_counter()
+        for job in batch:
+            job.batch = number, len(batch)
         results = await self._work([job.item for job in batch])
         seconds = time.perf_counter() - started
         self._seconds_per_item += 0.1 * (seconds / len(batch) - self._seconds_per_item)

@@ -20,9 +20,11 @@ from app.forms import (
     TooLargeError,
     UnreadableBodyError,
 )
+from app.headers import SECURITY
 from app.images import CorruptPictureError, TooManyPixelsError, UnknownPictureError
 from app.keys import NoKeyError, RateError, WrongKeyError
 from app.lifeline import DeadlineError, DepartedError
+from app.logs import ids
 from app.schemas import FieldProblem, Problem
 from app.service import (
     OperandError,
@@ -109,9 +111,10 @@ async def _validation(request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     request_id = str(request.scope.get("request_id", ""))
-    log.error("request %s failed", request_id, exc_info=error)
+    fields = ids(request_id, request.scope.get("trace_id"))
+    log.error("request %s failed", request_id, exc_info=error, extra={"fields": fields})
     detail = "an error of ours; the log has it under this id"
-    headers = {"X-Request-ID": request_id}  # this handler stands outside of what else sets it
+    headers = {"X-Request-ID": request_id, **SECURITY}  # this stands outside of what else sets them
     return problem(request, 500, "internal", detail, headers=headers)
 
 

@@ -206,6 +206,8 @@ async def _form(request: Request, settings: Settings) -> Any:
 class _WholeForm(MultiPartParser):
     """Starlette's parser, which by itself takes a form that breaks off for a whole one."""
 
+    spool_max_size = 0  # no picture goes through a file; what is read is limited as a whole
+
     def __init__(self, headers: Headers, body: AsyncGenerator[bytes, None], **limits: int) -> None:
         super().__init__(headers, self._to_the_end(body), **limits)
         self._ended = False

@@ -8,7 +8,14 @@ from typing import Any, Literal
 access = logging.getLogger("lorgnette.access")
 
 
-def answered(method: str, path: str, status: int, seconds: float, request_id: str) -> None:
+def answered(
+    method: str,
+    path: str,
+    status: int,
+    seconds: float,
+    request_id: str,
+    trace_id: str | None = None,
+) -> None:
     """Log an answer; never the query, a header or anything of a body."""
     path = path.encode("unicode_escape").decode()  # a line break in it makes no line
     fields = {
@@ -16,7 +23,7 @@ def answered(method: str, path: str, status: int, seconds: float, request_id: st
         "path": path,
         "status": status,
         "milliseconds": round(1000 * seconds, 1),
-        "request_id": request_id,
+        **ids(request_id, trace_id),
     }
     access.info(
         "%s %s %d %.1f ms %s",
@@ -27,6 +34,11 @@ def answered(method: str, path: str, status: int, seconds: float, request_id: st
         request_id,
         extra={"fields": fields},
     )
+
+
+def ids(request_id: str, trace_id: str | None) -> dict[str, str]:
+    """The fields that tell which request a record is about."""
+    return {"request_id": request_id} | ({} if trace_id is None else {"trace_id": trace_id})
 
 
 class JsonFormatter(logging.Formatter):
@@ -59,6 +71,6 @@ def config(form: Literal["text", "json"], level: str) -> dict[str, Any]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": form}},
         "loggers": {
             name: {"handlers": ["stderr"], "level": level.upper(), "propagate": False}
-            for name in ("uvicorn", "lorgnette")
+            for name in ("uvicorn", "lorgnette", "opentelemetry")
         },
     }

@@ -1,5 +1,6 @@
 """The application: settings in, ASGI out. Nothing is loaded on import."""
 
+import os
 import re
 import signal
 import time
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app import errors
 from app.documentation import COMPONENTS
 from app.engine import DeviceError
+from app.headers import RAW
 from app.logs import answered
 from app.routes import router
 from app.service import Service
@@ -23,6 +25,7 @@ from app.settings import Settings
 from vae import __version__
 from vae.checkpoint import CheckpointError
 
+TRACE_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
 
@@ -42,9 +45,16 @@ def create_app(settings: Settings) -> FastAPI:
         except (CheckpointError, DeviceError) as error:
             app.state.failure = str(error)
             raise
+        if traced:
+            from app.tracing import Tracer  # seconds and megabytes that most need not pay
+
+            app.state.tracer = Tracer()
         yield
         await app.state.service.stop()
+        if traced:
+            app.state.tracer.close()
 
+    traced = _traced()
     app = FastAPI(
         title="Lorgnette",
         version=__version__,
@@ -56,6 +66,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(router)
     errors.install(app)
     app.add_middleware(Counted, state=app.state)
+    if traced:
+        app.add_middleware(Traced, state=app.state)
     app.add_middleware(RequestId)
     app.add_middleware(PlainFailure, state=app.state)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -63,7 +75,10 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 class RequestId:
-    """Gives every request an id, the caller's if it is printable, and every answer the same."""
+    """Gives every request an id, the caller's if it is printable, and every answer the same.
+
+    With it goes what tells a browser to keep its hands off.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -79,7 +94,7 @@ class RequestId:
 
         async def send_with_id(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id), *RAW]
             await send(message)
 
         await self._app(scope, receive, send_with_id)
@@ -113,7 +128,36 @@ class Counted:
             metrics.requests.labels(route, status).inc()
             metrics.request_seconds.labels(route).observe(seconds)
             metrics.refresh()
-            answered(scope["method"], scope["path"], status, seconds, scope["request_id"])
+            ids = scope["request_id"], scope.get("trace_id")
+            answered(scope["method"], scope["path"], status, seconds, *ids)
+
+
+class Traced:
+    """Makes every request a trace, or a part of its caller's."""
+
+    def __init__(self, app: ASGIApp, state: State) -> None:
+        self._app, self._state = app, state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one ASGI event stream."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        about = (scope[key] for key in ("method", "path", "scheme", "headers"))
+        trace, status = self._state.tracer.begin(*about), 500
+        scope["trace_id"] = trace.id
+
+        async def send_and_note(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        finally:
+            steps = scope["timing"].steps if "timing" in scope else []
+            trace.end(status, getattr(scope.get("route"), "path", None), steps)
 
 
 class PlainFailure:
@@ -135,6 +179,12 @@ class PlainFailure:
             await send(message)
 
         await self._app(scope, receive, send_plainly)
+
+
+def _traced() -> bool:
+    """Whether the environment says where traces go."""
+    wanted = any(os.environ.get(name) for name in TRACE_ENDPOINTS)
+    return wanted and os.environ.get("OTEL_SDK_DISABLED", "").lower() != "true"
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from starlette.types import Message
 
 from app import answers, documentation, forms, lifeline, schemas
 from app.answers import JSON, NPY, PNG, Answer
-from app.batcher import Timing
+from app.batcher import Step, Timing
 from app.documentation import PICTURE, body, errors, shown
 from app.metrics import MEDIA_TYPE
 from app.service import Drawn, Served, Service
@@ -27,6 +27,12 @@ OPERANDS = {"a": {"image": PICTURE}, "b": {"seed": 7}}
 def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
+
+
+def _timing(request: Request) -> Timing:
+    """A new timing, left in the scope for whoever traces the request."""
+    timing = request.scope["timing"] = Timing()
+    return timing
 
 
 class Held(APIRoute):
@@ -77,7 +83,9 @@ async def _respond(
     """Write the answer on an image thread and set the headers that every answer has."""
     started = time.perf_counter()
     answer = await _service(request).off_loop(write)
-    timing.png = time.perf_counter() - started
+    ended = time.perf_counter()
+    timing.png = ended - started
+    timing.steps.append(Step("write", started, ended, {"media_type": answer.media_type}))
     _service(request).metrics.answer_seconds.observe(timing.png)
     parts = (("queue", timing.queue), ("model", timing.model), ("png", timing.png))
     headers = {
@@ -125,7 +133,7 @@ def _chosen(request: Request, short_name: str | None, offered: Sequence[str]) ->
 )
 async def encode(request: Request, model: ModelName = None, format: Format = None) -> Response:  # noqa: A002
     """Mean and log-variance of each picture; as PNG, the reconstructions."""
-    service, timing = _service(request), Timing()
+    service, timing = _service(request), _timing(request)
     served = service.model(model)
     media_type = _chosen(request, format, (JSON, NPY, PNG))
     fields = await forms.read(request, service.settings, raw="image")
@@ -152,7 +160,7 @@ async def encode(request: Request, model: ModelName = None, format: Format = Non
 )
 async def decode(request: Request, model: ModelName = None, format: Format = None) -> Response:  # noqa: A002
     """The picture of each latent."""
-    service, timing = _service(request), Timing()
+    service, timing = _service(request), _timing(request)
     served = service.model(model)
     media_type = _chosen(request, format, (PNG, JSON))
     fields = await forms.read_latents(request, service.settings, served.dim)
@@ -177,7 +185,7 @@ async def reconstruct(
     format: Format = None,  # noqa: A002
 ) -> Response:
     """Each picture through the latent space and back."""
-    service, timing = _service(request), Timing()
+    service, timing = _service(request), _timing(request)
     served = service.model(model)
     media_type = _chosen(request, format, (PNG, JSON))
     fields = await forms.read(request, service.settings, raw="image")
@@ -194,7 +202,7 @@ async def reconstruct(
 )
 async def sample(request: Request, model: ModelName = None, format: Format = None) -> Response:  # noqa: A002
     """New pictures, drawn from the prior; the same seed gives the same picture."""
-    service, timing = _service(request), Timing()
+    service, timing = _service(request), _timing(request)
     served = service.model(model)
     media_type = _chosen(request, format, (PNG, JSON))
     fields = await forms.read(request, service.settings)
@@ -218,7 +226,7 @@ async def interpolate(
     format: Format = None,  # noqa: A002
 ) -> Response:
     """A smooth path from one operand to another, both ends included."""
-    service, timing = _service(request), Timing()
+    service, timing = _service(request), _timing(request)
     served = service.model(model)
     media_type = _chosen(request, format, (PNG, JSON))
     fields = await forms.read(request, service.settings, operands=("start", "end"))
@@ -242,7 +250,7 @@ async def arithmetic(
     format: Format = None,  # noqa: A002
 ) -> Response:
     """The picture of a sum such as ``men - women + her`` or ``me + 1.5*glasses``."""
-    service, timing = _service(request), Timing()
+    service, timing = _service(request), _timing(request)
     served = service.model(model)
     media_type = _chosen(request, format, (PNG, JSON))
     fields = await forms.read(request, service.settings, named="operands")

@@ -147,7 +147,9 @@ class Service:
             return await thread.run(partial(work, items))
 
         settings, observe = self.settings, self.metrics.of_batches(model, kind)
-        batcher = Batcher(on_thread, thread.gate, settings.max_batch, settings.max_queue, observe)
+        about = {"model": model, "work": kind}
+        limits = (settings.max_batch, settings.max_queue)
+        batcher = Batcher(on_thread, thread.gate, *limits, observe, about)
         self.metrics.watch_queue(model, kind, lambda: batcher.waiting)
         return batcher
 

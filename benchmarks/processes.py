@@ -55,7 +55,7 @@ class Server:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self._before = set(_children().get(os.getpid(), []))
         with self._log.open("ab") as log:
-            self._root = subprocess.Popen(  # noqa: S603 -- our own commands, no shell
+            self._root = subprocess.Popen(  # nosec B603  # noqa: S603 -- our own commands, no shell
                 self._command,
                 env={**os.environ, **self._environment},
                 stdin=subprocess.DEVNULL,

@@ -52,6 +52,42 @@ def test_panels_are_told_apart_and_explained() -> None:
     assert len(places) == len(panels)
 
 
+def test_the_dashboard_is_of_grafanas_model() -> None:
+    """The fields of https://grafana.com/docs/grafana/latest/dashboards/build-dashboards/."""
+    assert re.fullmatch(r"[\w-]{1,40}", DASHBOARD["uid"])
+    assert DASHBOARD["title"]
+    assert DASHBOARD["schemaVersion"] >= 39
+    assert isinstance(DASHBOARD["version"], int)
+    assert {"from", "to"} <= DASHBOARD["time"].keys()
+    assert "id" not in DASHBOARD  # which is of the one Grafana that has stored it
+    for variable in DASHBOARD["templating"]["list"]:
+        assert variable["type"] in ("datasource", "query")
+        assert variable["query"]
+    source = {"type": "prometheus", "uid": "${datasource}"}  # of whichever Grafana imports it
+    for panel in DASHBOARD["panels"]:
+        assert panel["type"] == "timeseries"
+        assert panel["datasource"] == source
+        assert panel["fieldConfig"].keys() == {"defaults", "overrides"}
+        assert {"legend", "tooltip"} <= panel["options"].keys()
+        references = [target["refId"] for target in panel["targets"]]
+        assert len(set(references)) == len(references) > 0
+        assert all(target["datasource"] == source for target in panel["targets"])
+
+
+def test_panels_lie_on_the_grid_beside_each_other() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in DASHBOARD["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        taken |= cells
+
+
 def test_alerts_say_how_grave_they_are_and_what_is_wrong() -> None:
     assert all(rule["labels"]["severity"] in ("page", "ticket") for rule in RULES)
     assert all("$labels.instance" in rule["annotations"]["summary"] for rule in RULES)

@@ -128,7 +128,7 @@ def _commit() -> str:
     if git is None:
         return ""
     here = Path(__file__).parent
-    found = subprocess.run(  # noqa: S603 -- fixed arguments
+    found = subprocess.run(  # nosec B603  # noqa: S603 -- fixed arguments
         [git, "rev-parse", "--short=12", "HEAD"], cwd=here, capture_output=True, text=True
     )
     return f" at {found.stdout.strip()}" if found.returncode == 0 else ""

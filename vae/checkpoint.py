@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from vae import description
 from vae.latent import Direction, GaussianMixture, Kinds, LatentStatistics, normal, uniform
 from vae.model import VAE, VAEConfig
 
@@ -172,6 +173,7 @@ def _rebuild(tensors: dict[str, Tensor], metadata: dict[str, str], sha256: str) 
             raise CheckpointError(
                 f"format {newest} is newer than this Lorgnette, which reads up to {FORMAT}; upgrade"
             )
+        description.check(facts)
         config = VAEConfig.from_dict(facts["config"])
         with torch.device("meta"):
             model = VAE(config)

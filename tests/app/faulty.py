@@ -2,10 +2,13 @@
 
 While ``FOLDER/hang`` is there a decode does not come back; while ``FOLDER/memory`` is there it has
 memory for one picture at a time; while ``FOLDER/broken`` is there it fails whenever its batch
-holds a latent that begins with 13.
+holds a latent that begins with 13; while ``FOLDER/pace`` is there every decode takes the seconds in
+it longer. ``FOLDER/die`` ends the thread of the next decode a moment after it, once.
 """
 
+import ctypes
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -30,9 +33,19 @@ def spoil(folder: Path) -> None:
             raise torch.OutOfMemoryError("there is no memory left")
         if (folder / "broken").exists() and (z[:, 0] == 13).any():
             raise ValueError("unlucky")
+        if (folder / "pace").exists():
+            time.sleep(float((folder / "pace").read_text()))
+        if (folder / "die").exists():
+            (folder / "die").unlink()
+            threading.Timer(0.05, end_thread, [threading.get_ident()]).start()
         return decode(self, z)
 
     VAE.decode = faulty  # type: ignore[method-assign]
+
+
+def end_thread(thread: int) -> None:
+    """Raise SystemExit wherever the thread is."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(SystemExit))
 
 
 if __name__ == "__main__":

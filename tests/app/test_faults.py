@@ -16,7 +16,7 @@ from torch import Tensor
 
 from app.engine import Engine, OutOfMemoryError
 from tests.app.conftest import DIM, decoded, ok, problem, tiny_checkpoint
-from tests.app.test_lifecycle import running
+from tests.app.processes import running
 from vae.latent import normal
 from vae.model import VAE
 

@@ -1,11 +1,6 @@
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -13,43 +8,7 @@ import pytest
 
 from app import ready
 from app.__main__ import main
-
-ROOT = Path(__file__).parent.parent.parent
-
-
-def start(*module: str, **settings: str) -> subprocess.Popen[str]:
-    environment = os.environ | {f"LORGNETTE_{k}": v for k, v in settings.items()}
-    return subprocess.Popen(
-        [sys.executable, "-m", *(module or ("app",))],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-@contextmanager
-def running(*module: str, **settings: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = start(*module, PORT=str(port), **settings)
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            deadline = time.monotonic() + 60
-            while True:
-                assert process.poll() is None
-                assert time.monotonic() < deadline
-                try:
-                    client.get("/health/ready").raise_for_status()
-                    break
-                except httpx.TransportError:
-                    time.sleep(0.05)
-            yield process, client
-    finally:
-        process.kill()
-        process.communicate()
+from tests.app.processes import running, start
 
 
 def test_sigterm_finishes_what_was_accepted_and_exits_0(models: Path) -> None:

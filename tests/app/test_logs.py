@@ -9,7 +9,7 @@ import pytest
 
 from app.logs import JsonFormatter, answered
 from tests.app.conftest import ok
-from tests.app.test_lifecycle import running
+from tests.app.processes import running
 
 
 def lines(models: Path, form: str) -> list[str]:

@@ -197,6 +197,22 @@ def test_random_bytes(tmp_path: Path, head: bytes) -> None:
         assert_refused(path)
 
 
+@pytest.mark.parametrize("length", [10**9, 2**40, 2**63, 2**64 - 1])
+def test_a_header_that_claims_more_than_there_is(file: Path, length: int) -> None:
+    content = file.read_bytes()
+    file.write_bytes(length.to_bytes(8, "little") + content[8:])
+    assert_refused(file, "truncated, or not a safetensors file")
+
+
+@pytest.mark.parametrize("end", [10**9, 2**40, 2**63, 2**64 - 1])
+def test_a_tensor_that_claims_more_than_there_is(tmp_path: Path, end: int) -> None:
+    path = tmp_path / "model.safetensors"
+    tensor = {"dtype": "F32", "shape": [end // 4], "data_offsets": [0, end]}
+    header = json.dumps({"model.weight": tensor}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(64))
+    assert_refused(path, "truncated, or not a safetensors file")
+
+
 class Payload:
     """Unpickled, it creates a file."""
 

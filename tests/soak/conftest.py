@@ -1,0 +1,3 @@
+from tests.app.conftest import models
+
+__all__ = ["models"]

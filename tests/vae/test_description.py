@@ -1,0 +1,99 @@
+"""Facts of the wrong kind in a checkpoint that is otherwise whole."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.vae.test_checkpoint import assert_refused, contents, some_checkpoint
+from vae.checkpoint import load, save
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "model.safetensors"
+    save(some_checkpoint(), path)
+    return path
+
+
+def rewrite(file: Path, **changes: Any) -> None:
+    tensors, facts = contents(file)
+    save_file(tensors, file, {"lorgnette": json.dumps(facts | changes)})
+
+
+@pytest.mark.parametrize(
+    "sigma", ["0.1", 0, -1.0, True, [], {}, float("nan"), float("inf"), 10**400], ids=repr
+)
+def test_sigma_is_a_positive_number(file: Path, sigma: object) -> None:
+    rewrite(file, sigma=sigma)
+    assert_refused(file, "its metadata is damaged", "sigma is", "must be a positive number")
+
+
+@pytest.mark.parametrize("sigma", [None, 1, 0.03])
+def test_sigma_may_be_any_positive_number_or_none(file: Path, sigma: float | None) -> None:
+    rewrite(file, sigma=sigma)
+    assert load(file).sigma == sigma
+
+
+@pytest.mark.parametrize("labels", ["glasses", None, 3, {"glasses": 1}, ["glasses", 1], [["a"]]])
+def test_labels_are_names(file: Path, labels: object) -> None:
+    rewrite(file, labels=labels)
+    assert_refused(file, "its metadata is damaged", "labels is", "must be a list of names")
+
+
+@pytest.mark.parametrize("field", ["metrics", "provenance", "directions"])
+@pytest.mark.parametrize("value", [None, [], "text", 1])
+def test_the_rest_are_objects(file: Path, field: str, value: object) -> None:
+    rewrite(file, **{field: value})
+    assert_refused(file, "its metadata is damaged", f"{field} is", "must be an object")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"meaning": 1}, "meaning of direction 'glasses' must be text"),
+        ({"method": None}, "method of direction 'glasses' must be text"),
+        ({"count": "12"}, "count of direction 'glasses' is '12'"),
+        ({"count": True}, "count of direction 'glasses' is True"),
+        ({"count": -1}, "count of direction 'glasses' is -1"),
+        ({"vector": [1.0]}, "vector"),
+        ({"run": "code"}, "run"),
+    ],
+    ids=repr,
+)
+def test_a_direction_is_described_in_words(
+    file: Path, changes: dict[str, Any], message: str
+) -> None:
+    directions = contents(file)[1]["directions"]
+    directions["glasses"] |= changes
+    rewrite(file, directions=directions)
+    assert_refused(file, "its metadata is damaged", message)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor"),
+    [
+        ("kinds.glasses", torch.tensor(1.0)),
+        ("kinds.glasses", torch.ones(2)),
+        ("kinds.glasses", torch.ones(2, 4)),
+        ("kinds.glasses", torch.full((2, 3), torch.nan)),
+        ("kinds.glasses", torch.ones(2, 3, dtype=torch.int32)),
+        ("kinds_centre.glasses", torch.ones(3)),
+        ("kinds_centre.glasses", torch.tensor([0.0, torch.inf])),
+    ],
+    ids=lambda value: value if isinstance(value, str) else str(tuple(value.shape)),
+)
+def test_kinds_fit_the_latent_space(file: Path, name: str, tensor: torch.Tensor) -> None:
+    tensors, facts = contents(file)
+    save_file(tensors | {name: tensor}, file, {"lorgnette": json.dumps(facts)})
+    assert_refused(file)
+
+
+def test_a_value_of_any_length_is_named_in_a_short_line(file: Path) -> None:
+    rewrite(file, sigma="x" * 10**6)
+    assert_refused(file, "sigma is 'xxx")
+    rewrite(file, sigma=None, labels=list(range(10**5)))
+    assert_refused(file, "labels is [0, 1, ")
