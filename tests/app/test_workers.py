@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.settings import Settings
 from app.workers import _places
-from tests.app.test_lifecycle import running, start
+from tests.app.processes import running, start
 
 
 def children(process: subprocess.Popen[str]) -> list[int]:
