@@ -25,6 +25,7 @@ from training.terminal import (
     pick_device,
     plain_errors,
 )
+from vae import checkpoint
 from vae.model import VAEConfig
 
 app = typer.Typer(
@@ -49,6 +50,9 @@ def fit(
         typer.Option(
             help="Working folder: saves, decoded pictures, logs. Default runs/NAME of --out."
         ),
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Folder of a checkpoint whose weights to begin with.")
     ] = None,
     source: Annotated[
         Source | None,
@@ -145,6 +149,7 @@ def fit(
             save_minutes=save_minutes,
             probes=measuring.read_probes(probes),
             private=private,
+            start=None if start is None else checkpoint.load(start / "model.safetensors"),
         )
 
 

@@ -29,6 +29,7 @@ def run_recipe(
     save_minutes: float = 3.0,
     probes: Probes | None = None,
     private: bool = False,
+    start: Checkpoint | None = None,
 ) -> Checkpoint:
     """Train, or go on training, and write the checkpoint with its figures, pictures and card.
 
@@ -45,6 +46,7 @@ def run_recipe(
         save_minutes: between saves.
         probes: to judge edits with.
         private: keep pictures that show the data in ``folder``.
+        start: whose weights to begin with.
     """
     console.print(f"Reading {data}")
     config = recipe.model
@@ -52,7 +54,7 @@ def run_recipe(
     console.print(f"{len(train)} pictures to train on, {len(test)} to test on")
     if probes is not None:
         judging.require_labels(test)
-    trainer = Trainer(recipe, train, folder, device)
+    trainer = Trainer(recipe, train, folder, device, start)
     if trainer.step:
         console.print(f"Going on from step {trainer.step} of {trainer.steps}")
     facts = publish.provenance(recipe, train, licence, command)

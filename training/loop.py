@@ -22,7 +22,7 @@ from torch.utils.tensorboard import SummaryWriter
 from training.data import Dataset
 from training.loss import Loss, Terms
 from training.presets import Recipe
-from vae.checkpoint import write_atomically
+from vae.checkpoint import Checkpoint, write_atomically
 from vae.model import VAE
 from vae.pixels import to_float
 
@@ -55,16 +55,38 @@ class Progress:
 class Trainer:
     """A recipe at work on a data set; ``run`` takes it to its end or to the end of the time."""
 
-    def __init__(self, recipe: Recipe, data: Dataset, folder: Path, device: torch.device) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: Dataset,
+        folder: Path,
+        device: torch.device,
+        start: Checkpoint | None = None,
+    ) -> None:
         """Build the run, and take up the save in ``folder`` if there is one.
 
+        Args:
+            recipe: what to train and how.
+            data: the train split.
+            folder: where the saves are.
+            device: where to run.
+            start: whose weights to begin with, instead of new ones.
+
         Raises:
-            TrainingError: if the save belongs to another recipe or other data.
+            TrainingError: if the save belongs to another recipe, data or start, or the start to
+                another network.
         """
         torch.manual_seed(recipe.seed)
         torch.use_deterministic_algorithms(device.type == "cpu")
         self.recipe, self.data, self.folder, self.device = recipe, data, folder, device
         self.model = VAE(recipe.model).to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        self._start = "" if start is None else start.sha256
+        if start is not None:
+            if start.model.config != recipe.model:
+                raise TrainingError(
+                    f"the start is another network than the recipe's: {start.model.config}"
+                )
+            self.model.load_state_dict(start.model.state_dict())
         self.loss = Loss(recipe.loss, self.model).to(device)
         self.parameters = [*self.model.parameters(), *self.loss.parameters()]
         self.optimizer = torch.optim.AdamW(
@@ -202,7 +224,8 @@ class Trainer:
 
     def _identity(self) -> str:
         """What a save must agree on with the run that takes it up."""
-        return json.dumps({"recipe": asdict(self.recipe), "data": self.data.sha256})
+        start = {"start": self._start} if self._start else {}
+        return json.dumps({"recipe": asdict(self.recipe), "data": self.data.sha256} | start)
 
     def save(self) -> None:
         """Write the whole state in one step; a kill at any moment leaves a good save."""
@@ -221,7 +244,7 @@ class Trainer:
             tensors = {k: reader.get_tensor(k) for k in reader.keys()}  # noqa: SIM118
         if metadata["identity"] != self._identity():
             raise TrainingError(
-                f"{self.folder} holds a run of another recipe or other data; "
+                f"{self.folder} holds a run of another recipe or other data, or start; "
                 "choose another --run folder, or begin anew with --restart"
             )
 

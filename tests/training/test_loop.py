@@ -19,6 +19,8 @@ from training.data import Dataset
 from training.loop import Progress, Trainer, TrainingError
 from training.loss import Loss, LossConfig, Terms
 from training.presets import Recipe
+from vae.checkpoint import Checkpoint
+from vae.latent import LatentStatistics
 from vae.model import VAEConfig
 
 SMALL = VAEConfig("residual", 3, 32, latent_dim=4, widths=(8, 16))
@@ -153,6 +155,29 @@ def test_a_save_on_other_data_is_refused(tmp_path: Path) -> None:
     other = replace(dataset(noise(16, seed=1)), sha256="1" * 64)
     with pytest.raises(TrainingError, match="another recipe or other data"):
         trainer(tmp_path, data=other)
+
+
+def test_a_run_begins_with_the_weights_it_is_given(tmp_path: Path) -> None:
+    first = trainer(tmp_path / "first")
+    first.run(ignore)
+    start = described(first, sha256="1" * 64)
+    second = started(tmp_path / "second", start)
+    assert same(weights(second), start.model.state_dict())
+    second.run(ignore, max_minutes=0)
+    with pytest.raises(TrainingError, match="another recipe or other data, or start"):
+        started(tmp_path / "second", described(first, sha256="2" * 64))
+    with pytest.raises(TrainingError, match="another network than the recipe's"):
+        started(tmp_path / "third", start, replace(RECIPE, model=replace(SMALL, latent_dim=5)))
+
+
+def described(run: Trainer, sha256: str) -> Checkpoint:
+    dim = run.recipe.model.latent_dim
+    statistics = LatentStatistics(torch.zeros(dim), torch.eye(dim))
+    return Checkpoint(run.averaged_model(), statistics, sha256=sha256)
+
+
+def started(folder: Path, start: Checkpoint, recipe: Recipe = RECIPE) -> Trainer:
+    return Trainer(recipe, dataset(noise(16)), folder, torch.device("cpu"), start)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_save(
