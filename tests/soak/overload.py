@@ -16,7 +16,6 @@ SETTINGS = {
     "MAX_BATCH": str(BATCH),
     "MAX_QUEUE": str(QUEUE),
     "MAX_PICTURES": str(QUEUE),
-    "LOG_LEVEL": "error",
 }
 
 

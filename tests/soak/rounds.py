@@ -16,7 +16,7 @@ from tests.soak.server import Server
 
 GRACE = 10  # seconds that the server gives accepted requests when it is told to stop
 HANG = 3  # seconds that it gives a model call
-SETTINGS = {"HANG_SECONDS": str(HANG), "SHUTDOWN_SECONDS": str(GRACE), "LOG_LEVEL": "error"}
+SETTINGS = {"HANG_SECONDS": str(HANG), "SHUTDOWN_SECONDS": str(GRACE)}
 UNLUCKY = [13.0, *[0.0] * (DIM - 1)]
 LUCKY = [0.5] * DIM
 PHOTO = text(as_file(picture(size=(SIZE, SIZE))))

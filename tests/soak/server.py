@@ -14,6 +14,8 @@ from tests.app.processes import ROOT, free_port
 from tests.soak.load import ask
 
 PATIENCE = 120.0  # seconds
+# Of a model this small, several threads only wait for each other, on a busy machine for seconds.
+OF_ALL = {"DEVICE": "cpu", "MODEL_THREADS": "1", "LOG_LEVEL": "error"}
 FIGURE = re.compile(r"^(\w+)\{(.*)\} (\S+)$", re.MULTILINE)
 
 
@@ -31,12 +33,16 @@ class Server:
         self.log = folder / "log"
         self._faults = folder / "faults"
         self._faults.mkdir()
-        given = {"MODELS": str(model), "PORT": str(self.port), "DEVICE": "cpu", **settings}
+        given = {"MODELS": str(model), "PORT": str(self.port), **OF_ALL, **settings}
         self._environment = os.environ | {f"LORGNETTE_{k}": v for k, v in given.items()}
         self.process: subprocess.Popen[bytes] | None = None
 
     async def __aenter__(self) -> "Server":
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            self._killed()
+            raise
         return self
 
     async def __aexit__(
@@ -45,6 +51,9 @@ class Server:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._killed()
+
+    def _killed(self) -> None:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
