@@ -82,7 +82,7 @@ async def read(
     if kind == "multipart/form-data":
         fields |= await _multipart(request, settings, operands, raw, named)
     elif kind == "application/json" or (not kind and raw is None):
-        fields |= _json(await _body(request, settings), settings.max_pictures)
+        fields |= from_json(await _body(request, settings), settings.max_pictures)
     elif raw is not None and (kind.startswith("image/") or kind == "application/octet-stream"):
         fields[raw] = [await _body(request, settings)]
     else:
@@ -98,10 +98,10 @@ async def read_latents(request: Request, settings: Settings, dim: int) -> Fields
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == NPY:
         body = await _body(request, settings)
-        return {"latents": _npy(body, dim, settings.max_pictures).tolist()}
+        return {"latents": from_npy(body, dim, settings.max_pictures).tolist()}
     if kind not in ("application/json", ""):
         raise BodyTypeError(f"{kind} is not taken here; send application/json or {NPY}")
-    fields = _json(await _body(request, settings), settings.max_pictures)
+    fields = from_json(await _body(request, settings), settings.max_pictures)
     if len(fields) > MAX_FIELDS:
         raise InvalidError([("#", f"{len(fields)} fields; at most {MAX_FIELDS} are read")])
     return fields
@@ -157,7 +157,7 @@ async def limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
         raise TooLargeError(f"the body is larger than the limit of {limit} bytes")
 
 
-def _json(body: bytes, operands: int) -> Fields:
+def from_json(body: bytes, operands: int) -> Fields:
     """The object in a JSON body that has no more values than so many operands need."""
     if not body:
         return {}
@@ -263,14 +263,14 @@ async def _operand(name: str, value: UploadFile | str) -> Fields:
     if isinstance(value, UploadFile):
         return {"image": await value.read()}
     try:
-        return _json(value.encode(), 1)
+        return from_json(value.encode(), 1)
     except UnreadableBodyError:
         raise InvalidError(
             [(_pointer((name,)), 'send a file, or a JSON operand such as {"seed": 7}')]
         ) from None
 
 
-def _npy(body: bytes, dim: int, most: int) -> npt.NDArray[np.float64]:
+def from_npy(body: bytes, dim: int, most: int) -> npt.NDArray[np.float64]:
     """A ``(N, dim)`` array of float16, 32 or 64, N up to ``most``."""
     stream = io.BytesIO(body)
     try:
