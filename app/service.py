@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from app import expression, images
+from app import expression, images, memory
 from app.batcher import Batcher, Timing
 from app.embedded import Embedded
 from app.engine import Engine, Pixels, Posterior, choose_device
@@ -180,8 +180,16 @@ class Service:
 
     async def off_loop(self, work: Callable[[], R], large: bool = False) -> R:
         """Run what takes milliseconds on an image thread; what is large, one at a time."""
-        threads = self._large_thread if large else self._image_threads
-        return await asyncio.get_running_loop().run_in_executor(threads, work)
+
+        def thrifty() -> R:
+            try:
+                return work()
+            finally:
+                memory.give_back()
+
+        if not large:
+            return await asyncio.get_running_loop().run_in_executor(self._image_threads, work)
+        return await asyncio.get_running_loop().run_in_executor(self._large_thread, thrifty)
 
     async def canary(self) -> None:
         """Decode the prior mean of every model, as any request would be."""

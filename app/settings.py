@@ -54,7 +54,7 @@ class Settings(BaseSettings):
         40_000_000, ge=1, description="Most pixels (width times height) of a picture sent."
     )
     max_picture_memory: int = Field(
-        128 * 2**20,
+        96 * 2**20,
         ge=2**20,
         description=(
             "Most memory, in bytes, that decoding a picture may take: 4 for each pixel of most, 12 "

@@ -145,15 +145,15 @@ def as_large_as_may_be() -> Iterator[Case]:
     """Pictures just within the limits, of little data."""
     pictures = {
         "grey PNG": formats.flat_png(6_300, 6_300, samples=1),
-        "RGB PNG": formats.flat_png(5_700, 5_700),
-        "RGBA PNG": formats.flat_png(5_700, 5_700, samples=4),
+        "RGB PNG": formats.flat_png(4_900, 4_900),
+        "RGBA PNG": formats.flat_png(4_900, 4_900, samples=4),
         "JPEG": flat("JPEG", 6_300, 6_300),
-        "progressive JPEG": flat("JPEG", 4_600, 4_600, progressive=True, subsampling=0),
-        "WebP": flat("WEBP", 2_500, 2_500, method=0, quality=10),
-        "lossless WebP": flat("WEBP", 2_500, 2_500, method=0, lossless=True),
-        "TIFF": flat("TIFF", 3_300, 3_300, compression="tiff_deflate"),
+        "progressive JPEG": flat("JPEG", 4_000, 4_000, progressive=True, subsampling=0),
+        "WebP": flat("WEBP", 2_200, 2_200, method=0, quality=10),
+        "lossless WebP": flat("WEBP", 2_200, 2_200, method=0, lossless=True),
+        "TIFF": flat("TIFF", 2_850, 2_850, compression="tiff_deflate"),
         "GIF": flat("GIF", 6_300, 6_300),
-        "AVIF": flat("AVIF", 2_500, 2_500, speed=10),
+        "AVIF": flat("AVIF", 2_200, 2_200, speed=10),
         "BMP": flat("BMP", 2_300, 2_300),
     }
     for name, picture in pictures.items():
