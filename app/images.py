@@ -159,7 +159,7 @@ def _turn(image: ImageFile.ImageFile) -> Image.Transpose | None:
     if isinstance(exif, bytes):
         screening.check(exif.removeprefix(b"Exif\0\0"))
     tags = image.getexif()
-    turn = TURNS.get(tags.get(ORIENTATION))
+    turn = TURNS.get(tags.get(ORIENTATION, 1))
     if turn is not None:
         del tags[ORIENTATION]
     return turn

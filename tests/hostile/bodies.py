@@ -4,8 +4,10 @@ import io
 import json
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tests.app.conftest import DIM
 from tests.hostile.cases import BOUNDARY, FORM, JSON, Case, closed, file_part, part
@@ -181,7 +183,7 @@ def arrays() -> Iterator[Case]:
         text = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}".encode()
         return b"\x93NUMPY\x01\0" + struct.pack("<H", len(text)) + text
 
-    def saved(array: np.ndarray) -> bytes:
+    def saved(array: npt.NDArray[Any]) -> bytes:
         stream = io.BytesIO()
         np.save(stream, array)
         return stream.getvalue()
