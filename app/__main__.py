@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from app import logs
+from app import connections, logs
 from app.engine import device_count
 from app.main import create_app
 from app.settings import Settings
@@ -62,6 +62,8 @@ def _serve(settings: Settings, worker: bool) -> None:
         app,
         host=settings.host,
         port=settings.port,
+        http=connections.limited(settings),
+        ws="none",
         log_config=logs.config(settings.log_format, settings.log_level),
         access_log=False,  # app.main logs answers with their request ids
         timeout_graceful_shutdown=settings.shutdown_seconds,

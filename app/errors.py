@@ -36,6 +36,7 @@ from app.service import (
 log = logging.getLogger("lorgnette")
 
 MEDIA_TYPE = "application/problem+json"
+MAX_DETAIL = 2000  # characters; what was sent may be quoted in it
 
 TABLE: dict[type[Exception], tuple[int, str]] = {
     UnreadableBodyError: (400, "unreadable-body"),
@@ -97,8 +98,8 @@ async def _framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     name = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
     detail = {
-        404: f"there is nothing at {request.url.path}",
-        405: f"{request.method} is not taken at {request.url.path}",
+        404: f"there is nothing at {request.scope['path']}",
+        405: f"{request.method} is not taken at {request.scope['path']}",
     }.get(error.status_code, error.detail)
     return problem(request, error.status_code, name, detail, headers=dict(error.headers or {}))
 
@@ -131,7 +132,7 @@ def problem(
         type=f"urn:lorgnette:{name}",
         title=HTTPStatus(status).phrase,
         status=status,
-        detail=detail,
+        detail=detail if len(detail) <= MAX_DETAIL else f"{detail[:MAX_DETAIL]}...",
         instance=str(request.scope.get("request_id", "")),
         errors=[FieldProblem(pointer=p, detail=d) for p, d in errors or []] or None,
     )

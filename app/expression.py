@@ -4,6 +4,7 @@ Grammar: ``sum = [sign] term {sign term}``, ``term = [number "*"] name``,
 ``name = letter {letter | digit | "_"}``.
 """
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -41,7 +42,10 @@ def parse(text: str) -> list[Term]:
     while True:
         weight = 1.0
         if tokens[0].kind == "number":
+            place = tokens[0].place
             weight = float(tokens.pop(0).value)
+            if math.isinf(weight):
+                raise ExpressionError(f"the weight at character {place} is too large")
             _expect(tokens[0], tokens[0].value == "*", "'*' after the weight")
             tokens.pop(0)
         _expect(tokens[0], tokens[0].kind == "name", "a name")

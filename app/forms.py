@@ -13,6 +13,7 @@ from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from app.schemas import MAX_LATENT
 from app.settings import Settings
 
 Fields = dict[str, Any]
@@ -21,6 +22,10 @@ M = TypeVar("M", bound=BaseModel)
 ROUTING = ("model", "format")  # query parameters that are not fields of a request
 NPY = "application/x-npy"
 MAX_OPTIONS = 16  # text fields of a form beside its operands
+MAX_FIELDS = 64  # of a request, whose schema has fewer
+MAX_ERRORS = 100  # that are told
+MAX_STEP = 100  # characters of a name that is told
+MAX_DIMENSION = 2**63
 
 
 class UnreadableBodyError(Exception):
@@ -77,12 +82,14 @@ async def read(
     if kind == "multipart/form-data":
         fields |= await _multipart(request, settings, operands, raw, named)
     elif kind == "application/json" or (not kind and raw is None):
-        fields |= _json(await _body(request, settings))
+        fields |= from_json(await _body(request, settings), settings.max_pictures)
     elif raw is not None and (kind.startswith("image/") or kind == "application/octet-stream"):
         fields[raw] = [await _body(request, settings)]
     else:
         taken = ["multipart/form-data", "application/json"] + (["image/*"] if raw else [])
         raise BodyTypeError(f"{kind or 'no content type'} is not taken here; send {_or(taken)}")
+    if len(fields) > MAX_FIELDS:
+        raise InvalidError([("#", f"{len(fields)} fields; at most {MAX_FIELDS} are read")])
     return fields
 
 
@@ -90,29 +97,37 @@ async def read_latents(request: Request, settings: Settings, dim: int) -> Fields
     """The ``latents`` of a JSON or npy body; npy is checked before anything is allocated."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == NPY:
-        return {"latents": _npy(await _body(request, settings), dim).tolist()}
+        body = await _body(request, settings)
+        return {"latents": from_npy(body, dim, settings.max_pictures).tolist()}
     if kind not in ("application/json", ""):
         raise BodyTypeError(f"{kind} is not taken here; send application/json or {NPY}")
-    return _json(await _body(request, settings))
+    fields = from_json(await _body(request, settings), settings.max_pictures)
+    if len(fields) > MAX_FIELDS:
+        raise InvalidError([("#", f"{len(fields)} fields; at most {MAX_FIELDS} are read")])
+    return fields
 
 
 def validate(schema: type[M], fields: Fields) -> M:
     """The request as its schema.
 
     Raises:
-        InvalidError: with a pointer to each bad field.
+        InvalidError: with a pointer to each bad field, up to ``MAX_ERRORS``.
     """
     try:
         return schema.model_validate(fields)
     except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
         raise InvalidError(
-            [(_pointer(e["loc"]), e["msg"].removeprefix("Value error, ")) for e in error.errors()]
+            [
+                (_pointer(e["loc"]), e["msg"].removeprefix("Value error, "))
+                for e in found[:MAX_ERRORS]
+            ]
         ) from None
 
 
 def _pointer(place: tuple[int | str, ...]) -> str:
     """A URI fragment JSON pointer, RFC 6901."""
-    steps = (str(p).replace("~", "~0").replace("/", "~1") for p in place)
+    steps = (str(p)[:MAX_STEP].replace("~", "~0").replace("/", "~1") for p in place)
     return "#" + "".join(f"/{step}" for step in steps)
 
 
@@ -121,10 +136,10 @@ def _or(options: list[str]) -> str:
 
 
 async def _body(request: Request, settings: Settings) -> bytes:
-    body = bytearray()
+    body = io.BytesIO()  # gives its bytes away without a copy
     async for chunk in limited(request, settings.max_body_bytes):
-        body += chunk
-    return bytes(body)
+        body.write(chunk)
+    return body.getvalue()
 
 
 async def limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
@@ -142,15 +157,22 @@ async def limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
         raise TooLargeError(f"the body is larger than the limit of {limit} bytes")
 
 
-def _json(body: bytes) -> Fields:
+def from_json(body: bytes, operands: int) -> Fields:
+    """The object in a JSON body that has no more values than so many operands need."""
     if not body:
         return {}
+    limit = (operands + 1) * MAX_LATENT
+    if sum(map(body.count, (b",", b"[", b"{"))) > limit:
+        raise TooLargeError(f"the JSON has more than {limit} values")
     try:
         value = pydantic_core.from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise UnreadableBodyError(f"the body is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise InvalidError([("#", "the body must be a JSON object")])
+    members = MAX_FIELDS + 8 * operands
+    if body.count(b":") > members:
+        raise TooLargeError(f"the JSON has more than {members} members")
     return value
 
 
@@ -169,14 +191,14 @@ async def _multipart(
                 fields.setdefault(raw, []).append(await _bytes(value))
             elif name in operands:
                 if name in fields:
-                    raise InvalidError([(f"#/{name}", "sent twice; one is taken")])
+                    raise InvalidError([(_pointer((name,)), "sent twice; one is taken")])
                 fields[name] = await _operand(name, value)
             elif isinstance(value, UploadFile) or (named and value.lstrip().startswith("{")):
                 if named is None:
-                    raise InvalidError([(f"#/{name}", "no such file field here")])
+                    raise InvalidError([(_pointer((name,)), "no such file field here")])
                 groups.setdefault(name, []).append(await _operand(name, value))
             elif name in fields:
-                raise InvalidError([(f"#/{name}", "sent twice; one is taken")])
+                raise InvalidError([(_pointer((name,)), "sent twice; one is taken")])
             else:
                 fields[name] = value
     if named is not None:
@@ -243,15 +265,15 @@ async def _operand(name: str, value: UploadFile | str) -> Fields:
     if isinstance(value, UploadFile):
         return {"image": await value.read()}
     try:
-        return _json(value.encode())
+        return from_json(value.encode(), 1)
     except UnreadableBodyError:
         raise InvalidError(
-            [(f"#/{name}", 'send a file, or a JSON operand such as {"seed": 7}')]
+            [(_pointer((name,)), 'send a file, or a JSON operand such as {"seed": 7}')]
         ) from None
 
 
-def _npy(body: bytes, dim: int) -> npt.NDArray[np.float64]:
-    """A ``(N, dim)`` array of float16, 32 or 64."""
+def from_npy(body: bytes, dim: int, most: int) -> npt.NDArray[np.float64]:
+    """A ``(N, dim)`` array of float16, 32 or 64, N up to ``most``."""
     stream = io.BytesIO(body)
     try:
         version = np.lib.format.read_magic(stream)
@@ -261,6 +283,8 @@ def _npy(body: bytes, dim: int) -> npt.NDArray[np.float64]:
             shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
         else:
             raise ValueError(f"version {version} is not read")
+        if any(abs(n) > MAX_DIMENSION for n in shape):  # which could not even be told
+            raise ValueError("its shape is beyond any file")
     except Exception as error:  # numpy's reader raises what it likes on hostile bytes
         raise UnreadableBodyError(f"the body is not an .npy file: {error}") from None
     if dtype.kind != "f" or dtype.itemsize not in (2, 4, 8):
@@ -272,5 +296,7 @@ def _npy(body: bytes, dim: int) -> npt.NDArray[np.float64]:
         raise UnreadableBodyError(
             f"the .npy header promises shape {shape}, but {len(data)} bytes of data follow"
         )
+    if shape[0] > most:
+        raise TooLargeError(f"{shape[0]} latents; one request takes {most}")
     array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
     return array.astype(np.float64)

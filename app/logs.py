@@ -5,6 +5,8 @@ import logging
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+NOISY = ("python_multipart", "PIL")  # warn, in a form of their own, of what is only a bad request
+
 access = logging.getLogger("lorgnette.access")
 
 
@@ -70,7 +72,10 @@ def config(form: Literal["text", "json"], level: str) -> dict[str, Any]:
         "formatters": formatters,
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": form}},
         "loggers": {
-            name: {"handlers": ["stderr"], "level": level.upper(), "propagate": False}
-            for name in ("uvicorn", "lorgnette", "opentelemetry")
+            **{
+                name: {"handlers": ["stderr"], "level": level.upper(), "propagate": False}
+                for name in ("uvicorn", "lorgnette", "opentelemetry")
+            },
+            **{name: {"level": "ERROR"} for name in NOISY},
         },
     }

@@ -62,6 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # FastAPI's page fetches its scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # to wherever the Host header says
     )
     app.include_router(router)
     errors.install(app)

@@ -56,7 +56,7 @@ class Held(APIRoute):
                 while (await request.receive())["type"] != "http.disconnect":
                     pass
 
-            if not request.url.path.startswith(OPEN_TO_ALL):
+            if not request.scope["path"].startswith(OPEN_TO_ALL):
                 _service(request).doorkeeper.admit(request.headers.get("authorization"))
             work = handle(Request(request.scope, receive))
             try:

@@ -21,11 +21,18 @@ from vae.latent import Method
 MAX_SEED = 2**53 - 1  # exact in every JSON reader
 MAX_STEPS = 64
 MAX_LATENT_VALUE = 1e6
+MAX_LATENT = 4096  # values
+MAX_LIST = 4096  # as settings go; each entry that is wrong makes an error
 
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Latent = Annotated[
     list[Annotated[FiniteFloat, Field(ge=-MAX_LATENT_VALUE, le=MAX_LATENT_VALUE)]],
-    Field(min_length=1, max_length=4096, description="One value a latent dimension."),
+    Field(
+        min_length=1,
+        max_length=MAX_LATENT,
+        fail_fast=True,
+        description="One value a latent dimension.",
+    ),
 ]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 
@@ -77,7 +84,13 @@ class Operand(_Request):
 
 
 def _as_list(value: object) -> object:
-    return value if isinstance(value, list) else [value]
+    return _bounded(value if isinstance(value, list) else [value])
+
+
+def _bounded(value: object) -> object:
+    if isinstance(value, list) and len(value) > MAX_LIST:
+        raise ValueError(f"a list of {len(value)} entries; at most {MAX_LIST} are read")
+    return value
 
 
 class Reading(_Request):
@@ -109,7 +122,7 @@ class ReconstructRequest(EncodeRequest):
 class DecodeRequest(_Request):
     """Latents to decode."""
 
-    latents: list[Latent] = Field(min_length=1)
+    latents: Annotated[list[Latent], BeforeValidator(_bounded)] = Field(min_length=1)
 
 
 class SampleRequest(_Request):

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from app import expression, images
+from app import expression, images, memory
 from app.batcher import Batcher, Timing
 from app.embedded import Embedded
 from app.engine import Engine, Pixels, Posterior, choose_device
@@ -106,6 +106,7 @@ class Service:
         self.model_thread = ModelThread(settings.hang_seconds, on_given_up)
         self.metrics.watch_device(self._device_memory, lambda: self.model_thread.losses)
         self._image_threads = ThreadPoolExecutor(settings.image_threads, thread_name_prefix="image")
+        self._large_thread = ThreadPoolExecutor(1, thread_name_prefix="large")
 
     async def start(self) -> None:
         """Load and warm up every model.
@@ -159,6 +160,7 @@ class Service:
             await served.encoder.close()
             await served.decoder.close()
         self._image_threads.shutdown()
+        self._large_thread.shutdown()
         self.model_thread.close()
 
     @property
@@ -178,9 +180,18 @@ class Service:
             raise UnknownModelError(f"no model {name!r}; loaded are {', '.join(self._models)}")
         return self._models[name]
 
-    async def off_loop(self, work: Callable[[], R]) -> R:
-        """Run what takes milliseconds on an image thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._image_threads, work)
+    async def off_loop(self, work: Callable[[], R], large: bool = False) -> R:
+        """Run what takes milliseconds on an image thread; what is large, one at a time."""
+
+        def thrifty() -> R:
+            try:
+                return work()
+            finally:
+                memory.give_back()
+
+        if not large:
+            return await asyncio.get_running_loop().run_in_executor(self._image_threads, work)
+        return await asyncio.get_running_loop().run_in_executor(self._large_thread, thrifty)
 
     async def canary(self) -> None:
         """Decode the prior mean of every model, as any request would be."""
@@ -292,16 +303,28 @@ class Service:
     async def _read(
         self, served: Served, files: Sequence[bytes], reading: Reading
     ) -> list[images.Picture]:
-        config = served.checkpoint.model.config
-        largest, limit = max(map(len, files), default=0), self.settings.max_picture_bytes
+        config, settings = served.checkpoint.model.config, self.settings
+        largest, limit = max(map(len, files), default=0), settings.max_picture_bytes
         if largest > limit:
             raise PictureTooLargeError(f"a picture has {largest} bytes; at most {limit} are read")
+        limits = (settings.max_picture_pixels, settings.max_picture_memory)
+
+        def weigh(data: bytes) -> Callable[[], int]:
+            return lambda: images.weigh(data, config.size, *limits)
 
         def read(data: bytes) -> Callable[[], images.Picture]:
-            limit = self.settings.max_picture_pixels
-            return lambda: images.read(data, config.size, config.channels, reading.fit, limit)
+            return lambda: images.read(data, config.size, config.channels, reading.fit, *limits)
 
-        return list(await asyncio.gather(*(self.off_loop(read(data)) for data in files)))
+        weights = await asyncio.gather(*(self.off_loop(weigh(data)) for data in files))
+        most = 2 * settings.max_picture_memory
+        if sum(weights) > most:
+            raise images.TooManyPixelsError(
+                f"decoding these pictures takes {sum(weights)} bytes; one request is given {most}; "
+                "send fewer at a time"
+            )
+        large = settings.max_picture_memory // 8
+        pairs = zip(files, weights, strict=True)
+        return list(await asyncio.gather(*(self.off_loop(read(d), w > large) for d, w in pairs)))
 
     async def _latents(
         self,

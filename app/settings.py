@@ -62,8 +62,29 @@ class Settings(BaseSettings):
     max_picture_pixels: int = Field(
         40_000_000, ge=1, description="Most pixels (width times height) of a picture sent."
     )
+    max_picture_memory: int = Field(
+        96 * 2**20,
+        ge=2**20,
+        description=(
+            "Most memory, in bytes, that decoding a picture may take: 4 for each pixel of most, 12 "
+            "of a compressed TIFF, 20 of a WebP or AVIF, 6 of a progressive JPEG and little of any "
+            "other. The pictures of one request may come to twice as much; large ones are decoded "
+            "one after the other."
+        ),
+    )
     max_pictures: int = Field(
         64, ge=1, le=4096, description="Most pictures or latents in one request."
+    )
+    max_head_bytes: int = Field(
+        65_536, ge=1024, description="Longest request line and headers together, in bytes."
+    )
+    head_seconds: float = Field(
+        10.0,
+        gt=0,
+        description=(
+            "Most seconds until a connection has sent a whole request line and headers; then it is "
+            "closed, with 408 where some had come."
+        ),
     )
     api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
         (),

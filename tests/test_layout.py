@@ -29,7 +29,8 @@ MAY_IMPORT = {"vae": {"vae"}, "app": {"app", "vae"}, "training": {"training", "v
 MATHEMATICS = sys.stdlib_module_names | {"torch", "safetensors", "vae"}
 FRAMEWORK = {"fastapi", "starlette", "uvicorn"}
 FRAMEWORK_FILES = {
-    f"app/{name}.py" for name in ("main", "routes", "errors", "forms", "__main__", "openapi")
+    f"app/{name}.py"
+    for name in ("main", "routes", "errors", "forms", "connections", "__main__", "openapi")
 }
 TORCH_FILES = {"app/engine.py", "app/runner.py", "app/service.py"}
 PICKLES = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}

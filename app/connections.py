@@ -1,0 +1,127 @@
+"""HTTP connections that keep their limits: of the head of a request, in bytes and in time.
+
+uvicorn's own protocol waits for a head for ever and holds however much of one has come.
+"""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.schemas import Problem
+from app.settings import Settings
+
+BROKEN = (400, "broken-request", "this is not HTTP/1.1, or its framing is broken")
+
+
+def limited(settings: Settings) -> type[HttpToolsProtocol]:
+    """The protocol for ``uvicorn.Config(http=...)``."""
+
+    class Limited(LimitedProtocol):
+        head_seconds = settings.head_seconds
+        max_head_bytes = settings.max_head_bytes
+
+    return Limited
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """Ends a connection whose request line, headers or trailers are too long or too slow.
+
+    A body that goes on after its answer is given the time of a head.
+
+    Attributes:
+        head_seconds: most seconds from the connection, or the first byte after an answer, to the
+            end of the next head.
+        max_head_bytes: most bytes that bring no piece of a body.
+    """
+
+    head_seconds: ClassVar[float]
+    max_head_bytes: ClassVar[int]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._pending = 0  # bytes of a head, or of what frames a body, that came to nothing yet
+        self._refusal = BROKEN
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a head."""
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._rest()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read what has come, within the limits."""
+        if self.transport.is_closing():
+            return
+        if self._timer is None and (self.cycle is None or self.cycle.response_complete):
+            self._wait()
+        self._pending += len(data)
+        super().data_received(data)
+        if self._pending > self.max_head_bytes and not self.transport.is_closing():
+            self._refuse_long_head()
+            self.send_400_response("")
+
+    def on_headers_complete(self) -> None:
+        """Answer a request whose head is whole."""
+        if len(self.url) + sum(len(n) + len(v) for n, v in self.headers) > self.max_head_bytes:
+            self._refuse_long_head()
+            raise httptools.HttpParserError(self._refusal[2])
+        self._pending = 0
+        self._rest()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        self._pending = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Take the end of a request."""
+        self._pending = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 -- ours says more
+        """Say as a problem why the connection ends, and end it."""
+        status, name, detail = self._refusal
+        if self.transport.is_closing():
+            return
+        phrase = HTTPStatus(status).phrase
+        problem = Problem(
+            type=f"urn:lorgnette:{name}", title=phrase, status=status, detail=detail, instance=""
+        )
+        body = problem.model_dump_json(exclude_none=True).encode()
+        head = (
+            f"HTTP/1.1 {status} {phrase}\r\ncontent-type: application/problem+json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+    def _refuse_long_head(self) -> None:
+        detail = f"request line and headers are longer than {self.max_head_bytes} bytes"
+        self._refusal = (431, "head-too-large", detail)
+
+    def _wait(self) -> None:
+        self._rest()
+        self._timer = self.loop.call_later(self.head_seconds, self._late)
+
+    def _rest(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        """Say so where a head has begun; a connection that was silent is closed in silence."""
+        self._timer = None
+        if self._pending and (self.cycle is None or self.cycle.response_complete):
+            detail = f"no whole head within {self.head_seconds:g} seconds"
+            self._refusal = (408, "slow-head", detail)
+            self.send_400_response("")
+        self.transport.close()

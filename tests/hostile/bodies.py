@@ -1,0 +1,261 @@
+"""JSON, forms, arrays, queries and headers that are broken, or written to do harm."""
+
+import io
+import json
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tests.app.conftest import DIM
+from tests.hostile.cases import BOUNDARY, FORM, JSON, Case, closed, file_part, part
+from tests.hostile.formats import dot
+
+POSTS = ("/encode", "/decode", "/reconstruct", "/sample", "/interpolate", "/arithmetic")
+GETS = ("/directions", "/models", "/models/tiny", "/health/live", "/health/ready", "/metrics")
+PICTURE = file_part("image", dot())
+
+
+def broken_json() -> Iterator[Case]:
+    """What is not JSON, to every endpoint."""
+    bodies = {
+        "an open brace": b"{",
+        "invalid UTF-8": b'{"n": "\xff\xfe"}',
+        "overlong UTF-8": b'{"\xc0\xaf": 1}',
+        "UTF-16": '{"n": 1}'.encode("utf-16"),
+        "a byte order mark": b"\xef\xbb\xbf{}",
+        "a lone surrogate": b'{"\\ud800": 1}',
+        "a control character": b'{"a\0b": 1}',
+        "NaN": b'{"seed": NaN}',
+        "infinity": b'{"temperature": -Infinity}',
+        "deep lists": b"[" * 200_000,
+        "deep objects": b'{"n":' * 50_000,
+        "deep and closed": b'{"n":' + b"[" * 9_999 + b"]" * 9_999 + b"}",
+        "an endless number": b'{"n": ' + b"9" * 10**6 + b"}",
+        "a comment": b'{"n": 1 /* one */}',
+        "a comma too much": b'{"n": 1,}',
+        "two objects": b"{}{}",
+        "single quotes": b"{'n': 1}",
+        "a list": b"[1]",
+        "a number": b"1e999",
+        "null": b"null",
+        "zeros": bytes(1000),
+    }
+    for path in POSTS:
+        for name, body in bodies.items():
+            yield Case(f"{name} to {path}", path, body, JSON, bad=True)
+
+
+def large_json() -> Iterator[Case]:
+    """JSON that is much more once it is read."""
+    count = 4_000_000
+    keys = ",".join(f'"k{i}":1' for i in range(300_000)).encode()
+    bodies = {
+        "empty lists": b'{"latents":[' + b"[]," * count + b"[]]}",
+        "empty objects": b'{"latents":[' + b"{}," * count + b"{}]}",
+        "numbers": b'{"latents":[[' + b"0.1," * count + b"1]]}",
+        "strings": b'{"latents":["x"' + b',"x"' * count + b"]}",
+        "keys": b"{" + keys + b"}",
+        "some keys": b"{" + keys[:200_000].rpartition(b",")[0] + b"}",
+        "keys within": b'{"start":{' + keys + b"}}",
+        "one key twice": b"{" + b'"n":1,' * 10**6 + b'"n":1}',
+        "a long key": b'{"' + b"k" * 20_000_000 + b'":1}',
+        "a long text": b'{"prior":"' + b"k" * 20_000_000 + b'"}',
+        "escapes": b'{"expression":"' + rb"\u0041" * 3_000_000 + b'"}',
+        "bad entries": b'{"latents":[' + b'["x"],' * 30_000 + b"[]]}",
+        "bad values": b'{"latents":[[' + b'"x",' * 200_000 + b"1]]}",
+        "space": b" " * 20_000_000 + b"[]",
+    }
+    for name, body in bodies.items():
+        for path in ("/decode", "/sample", "/arithmetic"):
+            yield Case(f"JSON of {name} to {path}", path, body, JSON, bad=True)
+
+
+def odd_values() -> Iterator[Case]:
+    """Every field with every kind of value; some of them are in order."""
+    values = [
+        *("NaN", "1e400", "-0", "1e308", "-1e-400", "9" * 400, "1.5", "true", "null", '""'),
+        *('"\\u0000"', '"x"', "[]", "{}", "[[]]", '{"seed": 1e99}', '"../../etc/passwd"'),
+    ]
+    fields = {
+        "/sample": ("n", "seed", "temperature", "prior"),
+        "/decode": ("latents", "latents\\u0000"),
+        "/encode": ("image", "fit", "embedded"),
+        "/reconstruct": ("image", "compare"),
+        "/interpolate": ("start", "end", "steps", "method"),
+        "/arithmetic": ("expression", "operands", "preserve", "fit"),
+    }
+    for path, names in fields.items():
+        for name in names:
+            for value in values:
+                body = f'{{"{name}": {value}}}'.encode()
+                yield Case(f"{name} is {value[:20]} to {path}", path, body, JSON)
+
+
+def base64_text() -> Iterator[Case]:
+    """Pictures as text that is not what it says."""
+    texts = [
+        *("%%%", "A", "AA=A", "====", "AAAA\n", " AAAA", "data:", "data:,", "data:;base64"),
+        *("data:image/png,AAAA", "data:image/png;base64;base64,", "http://localhost/", "\u00fc"),
+        *("file:///etc/passwd", "A" * 20_000_001, "data:" + "x" * 10**6 + ";base64,A", "-_-_"),
+    ]
+    for i, text in enumerate(texts):
+        bodies = {
+            "/encode": {"image": text},
+            "/reconstruct": {"image": [text]},
+            "/interpolate": {"start": {"image": text}, "end": {"seed": 1}},
+            "/arithmetic": {"expression": "a", "operands": {"a": {"image": text}}},
+        }
+        for path, body in bodies.items():
+            yield Case(f"base64 {i} to {path}", path, json.dumps(body).encode(), JSON, bad=True)
+
+
+def expressions() -> Iterator[Case]:
+    """Sums that are none, to the longest."""
+    texts = [
+        *("", "+", "a+", "1*", "((((", "glasses" * 200, "glasses+" * 200, "9" * 900 + "*glasses"),
+        *("glasses; import os", "__class__", "glasses\0", "\u0661*glasses", "1e9*glasses", "*"),
+        *("9" * 39 + "*glasses", "0x10*glasses", "-" * 999, " " * 1_000_000, "glasses//smile"),
+    ]
+    for i, text in enumerate(texts):
+        body = json.dumps({"expression": text}).encode()
+        yield Case(f"expression {i}", "/arithmetic", body, JSON, bad=True)
+
+
+def broken_forms() -> Iterator[Case]:
+    """Multipart that is no multipart."""
+    edge = f"--{BOUNDARY}".encode()
+    bodies = {
+        "nothing": b"",
+        "no end": PICTURE,
+        "half an end": PICTURE + edge + b"-",
+        "another boundary": closed(PICTURE).replace(BOUNDARY.encode(), b"other"),
+        "no headers": edge + b"\r\n\r\nx\r\n" + closed(),
+        "no disposition": edge + b"\r\nContent-Type: image/png\r\n\r\nx\r\n" + closed(),
+        "no name": closed(part(b'filename="a"', b"x")),
+        "line feeds": closed(PICTURE).replace(b"\r\n", b"\n"),
+        "a header of megabytes": closed(part(b'name="image"; x="' + b"y" * 4_000_000 + b'"', b"")),
+        "a thousand headers": closed(part(b'name="image"', b"", b"X-A: b\r\n" * 1000)),
+        "a folded header": closed(part(b'name="image";\r\n filename="a"', b"x")),
+        "a header without colon": closed(part(b'name="image"', b"x", b"nonsense\r\n")),
+        "boundaries alone": (edge + b"\r\n") * 100_000,
+        "a million parts": part(b'name="image"', b"") * 10_000 + closed(),
+        "line ends": b"\r\n" * 1_000_000,
+        "almost boundaries": closed(file_part("image", (b"\r\n" + edge[:-1]) * 400_000)),
+        "a file twice nested": closed(file_part("image", closed(PICTURE))),
+    }
+    for path in ("/encode", "/reconstruct", "/interpolate", "/arithmetic", "/sample"):
+        for name, body in bodies.items():
+            yield Case(f"form of {name} to {path}", path, body, FORM, bad=True)
+    for kind in ("", "; boundary", "; boundary=", "; boundary=" + "b" * 5000, "; boundary=\x7f"):
+        headers = {"Content-Type": "multipart/form-data" + kind}
+        yield Case(f"form with boundary {kind[:20]!r}", "/encode", PICTURE, headers, bad=True)
+
+
+def part_names() -> Iterator[Case]:
+    """Names and filenames that mean to get out of their place."""
+    names = [
+        *(b"../../etc/passwd", b"..\\..\\a", b"/dev/null", b"C:\\a", b"a\0b", b"\xff\xfe", b""),
+        *(b"%0d%0aSet-Cookie: a=b", b'a\\"b', b"a" * 4000, b"\xe2\x80\xaegnp", b"CON", b"~root"),
+        *(b"<script>", b"$(id)", b"a\tb", b"__proto__", b"operands", b"image[]", b"#/image"),
+    ]
+    for name in names:
+        disposition = b'name="' + name + b'"'
+        yield Case(
+            f"filename {name[:20]!r}", "/encode", closed(file_part("image", dot(), name)), FORM
+        )
+        for path in ("/encode", "/interpolate", "/arithmetic", "/sample"):
+            for data in (b"1", b'{"seed": 1}'):
+                body = closed(PICTURE, part(disposition, data))
+                yield Case(f"part {name[:20]!r} to {path}", path, body, FORM, bad=True)
+    lines = b'name="image"; filename="a\r\nX-Evil: 1"'
+    yield Case("a line break in a filename", "/encode", closed(part(lines, dot())), FORM)
+    twice = closed(part(b'name="fit"', b"pad"), part(b'name="fit"', b"crop"), PICTURE)
+    yield Case("a field twice", "/encode", twice, FORM, bad=True)
+
+
+def arrays() -> Iterator[Case]:
+    """``.npy`` bodies whose header lies."""
+
+    def header(shape: str, descr: str = "'<f4'") -> bytes:
+        text = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}".encode()
+        return b"\x93NUMPY\x01\0" + struct.pack("<H", len(text)) + text
+
+    def saved(array: npt.NDArray[Any]) -> bytes:
+        stream = io.BytesIO()
+        np.save(stream, array)
+        return stream.getvalue()
+
+    good = saved(np.zeros((2, DIM), np.float32))
+    bodies = {f"cut at {i}/16": good[: len(good) * i // 16] for i in range(16)}
+    bodies |= {
+        "of a million rows": saved(np.zeros((10**6, DIM), np.float16)),
+        "of a huge hexadecimal shape": header(f"(0x{'f' * 8000}, {DIM})"),
+        "of a huge hexadecimal width": header(f"(1, 0x{'f' * 8000})"),
+        "of a negative shape": header(f"(-1, {DIM})") + bytes(32),
+        "of 10**18 rows": header(f"({10**18}, {DIM})"),
+        "of no dimensions": header("()") + bytes(4),
+        "of objects": header(f"(1, {DIM})", "'|O'") + bytes(64),
+        "of deep brackets": header("(" * 2_000),
+        "of NaN": saved(np.full((1, DIM), np.nan)),
+        "of infinity": saved(np.full((1, DIM), np.inf, np.float16)),
+        "of text": saved(np.array([["a"] * DIM])),
+        "of no rows": saved(np.zeros((0, DIM))),
+        "of code": header(f"(__import__('os').getpid(), {DIM})"),
+    }
+    for name, body in bodies.items():
+        headers = {"Content-Type": "application/x-npy"}
+        yield Case(f"npy {name}", "/decode", body, headers, bad=True)
+
+
+def queries() -> Iterator[Case]:
+    """Queries and paths that are not of this service."""
+    tails = [
+        *("?model=%00", "?model=%ff%fe", "?model=" + "x" * 9_000, "?model[]=tiny", "?=", "?&&&=&"),
+        *("?" + "a&" * 9_000, "?format=%0d%0aX:%20y", "?format=../../a", "?model=tiny&model=x"),
+    ]
+    for path in (*POSTS, *GETS):
+        for tail in tails:
+            method = "POST" if path in POSTS else "GET"
+            yield Case(f"{path}{tail[:20]}", path + tail, b"{}", JSON, method)
+    places = [
+        *("/models/..%2f..%2fetc%2fpasswd", "/models/%00", "/models/%ff", "/%2e%2e/%2e%2e/etc"),
+        *("//encode", "/encode/", "/ENCODE", "/encode;a=b", "/" + "a/" * 9_000, "/%0d%0aX:y", "/*"),
+        *("/models/" + "%41" * 9_000, "/static/app.js", "/.git/config", "/docs", "/models/tiny/.."),
+    ]
+    for place in places:
+        for method in ("GET", "POST", "DELETE"):
+            yield Case(f"{method} {place[:30]}", place, method=method, bad=True)
+
+
+def headers() -> Iterator[Case]:
+    """Headers with what they should not hold."""
+    odd = {
+        "Accept": ["*" * 9_000, "a/b;q=nan", "image/png;q=1e999", "," * 9_000, "\xff", "text/html"],
+        "Content-Type": [
+            "",
+            ";",
+            "image/",
+            "\xff/\xfe",
+            "application/json;charset=utf-7",
+            "a" * 9_000,
+        ],
+        "X-Request-ID": ["a" * 9_000, "a b", "\xff", "{}"],
+        "Authorization": ["Bearer", "Bearer " + "a" * 9_000, "\xff", "Basic Og=="],
+        "Host": ["", "[", "a/health/?", "a b", "\xff", "a" * 9_000, "@", "x:99999"],
+        "Content-Encoding": ["gzip", "br, br, br"],
+        "Transfer-Encoding": ["gzip, chunked"],
+        "Expect": ["200-ok"],
+        "Range": ["bytes=0-0,-1"],
+        "Upgrade": ["websocket", "h2c"],
+        "Cookie": ["a=b; " * 9_000],
+        "X-Forwarded-For": ["127.0.0.1, [", "\xff"],
+    }
+    for name, values in odd.items():
+        for value in values:
+            for path in ("/sample", "/encode", "/models"):
+                body, method = (b"", "GET") if path == "/models" else (b"{}", "POST")
+                sent = {**({} if method == "GET" else JSON), name: value}
+                yield Case(f"{name}: {value[:20]!r} to {path}", path, body, sent, method)

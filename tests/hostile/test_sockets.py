@@ -1,0 +1,168 @@
+"""Clients that speak HTTP badly, slowly, or stop in the middle of a word."""
+
+import json
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.hostile.cases import Case
+from tests.hostile.server import Server, serving
+
+HEAD = b"POST /sample HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+GET = b"GET /health/live HTTP/1.1\r\nHost: x\r\n"
+STATUS = re.compile(rb"HTTP/1\.1 ([1-5]\d\d) ")
+MIB = 2**20
+
+
+@pytest.fixture(scope="module")
+def hasty(model: Path) -> Iterator[Server]:
+    """A server that waits two seconds for a head and three for an answer."""
+    with serving(model, HEAD_SECONDS="2", REQUEST_SECONDS="3") as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def still_ready(hasty: Server) -> Iterator[None]:
+    yield
+    assert hasty.send(Case("ready", "/health/ready", method="GET")).status == 200
+
+
+def said(server: Server, *pieces: bytes, pause: float = 0.0) -> bytes:
+    """All that a server answers to these pieces until it hangs up."""
+    with socket.create_connection(server.address, timeout=30) as connection:
+        with suppress(ConnectionError):  # of a server that has heard enough
+            for piece in pieces:
+                connection.sendall(piece)
+                time.sleep(pause)
+        return b"".join(heard(connection))
+
+
+def heard(connection: socket.socket) -> Iterator[bytes]:
+    with suppress(ConnectionError):
+        while data := connection.recv(65_536):
+            yield data
+
+
+def statuses(answer: bytes) -> list[int]:
+    return [int(status) for status in STATUS.findall(answer)]
+
+
+def problem(answer: bytes, status: int) -> Any:
+    """The one problem that an answer is."""
+    assert statuses(answer) == [status], answer[:300]
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head
+    found = json.loads(body)
+    assert found["status"] == status
+    return found
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"\r\n\r\n\0\0\0",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"BREW /sample HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET http://[/ HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03" + bytes(64),  # TLS
+        GET + b"A\0B: c\r\n\r\n",
+        GET + b"A : b\r\n\r\n",
+        GET + b"A: b\0c\r\n\r\n",
+        GET + b"nonsense\r\n\r\n",
+        HEAD + b"Content-Length: -1\r\n\r\n",
+        HEAD + b"Content-Length: 1e3\r\n\r\n",
+        HEAD + b"Content-Length: 99999999999999999999999\r\n\r\n",
+        HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        CHUNKED + b"zz\r\n",
+        CHUNKED + b"-1\r\n",
+        CHUNKED + b"fffffffffffffffff\r\n",
+        CHUNKED + b"2\r\n{}x\r\n0\r\n\r\n",
+    ],
+    ids=repr,
+)
+def test_what_is_not_http_gets_one_answer_and_no_more(hasty: Server, broken: bytes) -> None:
+    problem(said(hasty, broken), 400)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [b"GET /" + b"a" * MIB + b" HTTP/1.1\r\n"],
+        [GET + b"A: " + b"b" * MIB + b"\r\n\r\n"],
+        [GET + b"a" * MIB + b": b\r\n\r\n"],
+        [GET + b"A: b\r\n" * 50_000 + b"\r\n"],
+        [GET, *[b"A: " + b"b" * 1000 + b"\r\n"] * 1000],
+        [CHUNKED + b"2;" + b"a=b;" * MIB],
+        [CHUNKED + b"0\r\n", *[b"A: " + b"b" * 1000 + b"\r\n"] * 1000],
+    ],
+    ids=lambda pieces: repr(pieces[0][-20:]),
+)
+def test_a_head_is_as_long_as_it_may_be(hasty: Server, pieces: list[bytes]) -> None:
+    assert "65536" in problem(said(hasty, *pieces), 431)["detail"]
+
+
+def test_a_slow_head_is_not_waited_for(hasty: Server) -> None:
+    started = time.monotonic()
+    answer = said(hasty, GET, *[b"A: b\r\n"] * 60, pause=0.1)
+    assert "2 seconds" in problem(answer, 408)["detail"]
+    assert time.monotonic() - started < 25
+
+
+def test_silence_is_answered_with_silence(hasty: Server) -> None:
+    assert said(hasty) == b""
+
+
+def test_a_slow_body_is_not_waited_for(hasty: Server) -> None:
+    answer = said(hasty, HEAD + b"Content-Length: 1000\r\n\r\n", *[b" "] * 60, pause=0.1)
+    problem(answer, 408)
+
+
+def test_a_body_does_not_go_on_for_ever_after_its_answer(hasty: Server) -> None:
+    head = HEAD + b"Content-Length: 99999999999\r\n\r\n"
+    answer = said(hasty, head, *[b" "] * 60, pause=0.1)
+    assert "33554432" in problem(answer, 413)["detail"]
+
+
+def test_a_body_shorter_than_it_says_is_not_waited_for(hasty: Server) -> None:
+    problem(said(hasty, HEAD + b"Content-Length: 99\r\n\r\n{}"), 408)
+
+
+def test_what_follows_a_body_is_no_part_of_it(hasty: Server) -> None:
+    answer = said(hasty, HEAD + b"Content-Length: 2\r\n\r\n{}smuggled")
+    assert statuses(answer)[-1:] == [400]
+    assert len(statuses(answer)) <= 2
+
+
+def test_requests_in_a_row_are_answered_in_a_row(hasty: Server) -> None:
+    last = GET + b"Connection: close\r\n\r\n"
+    answer = said(hasty, (GET + b"\r\n") * 50 + b"GET /no HTTP/1.1\r\nHost: x\r\n\r\n" + last)
+    assert statuses(answer) == [200] * 50 + [404, 200]
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", GET, HEAD + b"Content-Length: 100\r\n\r\n{", CHUNKED + b"5\r\n{"]
+)
+def test_who_hangs_up_is_forgotten(hasty: Server, sent: bytes) -> None:
+    for _ in range(50):
+        with socket.create_connection(hasty.address, timeout=30) as connection:
+            connection.sendall(sent)
+
+
+def test_a_line_break_in_a_part_makes_no_header(hasty: Server) -> None:
+    part = b'--b\r\nContent-Disposition: form-data; name="a\r\nX-Evil: 1"\r\n\r\n1\r\n--b--\r\n'
+    head = b"POST /arithmetic HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b"
+    rest = b"\r\nConnection: close\r\nContent-Length: " + str(len(part)).encode() + b"\r\n\r\n"
+    answer = said(hasty, head + rest + part)
+    assert statuses(answer)[0] in (400, 422)
+    assert b"x-evil" not in answer.partition(b"\r\n\r\n")[0].lower()
