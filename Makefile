@@ -39,12 +39,14 @@ train-avatars: $(VENV)/dev.stamp  ## draw the avatars and train models/avatars f
 
 DATA ?= data/faces.zip
 FACES := --data $(DATA) --probes runs/probes.safetensors
+UTKFACE := UTKFace: non-commercial research use only; copyright of each picture stays with its owner
 
 train-faces: $(VENV)/dev.stamp  ## train models/faces and its baselines from DATA=faces.zip; hours
 	$(BIN)/python -m training probes --data $(DATA) --out runs/probes.safetensors
 	$(BIN)/python -m training baseline pca --data $(DATA) --out models/faces/baselines.json
 	$(BIN)/python -m training baseline book $(FACES) --out models/faces/baselines.json
-	$(BIN)/python -m training fit --preset faces $(FACES) --out models/faces --private
+	$(BIN)/python -m training fit --preset faces $(FACES) --out models/faces --private \
+	  --licence "$(UTKFACE)"
 
 RIVALS := litserve bentoml ray codecs
 

@@ -5,6 +5,7 @@ import logging.config
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
@@ -29,9 +30,9 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] = ()) -> None:
     """Run the server until it is told to stop."""
-    words = _command_line()
+    words = _command_line(arguments)
     try:
         settings = Settings() if words.workers is None else Settings(workers=words.workers)
     except ValidationError as error:
@@ -45,11 +46,11 @@ def main() -> None:
     _serve(settings, words.worker)
 
 
-def _command_line() -> argparse.Namespace:
+def _command_line(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m app", description="Serve models over HTTP.")
     parser.add_argument("--workers", type=int, help="as LORGNETTE_WORKERS")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def _serve(settings: Settings, worker: bool) -> None:
@@ -88,4 +89,4 @@ def _exit(app: FastAPI) -> NoReturn:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

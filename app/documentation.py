@@ -19,7 +19,7 @@ WHEN = {
     400: ("unreadable-body", "the body is not JSON: EOF while parsing an object at column 9"),
     401: ("no-key", "send your key: Authorization: Bearer KEY"),
     403: ("wrong-key", "this key is not known here"),
-    404: ("unknown-model", "no model 'cats'; loaded are avatars"),
+    404: ("unknown-model", "no model 'cats'; loaded are faces"),
     405: ("method-not-allowed", "GET is not taken at /sample"),
     406: ("not-acceptable", "Accept is 'text/html'; this endpoint answers image/png"),
     408: ("slow-body", "no whole body within 30 seconds"),
@@ -99,42 +99,42 @@ HEADERS: Json = {
 }
 
 PICTURES: Json = {
-    "model": "avatars@0123456789ab",
+    "model": "faces@0123456789ab",
     "images": [PICTURE],
     "latents": [[0.12, -0.7, 1.03]],
     "seeds": [7],
 }
 ENCODED: Json = {
-    "model": "avatars@0123456789ab",
+    "model": "faces@0123456789ab",
     "latents": [{"mean": [0.12, -0.7, 1.03], "logvar": [-3.1, -2.9, -3.4]}],
 }
 
 
 DIRECTIONS: Json = {
-    "model": "avatars@0123456789ab",
+    "model": "faces@0123456789ab",
     "directions": [
         {
             "name": "glasses",
             "meaning": "glasses: from 0 to 1",
             "scale": 4.2,
-            "method": "regression on glasses, beard, smile",
-            "count": 8000,
-            "kinds": 4,
+            "method": "regression on age, glasses, male",
+            "count": 13840,
+            "kinds": 40,
         }
     ],
 }
 METRICS = 'lorgnette_requests_total{path="/sample",status="200"} 1.0\n'
 MODEL: Json = {
-    "name": "avatars",
-    "id": "avatars@0123456789ab",
+    "name": "faces",
+    "id": "faces@0123456789ab",
     "sha256": "0123456789ab" + 52 * "0",
     "device": "cpu",
-    "config": {"family": "residual", "channels": 3, "size": 256, "latent_dim": 64},
-    "parameters": 5000000,
-    "labels": ["glasses", "beard", "smile"],
-    "directions": ["glasses", "beard", "smile"],
-    "metrics": {"psnr_db": 25.0},
-    "provenance": {"data": "avatars", "licence": "drawn by this project"},
+    "config": {"family": "residual", "channels": 3, "size": 256, "latent_dim": 128},
+    "parameters": 8500000,
+    "labels": ["age", "glasses", "male"],
+    "directions": ["age", "glasses", "male"],
+    "metrics": {"psnr_db": 24.5},
+    "provenance": {"data": "faces.zip", "licence": "non-commercial research use only"},
 }
 
 

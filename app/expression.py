@@ -4,11 +4,11 @@ Grammar: ``sum = [sign] term {sign term}``, ``term = [number "*"] name``,
 ``name = letter {letter | digit | "_"}``.
 """
 
-import math
 import re
 from dataclasses import dataclass
 
 MAX_LENGTH = 1000  # characters
+MAX_WEIGHT = 1_000_000
 TOKEN = re.compile(
     r"\s*(?:(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)|(?P<name>[A-Za-z][A-Za-z0-9_]*)|(?P<op>[-+*]))"
 )
@@ -44,8 +44,10 @@ def parse(text: str) -> list[Term]:
         if tokens[0].kind == "number":
             place = tokens[0].place
             weight = float(tokens.pop(0).value)
-            if math.isinf(weight):
-                raise ExpressionError(f"the weight at character {place} is too large")
+            if weight > MAX_WEIGHT:
+                raise ExpressionError(
+                    f"the weight at character {place} is too large; the most is {MAX_WEIGHT}"
+                )
             _expect(tokens[0], tokens[0].value == "*", "'*' after the weight")
             tokens.pop(0)
         _expect(tokens[0], tokens[0].kind == "name", "a name")

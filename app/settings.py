@@ -18,7 +18,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     models: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("models/avatars",),
+        ("models/faces",),
         min_length=1,
         description=(
             "Checkpoints to serve, separated by commas: folders that hold `model.safetensors`, or "

@@ -61,7 +61,7 @@ def end_with_parent() -> None:
     """Stop gracefully when the process at the other end of standard input is gone."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        os.read(0, 1)  # not sys.stdin, whose lock would trouble the interpreter's end
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, name="parent", daemon=True).start()
@@ -115,8 +115,8 @@ class _Crew:
         place, worker = self._workers.pop(pid)
         worker.returncode = code
         multiprocess.mark_process_dead(pid, self._counts)  # type: ignore[no-untyped-call]
-        if self._stopping:
-            return abs(code)
+        if self._stopping:  # a worker that had no handler yet dies of the signal, as it should
+            return 0 if code == -signal.SIGTERM else abs(code)
         if code == STARTUP_FAILURE:
             log.error("worker %d could not start; stopping the others", place)
             self._stop(signal.SIGTERM)

@@ -13,7 +13,7 @@ from benchmarks.processes import Server, answers
 
 ROOT = Path(__file__).parent.parent
 VENV = ROOT / ".venv"
-CHECKPOINT = ROOT / "models" / "avatars" / "model.safetensors"
+CHECKPOINT = ROOT / "models" / "faces" / "model.safetensors"
 OURS, NAIVE, STORED = "lorgnette", "naive", "stored"
 
 # The CPU only; no system may reach the network or report its use.

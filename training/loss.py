@@ -33,7 +33,7 @@ class LossConfig:
             reconstruction term; they count thin lines that squared error hardly sees.
         perceptual: weight of the distance in the features of a network of photographs (see
             ``training.features``), a picture's mean beside the mean squared error of its pixels;
-            within the reconstruction term.
+            within the reconstruction term. With a ``band`` it looks at those rows alone.
         perceptual_from: share of the training after which that distance counts; it is slow.
         band: ``(top, bottom, weight)``: rows between these shares of the height weigh this much
             more; for aligned faces, where the eyes are.
@@ -116,6 +116,9 @@ class Loss(nn.Module):
         2018, equation 1, with every channel weighted alike.
         """
         network = self._seeing[0].to(x.device)
+        if self.config.band is not None:
+            top, bottom = (round(share * x.shape[2]) for share in self.config.band[:2])
+            copy, x = copy[:, :, top:bottom], x[:, :, top:bottom]
         with torch.no_grad():
             wanted = network.stages(x, PERCEPTUAL_STAGES)
         found = network.stages(copy, PERCEPTUAL_STAGES)

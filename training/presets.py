@@ -8,7 +8,7 @@ from training.data import Source
 from training.loss import LossConfig
 from vae.model import VAEConfig
 
-Preset = Literal["mnist", "fashion", "book", "avatars", "faces"]
+Preset = Literal["mnist", "fashion", "book", "avatars", "faces", "faces-finish"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,16 @@ PRESETS: dict[Preset, Recipe] = {
         warmup_steps=500,
         clip=2.0,
         augmentation=Augmentation(flip=True, shift=4, jitter=0.05),
+        balance="glasses",
+    ),
+    "faces-finish": Recipe(  # begins with what "faces" gave
+        model=VAEConfig(latent_dim=128, patch=8, widths=(64, 128, 192, 320)),
+        loss=LossConfig(weight=10.0, edges=2.0, band=(0.25, 0.55, 4.0), perceptual=0.005),
+        epochs=8,
+        learning_rate=5e-4,
+        warmup_steps=200,
+        clip=0.5,
+        augmentation=Augmentation(flip=True),
         balance="glasses",
     ),
 }

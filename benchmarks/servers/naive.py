@@ -19,7 +19,7 @@ from torch import Tensor
 from vae.checkpoint import load
 from vae.latent import path
 
-loaded = load(Path(os.environ.get("BENCH_CHECKPOINT", "models/avatars/model.safetensors")))
+loaded = load(Path(os.environ.get("BENCH_CHECKPOINT", "models/faces/model.safetensors")))
 model = loaded.model
 app = FastAPI()
 

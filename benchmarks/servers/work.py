@@ -23,7 +23,7 @@ from vae.pixels import to_float, to_uint8
 
 Pixels = npt.NDArray[np.uint8]
 
-FILE = Path(os.environ.get("BENCH_CHECKPOINT", "models/avatars/model.safetensors"))
+FILE = Path(os.environ.get("BENCH_CHECKPOINT", "models/faces/model.safetensors"))
 MAX_BATCH = 16  # most pictures in one call of the model, as in Lorgnette's settings
 
 

@@ -224,7 +224,7 @@ def test_an_error_of_ours_says_nothing_but_its_id(
         def broken(*_: object) -> list[Any]:
             raise RuntimeError("secret")
 
-        monkeypatch.setattr("app.engine.to_float", broken)
+        monkeypatch.setattr("app.runner.to_float", broken)
         answer = client.post("/encode", files={"image": A}, headers={"X-Request-ID": "mine-1"})
     assert problem(answer, 500)["instance"] == "mine-1"
     assert "secret" not in answer.text
