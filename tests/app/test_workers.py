@@ -34,6 +34,13 @@ def ask(url: str, times: int = 1) -> None:
         httpx.post(f"{url}/sample", json={"seed": seed}, timeout=60).raise_for_status()
 
 
+def listens(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health/ready").is_success
+    except httpx.ConnectError:
+        return False
+
+
 def counted(url: str) -> float:
     families = text_string_to_metric_families(httpx.get(f"{url}/metrics").text)
     samples = {s.name: s for f in families for s in f.samples if s.labels.get("path") == "/sample"}
@@ -56,6 +63,7 @@ def test_a_worker_that_dies_is_started_anew(models: Path) -> None:
         first, second = children(process)
         os.kill(first, signal.SIGKILL)
         wait_until(lambda: len(set(children(process)) - {first, second}) == 1)
+        wait_until(lambda: listens(url))  # the second may still be loading its model
         ask(url, times=4)
 
 
