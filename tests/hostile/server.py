@@ -61,6 +61,10 @@ class Server:
         tasks = [*self._proc.glob("task/*"), *Path("/proc/self").glob("task/*")]
         return sum(int((task / "schedstat").read_text().split()[1]) for task in tasks) / 1e9
 
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
+
     def memory(self) -> float:
         """MiB held now."""
         return self._status("VmRSS")
@@ -83,4 +87,6 @@ class Server:
 def serving(model: Path, **settings: str) -> Iterator[Server]:
     """A real process that serves a model and logs errors alone."""
     with running(MODELS=str(model), LOG_LEVEL="error", **settings) as (process, client):
-        yield Server(process.pid, client.base_url.port or 0)
+        server = Server(process.pid, client.base_url.port or 0)
+        yield server
+        server.close()
