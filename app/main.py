@@ -11,6 +11,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.telemetry import TelemetryConfig
 from starlette.datastructures import State
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -26,6 +27,13 @@ from vae import __version__
 from vae.checkpoint import CheckpointError
 
 TRACE_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+# FastAPI's own would tell queries and the messages of exceptions; app.tracing tells neither.
+NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "auto_configure": False,
+}
 REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 
 
@@ -63,6 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # FastAPI's page fetches its scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,  # to wherever the Host header says
+        telemetry=NO_TELEMETRY,
     )
     app.include_router(router)
     errors.install(app)

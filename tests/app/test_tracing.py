@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from subprocess import Popen
@@ -27,17 +27,22 @@ KEY = "a-key-that-nobody-may-read"
 HASH = hashlib.sha256(KEY.encode()).hexdigest()
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 MODULE = "tests.app.faulty"
+COSTLY = ("opentelemetry.sdk", "opentelemetry.exporter", "opentelemetry.proto", "app.tracing")
 
 
 @contextmanager
 def traced(
     models: Path, faults: Path, endpoint: str, **more: str
 ) -> Iterator[tuple[Popen[str], httpx.Client]]:
-    with pytest.MonkeyPatch.context() as patch:
+    with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
         patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
-        with running(MODULE, str(faults), MODELS=str(models / "tiny"), **more) as served:
-            yield served
+        patch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")  # which would tell more than ours
+        served = running(MODULE, str(faults), MODELS=str(models / "tiny"), **more)
+        process, client = stack.enter_context(served)
+        patch.undo()  # which is for that process alone
+        yield process, client
 
 
 @pytest.fixture(scope="module")
@@ -260,11 +265,10 @@ def test_a_collector_that_is_not_there_disturbs_nothing(models: Path, tmp_path: 
 def test_without_an_endpoint_nothing_is_imported(
     models: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = (  # FastAPI imports the API, which is small, by itself
+    source = (
         "import sys; from tests.app.test_main import startup; from app.settings import Settings;"
         f"startup(Settings(models=({str(models / 'tiny')!r},), device='cpu'));"
-        "costly = ('opentelemetry.sdk', 'opentelemetry.exporter', 'app.tracing');"
-        "sys.exit(any(name.startswith(costly) for name in sys.modules))"
+        f"sys.exit(any(name.startswith({COSTLY}) for name in sys.modules))"
     )
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

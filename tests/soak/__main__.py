@@ -5,6 +5,7 @@ import asyncio
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 from datetime import UTC, datetime
@@ -38,6 +39,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="file for the figures")
     asked = parser.parse_args()
     torch.set_num_threads(1)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # with its servers
     machine = {"processors": os.cpu_count(), "python": platform.python_version()}
     with tempfile.TemporaryDirectory() as folder:
         found = asyncio.run(soak(asked.rounds, asked.seconds, asked.seed, Path(folder)))
