@@ -100,7 +100,7 @@ class _Crew:
         return status
 
     def _start(self, place: int) -> None:
-        worker = subprocess.Popen(
+        worker = subprocess.Popen(  # nosec B603  # ourselves, no shell
             [sys.executable, "-m", "app", "--worker"],
             env=os.environ | self._places[place],
             stdin=subprocess.PIPE,  # its other end closes with this process, however it ends
