@@ -10,7 +10,7 @@ serve: $(VENV)/serve.stamp  ## serve the bundled checkpoint on port 8000
 	$(BIN)/python -m app
 
 test: $(VENV)/dev.stamp  ## the whole suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 soak: $(VENV)/dev.stamp  ## faults at random times, and a minute of overload: half an hour
 	$(BIN)/python -m tests.soak --out benchmarks/results/soak.json $(SOAK)
@@ -43,10 +43,15 @@ UTKFACE := UTKFace: non-commercial research use only; copyright of each picture 
 
 train-faces: $(VENV)/dev.stamp  ## train models/faces and its baselines from DATA=faces.zip; hours
 	$(BIN)/python -m training probes --data $(DATA) --out runs/probes.safetensors
+	$(BIN)/python -m training probes --data $(DATA) --out runs/guide.safetensors \
+	  --label glasses --seed 101 --epochs 2
 	$(BIN)/python -m training baseline pca --data $(DATA) --out models/faces/baselines.json
 	$(BIN)/python -m training baseline book $(FACES) --out models/faces/baselines.json
-	$(BIN)/python -m training fit --preset faces $(FACES) --out models/faces --private \
-	  --licence "$(UTKFACE)"
+	$(BIN)/python -m training fit --preset faces $(FACES) --out runs/faces-1 --run runs/faces \
+	  --private --licence "$(UTKFACE)"
+	$(BIN)/python -m training fit --preset faces-finish --start runs/faces-1 \
+	  --guide runs/guide.safetensors $(FACES) --out models/faces --run runs/faces-2 \
+	  --private --licence "$(UTKFACE)"
 
 RIVALS := litserve bentoml ray codecs
 

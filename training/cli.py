@@ -54,6 +54,10 @@ def fit(
     start: Annotated[
         Path | None, typer.Option(help="Folder of a checkpoint whose weights to begin with.")
     ] = None,
+    guide: Annotated[
+        Path | None,
+        typer.Option(help="A classifier that the recipe's loss asks, as `probes` writes them."),
+    ] = None,
     source: Annotated[
         Source | None,
         typer.Option(help="Kind of data; auto looks for manifest.csv, else class folders."),
@@ -150,6 +154,7 @@ def fit(
             probes=measuring.read_probes(probes),
             private=private,
             start=None if start is None else checkpoint.load(start / "model.safetensors"),
+            guide=measuring.read_probes(guide),
         )
 
 

@@ -11,16 +11,14 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-STAGE_ENDS = (0, 2, 4, 10, 15)  # the last block at each of the strides 2, 4, 8, 16, 32
-STAGE_WIDTHS = (16, 24, 40, 112, 320)
 SIZE = 224  # pixels a side that the network was trained at
-WIDTH = STAGE_WIDTHS[-1]
+WIDTH = 320  # features of a picture
 
 
 class Backbone(nn.Module):
     """The convolutions of EfficientNet-Lite0, up to the 320 channels before its head.
 
-    Its weights are those of ImageNet; 2,963,184 parameters.
+    Its weights are those of ImageNet; 2,958,848 parameters.
     """
 
     def __init__(self) -> None:
@@ -31,24 +29,15 @@ class Backbone(nn.Module):
         self.stem = nn.Sequential(network._conv_stem, network._bn0, nn.ReLU6())
         self.blocks: nn.ModuleList = network._blocks
 
-    def stages(self, x: Tensor, count: int = len(STAGE_ENDS)) -> list[Tensor]:
-        """Feature maps at strides 2, 4, 8, 16 and 32, the first ``count`` of them.
+    def forward(self, x: Tensor) -> Tensor:
+        """Features ``(N, 320)`` of pictures ``(N, 3, H, W)`` in [0, 1], sides multiples of 32.
 
-        Args:
-            x: pictures ``(N, 3, H, W)`` in [0, 1], sides multiples of 32.
-            count: stages to compute.
+        The last maps, at a stride of 32, averaged over the picture.
         """
         x = self.stem(2.0 * x - 1.0)
-        found = []
-        for i, block in enumerate(self.blocks[: STAGE_ENDS[count - 1] + 1]):
+        for block in self.blocks:
             x = block(x)
-            if i in STAGE_ENDS:
-                found.append(x)
-        return found
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The last stage averaged over the picture, ``(N, 320)``."""
-        return self.stages(x)[-1].mean((2, 3))
+        return x.mean((2, 3))
 
 
 def resized(x: Tensor, size: int) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 
 from training import analysis, judging, publish, report
 from training.data import Dataset, prepare
-from training.loop import Progress, Trainer
+from training.loop import Progress, Trainer, TrainingError
 from training.presets import Recipe
 from training.probes import Probes
 from training.terminal import bar, console, print_metrics
@@ -30,6 +30,7 @@ def run_recipe(
     probes: Probes | None = None,
     private: bool = False,
     start: Checkpoint | None = None,
+    guide: Probes | None = None,
 ) -> Checkpoint:
     """Train, or go on training, and write the checkpoint with its figures, pictures and card.
 
@@ -47,6 +48,7 @@ def run_recipe(
         probes: to judge edits with.
         private: keep pictures that show the data in ``folder``.
         start: whose weights to begin with.
+        guide: the classifier that the recipe's loss asks, if it asks one.
     """
     console.print(f"Reading {data}")
     config = recipe.model
@@ -54,7 +56,11 @@ def run_recipe(
     console.print(f"{len(train)} pictures to train on, {len(test)} to test on")
     if probes is not None:
         judging.require_labels(test)
-    trainer = Trainer(recipe, train, folder, device, start)
+        if guide is not None and guide.sha256 == probes.sha256:
+            raise TrainingError(
+                "the probes that judge must not guide: train a guide with another --seed"
+            )
+    trainer = Trainer(recipe, train, folder, device, start, guide)
     if trainer.step:
         console.print(f"Going on from step {trainer.step} of {trainer.steps}")
     facts = publish.provenance(recipe, train, licence, command)

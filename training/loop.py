@@ -22,6 +22,7 @@ from torch.utils.tensorboard import SummaryWriter
 from training.data import Dataset
 from training.loss import Loss, Terms
 from training.presets import Recipe
+from training.probes import Probes, label_table
 from vae.checkpoint import Checkpoint, write_atomically
 from vae.model import VAE
 from vae.pixels import to_float
@@ -62,6 +63,7 @@ class Trainer:
         folder: Path,
         device: torch.device,
         start: Checkpoint | None = None,
+        guide: Probes | None = None,
     ) -> None:
         """Build the run, and take up the save in ``folder`` if there is one.
 
@@ -71,10 +73,11 @@ class Trainer:
             folder: where the saves are.
             device: where to run.
             start: whose weights to begin with, instead of new ones.
+            guide: the classifier that the recipe's loss asks, if it asks one.
 
         Raises:
-            TrainingError: if the save belongs to another recipe, data or start, or the start to
-                another network.
+            TrainingError: if the save belongs to another recipe, data, start or guide, the start to
+                another network, or the recipe needs a guide and there is none.
         """
         torch.manual_seed(recipe.seed)
         torch.use_deterministic_algorithms(device.type == "cpu")
@@ -87,7 +90,12 @@ class Trainer:
                     f"the start is another network than the recipe's: {start.model.config}"
                 )
             self.model.load_state_dict(start.model.state_dict())
-        self.loss = Loss(recipe.loss, self.model).to(device)
+        try:
+            self.loss = Loss(recipe.loss, self.model, guide).to(device)
+        except ValueError as error:
+            raise TrainingError(str(error)) from None
+        self._guide = "" if guide is None else guide.sha256
+        self._truth = None if guide is None else label_table(data, guide.labels)
         self.parameters = [*self.model.parameters(), *self.loss.parameters()]
         self.optimizer = torch.optim.AdamW(
             self.parameters,
@@ -145,12 +153,13 @@ class Trainer:
 
     def _train_step(self) -> Terms:
         generator = torch.Generator(self.device).manual_seed(self._seed("noise", self.step))
-        x = to_float(self._batch().to(self.device, non_blocking=True))
+        pictures, truth = self._batch()
+        x = to_float(pictures.to(self.device, non_blocking=True))
         x = x.contiguous(memory_format=torch.channels_last)
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            terms: Terms = self.loss(self.model, x, generator, self.step / self.steps)
+            terms: Terms = self.loss(self.model, x, generator, self.step / self.steps, truth)
         terms.objective.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.clip)
         if not (math.isfinite(float(terms.objective.detach())) and math.isfinite(float(norm))):
@@ -183,16 +192,17 @@ class Trainer:
         decay = 0.5 * (1.0 + math.cos(math.pi * self.step / self.steps)) if recipe.cosine else 1.0
         return recipe.learning_rate * warmup * decay
 
-    def _batch(self) -> Tensor:
-        """The pictures of this step, uint8 ``(B, S, S, C)``."""
+    def _batch(self) -> tuple[Tensor, Tensor | None]:
+        """The pictures of this step, uint8 ``(B, S, S, C)``, and what a guide is to see in them."""
         epoch, place = divmod(self.step, self.steps_per_epoch)
         if self._order is None or self._order[0] != epoch:
             self._order = (epoch, self._epoch_order(epoch))
         size = self.recipe.batch_size
-        batch = self.data.batch(self._order[1][place * size : (place + 1) * size])
-        return self.recipe.augmentation(
-            batch, np.random.default_rng(self._seed("augmentation", self.step))
+        rows = self._order[1][place * size : (place + 1) * size]
+        batch = self.recipe.augmentation(
+            self.data.batch(rows), np.random.default_rng(self._seed("augmentation", self.step))
         )
+        return batch, None if self._truth is None else self._truth[rows].to(self.device)
 
     def _epoch_order(self, epoch: int) -> np.ndarray:
         rng = np.random.default_rng(self._seed("order", epoch))
@@ -224,8 +234,8 @@ class Trainer:
 
     def _identity(self) -> str:
         """What a save must agree on with the run that takes it up."""
-        start = {"start": self._start} if self._start else {}
-        return json.dumps({"recipe": asdict(self.recipe), "data": self.data.sha256} | start)
+        more = {k: v for k, v in (("start", self._start), ("guide", self._guide)) if v}
+        return json.dumps({"recipe": asdict(self.recipe), "data": self.data.sha256} | more)
 
     def save(self) -> None:
         """Write the whole state in one step; a kill at any moment leaves a good save."""
@@ -244,7 +254,7 @@ class Trainer:
             tensors = {k: reader.get_tensor(k) for k in reader.keys()}  # noqa: SIM118
         if metadata["identity"] != self._identity():
             raise TrainingError(
-                f"{self.folder} holds a run of another recipe or other data, or start; "
+                f"{self.folder} holds a run of another recipe, or other data, start or guide; "
                 "choose another --run folder, or begin anew with --restart"
             )
 

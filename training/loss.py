@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.features import Backbone
+from training.features import resized
+from training.probes import Probes, cross_entropy
 from vae.model import VAE
 
-PERCEPTUAL_STAGES = 3  # down to an eighth of the resolution
+GUIDE_SIZE = 64  # pixels a side of what a guide looks at: no fine texture can please it
 
 Reconstruction = Literal["mse", "bce", "gaussian"]
 
@@ -31,10 +32,9 @@ class LossConfig:
             Variational Inference with Inverse Autoregressive Flow", 2016, appendix C.8).
         edges: weight of the squared errors of horizontal and vertical differences, within the
             reconstruction term; they count thin lines that squared error hardly sees.
-        perceptual: weight of the distance in the features of a network of photographs (see
-            ``training.features``), a picture's mean beside the mean squared error of its pixels;
-            within the reconstruction term. With a ``band`` it looks at those rows alone.
-        perceptual_from: share of the training after which that distance counts; it is slow.
+        guide: weight of a guide's cross-entropy, in nats: how badly a classifier of pictures still
+            sees in the reconstruction what the labels say. What the latent knows and squared
+            error does not care to draw is drawn then: half a frame costs it few squared errors.
         band: ``(top, bottom, weight)``: rows between these shares of the height weigh this much
             more; for aligned faces, where the eyes are.
     """
@@ -46,8 +46,7 @@ class LossConfig:
     free_bits: float = 0.0
     edges: float = 0.0
     band: tuple[float, float, float] | None = None
-    perceptual: float = 0.0
-    perceptual_from: float = 0.0
+    guide: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -62,12 +61,21 @@ class Terms:
 class Loss(nn.Module):
     """Computes ``Terms`` of a batch; holds the learned scale of the ``gaussian`` kind."""
 
-    def __init__(self, config: LossConfig, model: VAE) -> None:
+    def __init__(self, config: LossConfig, model: VAE, guide: Probes | None = None) -> None:
+        """Take up a recipe's loss.
+
+        Raises:
+            ValueError: if it does not go with the model, or needs a guide and there is none.
+        """
         super().__init__()
         if config.reconstruction == "bce" and model.config.output != "sigmoid":
             raise ValueError("binary cross-entropy needs a model with sigmoid output")
-        if config.perceptual and model.config.channels != 3:
-            raise ValueError("the perceptual term needs colour pictures")
+        if guide is not None and model.config.channels != 3:
+            raise ValueError("a guide needs colour pictures")
+        if config.guide and guide is None:
+            raise ValueError("the recipe's loss asks a guide, and there is no --guide")
+        if guide is not None and not config.guide:
+            raise ValueError("there is a --guide, and the recipe's loss asks none")
         self.config = config
         self.log_sigma = nn.Parameter(torch.tensor(-1.0)) if _learns_scale(config) else None
         weights = torch.ones(model.config.size)
@@ -78,12 +86,17 @@ class Loss(nn.Module):
         self.row_weights: Tensor
         self.register_buffer("row_weights", weights[:, None])
         # In a tuple, so that its weights are neither trained nor saved with the loss.
-        self._seeing: tuple[Backbone, ...] = (
-            (Backbone().eval().requires_grad_(False),) if config.perceptual else ()
+        self._guide: tuple[Probes, ...] = (
+            () if guide is None else (guide.eval().requires_grad_(False),)
         )
 
     def forward(
-        self, model: VAE, x: Tensor, generator: torch.Generator | None, progress: float
+        self,
+        model: VAE,
+        x: Tensor,
+        generator: torch.Generator | None,
+        progress: float,
+        truth: Tensor | None = None,
     ) -> Terms:
         """The terms for pictures ``(N, C, S, S)`` in [0, 1].
 
@@ -91,14 +104,12 @@ class Loss(nn.Module):
             model: the network under training.
             x: the batch.
             generator: of the noise in ``z``.
-            progress: share of the training done, for the KL warm-up and the perceptual term.
+            progress: share of the training done, for the KL warm-up.
+            truth: 0, 1 or NaN (unknown) for each of the guide's labels, ``(N, labels)``.
         """
         posterior = model.encode(x)
         raw = model.raw(posterior.sample(generator))
         distortion, weighted = self._distortion(model, raw, x)
-        if self._seeing and progress >= self.config.perceptual_from:
-            distance = self._perceptual(model.pixels(raw).clamp(0.0, 1.0), x)
-            weighted = weighted + self.config.perceptual * x[0].numel() * distance
         kl = posterior.kl_per_dimension()
         rate = kl.sum(1).mean()
         charged = (
@@ -107,26 +118,17 @@ class Loss(nn.Module):
         warmup = self.config.kl_warmup
         beta = self.config.beta * (min(1.0, progress / warmup) if warmup else 1.0)
         objective = (self.config.weight * weighted + beta * charged) / x[0].numel()
+        if self._guide and truth is not None:
+            missed = self._missed(model.pixels(raw).clamp(0.0, 1.0), truth)
+            objective = objective + self.config.guide * missed
         return Terms(objective, distortion.detach(), rate.detach())
 
-    def _perceptual(self, copy: Tensor, x: Tensor) -> Tensor:
-        """Mean squared distance of normalised features, summed over stages, mean over the batch.
-
-        Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric",
-        2018, equation 1, with every channel weighted alike.
-        """
-        network = self._seeing[0].to(x.device)
+    def _missed(self, copy: Tensor, truth: Tensor) -> Tensor:
+        """The guide's cross-entropy; only what lies in the band can lower it."""
         if self.config.band is not None:
-            top, bottom = (round(share * x.shape[2]) for share in self.config.band[:2])
-            copy, x = copy[:, :, top:bottom], x[:, :, top:bottom]
-        with torch.no_grad():
-            wanted = network.stages(x, PERCEPTUAL_STAGES)
-        found = network.stages(copy, PERCEPTUAL_STAGES)
-        parts = [
-            (F.normalize(a, dim=1) - F.normalize(b, dim=1)).square().sum(1).mean()
-            for a, b in zip(found, wanted, strict=True)
-        ]
-        return torch.stack(parts).sum()
+            copy = torch.where(self.row_weights != 1.0, copy, copy.detach())
+        network = self._guide[0].to(copy.device)
+        return cross_entropy(network(resized(copy, GUIDE_SIZE)), truth)
 
     def _distortion(self, model: VAE, raw: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """The plain reconstruction term a picture, and the same with row weights and edges."""

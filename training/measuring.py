@@ -71,19 +71,24 @@ def probes(
     source: SourceOption = "auto",
     run: Annotated[Path, typer.Option(help="Working folder.")] = Path("runs/probes"),
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the data.")] = 3,
+    label: Annotated[list[str] | None, typer.Option(help="A 0/1 label; may be repeated.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="A guide's is not its judge's.")] = 0,
     device: DeviceOption = "auto",
 ) -> None:
-    """Train classifiers of `glasses` and `male` on the train split, to judge edits with.
+    """Train classifiers, of `glasses` and `male` if no other labels are given, on the train split.
+
+    They judge edits (`--probes`), or guide a training (`fit --guide`); never the same ones both.
 
     **Example:** `python -m training probes --data faces.zip --out runs/probes.safetensors`
     """
     with plain_errors():
         train, test = prepare(data, source, probing.SIZE, 3, run)
-        found = probing.fit(train, JUDGED, probing.Schedule(epochs=epochs), pick_device(device))
+        schedule = probing.Schedule(epochs=epochs, seed=seed)
+        found = probing.fit(train, label or JUDGED, schedule, pick_device(device))
         accuracy = probing.accuracy(found, test)
         probing.save(found, accuracy, out)
-        for label, share in accuracy.items():
-            console.print(f"  {label}: {share:.1%} of {len(test)} test pictures")
+        for name, share in accuracy.items():
+            console.print(f"  {name}: {share:.1%} of {len(test)} test pictures")
         console.print(f"Wrote {out}")
 
 

@@ -1,5 +1,10 @@
-"""Probes: a classifier of pictures that judges edits, and never takes part in making them."""
+"""Probes: classifiers of pictures.
 
+One judges edits and never takes part in making them; another, trained apart from another seed, may
+be the guide of a training (see ``training.loss``).
+"""
+
+import hashlib
 import json
 import math
 from collections.abc import Sequence
@@ -32,6 +37,7 @@ class Probes(nn.Module):
     def __init__(self, labels: Sequence[str]) -> None:
         super().__init__()
         self.labels = tuple(labels)
+        self.sha256 = ""  # of the file they came from
         self.backbone = Backbone()
         for layer in self.backbone.modules():
             if isinstance(layer, nn.BatchNorm2d):
@@ -67,7 +73,7 @@ def fit(train: Dataset, labels: Sequence[str], schedule: Schedule, device: torch
     """
     torch.manual_seed(schedule.seed)
     rng = np.random.default_rng(schedule.seed)
-    table = torch.from_numpy(np.stack([_column(train, label) for label in labels], axis=1))
+    table = label_table(train, labels)
     probes = Probes(labels).to(device).train()
     steps = max(1, schedule.epochs * (len(train) // schedule.batch_size))
     optimizer = torch.optim.AdamW(
@@ -77,12 +83,21 @@ def fit(train: Dataset, labels: Sequence[str], schedule: Schedule, device: torch
     order = np.concatenate([rng.permutation(len(train)) for _ in range(schedule.epochs)])
     for rows in np.array_split(order, steps):
         x = AUGMENTATION(train.batch(rows), rng).to(device)
-        loss = _cross_entropy(probes(_blurred(to_float(x), rng)), table[rows].to(device))
+        loss = cross_entropy(probes(_blurred(to_float(x), rng)), table[rows].to(device))
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()
         cycle.step()
     return probes.eval()
+
+
+def label_table(data: Dataset, labels: Sequence[str]) -> Tensor:
+    """What is known of each picture: 0, 1 or NaN, ``(pictures, labels)``.
+
+    Raises:
+        DataError: if a label is missing or is not 0 or 1.
+    """
+    return torch.from_numpy(np.stack([_column(data, label) for label in labels], axis=1)).float()
 
 
 def _column(data: Dataset, label: str) -> np.ndarray:
@@ -95,8 +110,11 @@ def _column(data: Dataset, label: str) -> np.ndarray:
     return column
 
 
-def _cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
+def cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
+    """Mean binary cross-entropy in nats; what is not known (NaN) does not count."""
     known = truth.isfinite()
+    if not known.any():
+        return 0.0 * logits.sum()
     return F.binary_cross_entropy_with_logits(logits[known], truth[known])
 
 
@@ -146,4 +164,5 @@ def load(path: Path) -> tuple[Probes, dict[str, float]]:
         probes.load_state_dict(tensors)
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         raise DataError(f"{path}: no probes can be read from it ({error})") from None
+    probes.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return probes.eval(), facts["accuracy"]

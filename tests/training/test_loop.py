@@ -19,6 +19,7 @@ from training.data import Dataset
 from training.loop import Progress, Trainer, TrainingError
 from training.loss import Loss, LossConfig, Terms
 from training.presets import Recipe
+from training.probes import Probes
 from vae.checkpoint import Checkpoint
 from vae.latent import LatentStatistics
 from vae.model import VAEConfig
@@ -73,8 +74,10 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """The loss is NaN in the second half of the training, until this is undone."""
     forward = Loss.forward
 
-    def poisoned(self: Loss, model: Any, x: Tensor, generator: Any, progress: float) -> Terms:
-        terms = forward(self, model, x, generator, progress)
+    def poisoned(
+        self: Loss, model: Any, x: Tensor, generator: Any, progress: float, *rest: Any
+    ) -> Terms:
+        terms = forward(self, model, x, generator, progress, *rest)
         return terms if progress < 0.5 else replace(terms, objective=terms.objective * math.nan)
 
     monkeypatch.setattr(Loss, "forward", poisoned)
@@ -146,14 +149,14 @@ def test_a_save_of_another_recipe_is_refused(
     tmp_path: Path, recipe: Recipe, pictures: Bytes
 ) -> None:
     trainer(tmp_path).run(ignore, max_minutes=0)
-    with pytest.raises(TrainingError, match=r"another recipe or other data.*--restart"):
+    with pytest.raises(TrainingError, match=r"another recipe, or other data.*--restart"):
         trainer(tmp_path, recipe, dataset(pictures))
 
 
 def test_a_save_on_other_data_is_refused(tmp_path: Path) -> None:
     trainer(tmp_path).run(ignore, max_minutes=0)
     other = replace(dataset(noise(16, seed=1)), sha256="1" * 64)
-    with pytest.raises(TrainingError, match="another recipe or other data"):
+    with pytest.raises(TrainingError, match="another recipe, or other data"):
         trainer(tmp_path, data=other)
 
 
@@ -164,10 +167,35 @@ def test_a_run_begins_with_the_weights_it_is_given(tmp_path: Path) -> None:
     second = started(tmp_path / "second", start)
     assert same(weights(second), start.model.state_dict())
     second.run(ignore, max_minutes=0)
-    with pytest.raises(TrainingError, match="another recipe or other data, or start"):
+    with pytest.raises(TrainingError, match="another recipe, or other data, start or guide"):
         started(tmp_path / "second", described(first, sha256="2" * 64))
     with pytest.raises(TrainingError, match="another network than the recipe's"):
         started(tmp_path / "third", start, replace(RECIPE, model=replace(SMALL, latent_dim=5)))
+
+
+def test_a_run_is_guided_by_the_guide_it_began_with(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, loss=LossConfig(guide=0.5), epochs=0.5)
+    data = dataset(noise(16), {"glasses": [0, 1] * 8})
+    first, other = Probes(["glasses"]), Probes(["glasses"])
+    first.sha256, other.sha256 = "1" * 64, "2" * 64
+
+    def guided(guide: Probes | None, folder: str) -> Trainer:
+        return Trainer(recipe, data, tmp_path / folder, torch.device("cpu"), guide=guide)
+
+    ends = []
+    for guide, folder in ((first, "whole"), (first, "broken"), (other, "other")):
+        run = guided(guide, folder)
+        if folder == "broken":
+            run.run(ignore, max_minutes=0)
+            run = guided(guide, folder)
+        run.run(ignore)
+        ends.append(weights(run))
+    assert same(ends[0], ends[1])
+    assert not same(ends[0], ends[2])
+    with pytest.raises(TrainingError, match="start or guide"):
+        guided(other, "whole")
+    with pytest.raises(TrainingError, match="there is no --guide"):
+        guided(None, "none")
 
 
 def described(run: Trainer, sha256: str) -> Checkpoint:

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.distributions import Bernoulli, Normal
 
 from training.loss import Loss, LossConfig, Terms
+from training.probes import Probes
 from vae.gaussian import DiagonalGaussian
 from vae.model import VAE, Output, VAEConfig
 
@@ -185,30 +186,79 @@ def test_edges_do_not_see_an_even_error() -> None:
     assert edged.objective.equal(plain.objective)
 
 
-def color(config: LossConfig, progress: float = 1.0, answer: Tensor | None = None) -> float:
+def color(
+    config: LossConfig,
+    progress: float = 1.0,
+    answer: Tensor | None = None,
+    guide: Probes | None = None,
+    truth: Tensor | None = None,
+) -> float:
     """The objective of colour pictures, their copies a little off unless said otherwise."""
     torch.manual_seed(0)
     x = torch.rand(2, 3, 32, 32)
     model = VAE(VAEConfig("residual", 3, 32, latent_dim=2, widths=(4,), blocks=0))
     model.raw = lambda z: (0.9 * x if answer is None else answer * x) - 0.5  # type: ignore[method-assign]
     generator = torch.Generator().manual_seed(0)
-    return float(Loss(config, model)(model, x, generator, progress).objective.detach())
+    loss = Loss(config, model, guide)
+    return float(loss(model, x, generator, progress, truth).objective.detach())
 
 
-def test_the_perceptual_term_counts_what_the_network_sees_once_it_is_due() -> None:
-    plain, seeing = LossConfig(beta=0.0), LossConfig(beta=0.0, perceptual=0.5, perceptual_from=0.6)
-    assert color(seeing, 0.5) == color(plain)
-    assert color(seeing, 0.6) > color(plain) + 1e-3
-    exact = torch.ones(1)
-    assert color(seeing, 0.6, exact) == pytest.approx(color(plain, 1.0, exact), abs=1e-6)
+def guide_sure_of(logit: float) -> Probes:
+    """A guide that sees the same in every picture."""
+    guide = Probes(["glasses"])
+    torch.nn.init.zeros_(guide.head.weight)
+    torch.nn.init.constant_(guide.head.bias, logit)
+    return guide
 
 
-def test_the_perceptual_network_is_neither_trained_nor_saved() -> None:
-    loss = Loss(LossConfig(perceptual=0.5), VAE(VAEConfig(size=32, widths=(4,))))
+@pytest.mark.parametrize(
+    ("truth", "nats"),
+    [
+        ([1.0, 1.0], math.log1p(math.exp(-2.0))),
+        ([0.0, math.nan], math.log1p(math.exp(2.0))),
+        ([math.nan, math.nan], 0.0),
+    ],
+    ids=["right", "wrong", "unknown"],
+)
+def test_a_guide_charges_for_what_it_does_not_see(truth: list[float], nats: float) -> None:
+    plain, guided = LossConfig(beta=0.0), LossConfig(beta=0.0, guide=0.5)
+    found = color(guided, guide=guide_sure_of(2.0), truth=torch.tensor(truth)[:, None])
+    assert found == pytest.approx(color(plain) + 0.5 * nats)
+
+
+def test_a_guide_moves_the_model_and_not_itself() -> None:
+    torch.manual_seed(0)
+    guide, model = Probes(["glasses"]), VAE(VAEConfig(size=32, widths=(4,)))
+    loss = Loss(LossConfig(weight=0.0, beta=0.0, guide=1.0), model, guide)
+    loss(model, torch.rand(2, 3, 32, 32), None, 1.0, torch.ones(2, 1)).objective.backward()
+    assert max(float(p.grad.abs().max()) for p in model.parameters() if p.grad is not None) > 0
+    assert all(p.grad is None for p in guide.parameters())
     assert list(loss.parameters()) == []
     assert loss.state_dict().keys() == {"row_weights"}
 
 
-def test_the_perceptual_term_needs_colour() -> None:
+@pytest.mark.parametrize(("weight", "told"), [(0.0, "asks none"), (0.5, "there is no --guide")])
+def test_a_guide_and_its_weight_come_together(weight: float, told: str) -> None:
+    guide = None if weight else Probes(["glasses"])
+    with pytest.raises(ValueError, match=told):
+        Loss(LossConfig(guide=weight), VAE(VAEConfig(size=32, widths=(4,))), guide)
+
+
+def test_a_guide_needs_colour() -> None:
+    model = VAE(VAEConfig(channels=1, size=32, widths=(4,)))
     with pytest.raises(ValueError, match="colour"):
-        Loss(LossConfig(perceptual=0.5), VAE(VAEConfig(channels=1, size=32, widths=(4,))))
+        Loss(LossConfig(guide=0.5), model, Probes(["glasses"]))
+
+
+def test_only_the_band_can_please_a_guide() -> None:
+    torch.manual_seed(0)
+    x, guide = torch.rand(2, 3, 32, 32), Probes(["glasses"])
+    raw = torch.rand(2, 3, 32, 32, requires_grad=True)
+    model = VAE(VAEConfig(size=32, widths=(4,)))
+    model.raw = lambda z: raw - 0.5  # type: ignore[method-assign]
+    config = LossConfig(weight=0.0, beta=0.0, band=(0.25, 0.5, 3.0), guide=1.0)
+    Loss(config, model, guide)(model, x, None, 1.0, torch.ones(2, 1)).objective.backward()
+    assert raw.grad is not None
+    rows = raw.grad.abs().sum((0, 1, 3))
+    assert rows[8:16].min() > 0
+    assert float(rows[:8].sum() + rows[16:].sum()) == 0.0

@@ -83,3 +83,23 @@ def test_a_file_that_holds_no_probes_is_told(tmp_path: Path, faces: Path, comman
     result = command("fit", "--preset", "faces", *words, "--probes", faces, *SMALL)
     assert result.exit_code == 1
     assert "no probes can be read" in result.output.splitlines()[-1]
+
+
+def test_a_guide_is_trained_apart_from_the_judge(
+    tmp_path: Path, faces: Path, probes: Path, command: Command
+) -> None:
+    guide, run = tmp_path / "guide.safetensors", tmp_path / "run"
+    words = ["--data", faces, "--out", guide, "--run", run, "--epochs", 1]
+    told = command("probes", *words, "--label", "glasses", "--seed", 1).output
+    assert "glasses: " in told
+    assert "male" not in told
+    fit = ["fit", "--preset", "faces-finish", "--data", faces, "--out", tmp_path / "out"]
+    fit += ["--run", tmp_path / "run-fit", *SMALL]
+    result = command(*fit, "--probes", probes, "--guide", probes)
+    assert result.exit_code == 1
+    assert "must not guide" in result.output.splitlines()[-1]
+    result = command(*fit, "--probes", probes)
+    assert result.exit_code == 1
+    assert "and there is no --guide" in result.output.splitlines()[-1]
+    result = command(*fit, "--probes", probes, "--guide", guide)
+    assert result.exit_code == 0, result.output
