@@ -77,7 +77,7 @@ async def read(
     Raises:
         UnreadableBodyError, BodyTypeError, TooLargeError, InvalidError: as they say.
     """
-    fields: Fields = {k: v for k, v in request.query_params.items() if k not in ROUTING}
+    fields = _options(request)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         fields |= await _multipart(request, settings, operands, raw, named)
@@ -88,20 +88,28 @@ async def read(
     else:
         taken = ["multipart/form-data", "application/json"] + (["image/*"] if raw else [])
         raise BodyTypeError(f"{kind or 'no content type'} is not taken here; send {_or(taken)}")
-    if len(fields) > MAX_FIELDS:
-        raise InvalidError([("#", f"{len(fields)} fields; at most {MAX_FIELDS} are read")])
-    return fields
+    return _few(fields)
 
 
 async def read_latents(request: Request, settings: Settings, dim: int) -> Fields:
     """The ``latents`` of a JSON or npy body; npy is checked before anything is allocated."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    fields = _options(request)
     if kind == NPY:
         body = await _body(request, settings)
-        return {"latents": from_npy(body, dim, settings.max_pictures).tolist()}
-    if kind not in ("application/json", ""):
+        fields["latents"] = from_npy(body, dim, settings.max_pictures).tolist()
+    elif kind in ("application/json", ""):
+        fields |= from_json(await _body(request, settings), settings.max_pictures)
+    else:
         raise BodyTypeError(f"{kind} is not taken here; send application/json or {NPY}")
-    fields = from_json(await _body(request, settings), settings.max_pictures)
+    return _few(fields)
+
+
+def _options(request: Request) -> Fields:
+    return {k: v for k, v in request.query_params.items() if k not in ROUTING}
+
+
+def _few(fields: Fields) -> Fields:
     if len(fields) > MAX_FIELDS:
         raise InvalidError([("#", f"{len(fields)} fields; at most {MAX_FIELDS} are read")])
     return fields

@@ -70,6 +70,7 @@ def typed(content: bytes, kind: str) -> dict[str, Any]:
         ("/decode", {"json": {"latents": [[0.0] * (DIM + 1)]}}, 422, ["9 values", "8"]),
         ("/decode", {"json": {"latents": [LATENT, LATENT[1:]]}}, 422, ["7 values", "8"]),
         ("/decode", {"json": {"latents": []}}, 422, ["#/latents"]),
+        ("/decode?modle=tiny", {"json": {"latents": [LATENT]}}, 422, ["#/modle"]),
         ("/decode", {"json": {"latents": [LATENT] * 65}}, 413, ["65", "64"]),
         ("/decode", {"files": {"latents": A}}, 415, ["multipart", "npy"]),
         ("/decode", typed(A, "image/png"), 415, ["image/png", "npy"]),
