@@ -1,6 +1,7 @@
-"""HTTP connections that keep their limits: of the head of a request, in bytes and in time.
+"""HTTP connections that keep their limits: of a request's head, and of a client that takes nothing.
 
-uvicorn's own protocol waits for a head for ever and holds however much of one has come.
+uvicorn's own protocol waits for a head for ever, holds however much of one has come, and keeps an
+answer for whoever does not read it.
 """
 
 import asyncio
@@ -29,11 +30,12 @@ def limited(settings: Settings) -> type[HttpToolsProtocol]:
 class LimitedProtocol(HttpToolsProtocol):
     """Ends a connection whose request line, headers or trailers are too long or too slow.
 
-    A body that goes on after its answer is given the time of a head.
+    A body that goes on after its answer is given the time of a head; so is a client to take some of
+    an answer that has filled its buffers.
 
     Attributes:
         head_seconds: most seconds from the connection, or the first byte after an answer, to the
-            end of the next head.
+            end of the next head, and from one byte of an answer that is taken to the next.
         max_head_bytes: most bytes that bring no piece of a body.
     """
 
@@ -45,6 +47,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._pending = 0  # bytes of a head, or of what frames a body, that came to nothing yet
         self._refusal = BROKEN
         self._timer: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head."""
@@ -54,6 +57,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
         self._rest()
+        self.resume_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -86,6 +90,28 @@ class LimitedProtocol(HttpToolsProtocol):
         """Take the end of a request."""
         self._pending = 0
         super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """Give a client that does not read its answer time to go on."""
+        super().pause_writing()
+        self._watch_unread()
+
+    def resume_writing(self) -> None:
+        """Send the rest of the answer to a client that reads on."""
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+        super().resume_writing()
+
+    def _watch_unread(self) -> None:
+        left = self.transport.get_write_buffer_size()
+        self._unread = self.loop.call_later(self.head_seconds, self._still_unread, left)
+
+    def _still_unread(self, before: int) -> None:
+        if self.transport.get_write_buffer_size() < before:
+            self._watch_unread()
+        else:
+            self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 -- ours says more
         """Say as a problem why the connection ends, and end it."""

@@ -83,7 +83,8 @@ class Settings(BaseSettings):
         gt=0,
         description=(
             "Most seconds until a connection has sent a whole request line and headers; then it is "
-            "closed, with 408 where some had come."
+            "closed, with 408 where some had come. Also most seconds in which a client may take "
+            "nothing of an answer that waits for it."
         ),
     )
     api_keys: Annotated[tuple[str, ...], NoDecode] = Field(

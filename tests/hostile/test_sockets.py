@@ -159,6 +159,28 @@ def test_who_hangs_up_is_forgotten(hasty: Server, sent: bytes) -> None:
             connection.sendall(sent)
 
 
+def test_an_answer_that_nobody_reads_is_not_kept(hasty: Server) -> None:
+    whole = len(said(hasty, b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+    count = 20 * MIB // whole  # more than the buffers on the way take
+    with socket.create_connection(hasty.address, timeout=30) as connection:
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * count)
+        time.sleep(5)  # twice the two seconds, and a little
+        assert sum(map(len, heard(connection))) < 0.8 * count * whole
+
+
+def test_a_slow_reader_gets_its_answers(hasty: Server) -> None:
+    last = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    whole = len(said(hasty, last))
+    count = 8 * MIB // whole
+    with socket.create_connection(hasty.address, timeout=30) as connection:
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * (count - 1) + last)
+        read = 0
+        for piece in heard(connection):
+            read += len(piece)
+            time.sleep(0.05 if read < 4 * MIB else 0.0)
+        assert read > 0.95 * count * whole
+
+
 def test_a_line_break_in_a_part_makes_no_header(hasty: Server) -> None:
     part = b'--b\r\nContent-Disposition: form-data; name="a\r\nX-Evil: 1"\r\n\r\n1\r\n--b--\r\n'
     head = b"POST /arithmetic HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b"
