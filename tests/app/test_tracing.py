@@ -196,7 +196,8 @@ def test_no_key_latent_or_picture_is_told(client: httpx.Client, collector: Colle
     latent, sent = 0.7654321, file(picture())
     trace, headers = caller(6)
     body = {"latents": [[latent] * DIM]}
-    answer = ok(client.post(f"/decode?key={KEY}", json=body, headers=headers))
+    answer = ok(client.post("/decode", json=body, headers=headers))
+    ok(client.get(f"/models?key={KEY}", headers=headers))
     ok(client.post("/encode", content=sent, headers=headers | {"Content-Type": "image/png"}))
     problem(client.get("/models", headers=headers | {"Authorization": "Bearer wrong-one"}), 403)
     collector.trace(trace, lambda span: facts(span).get("http.response.status_code") == 403)
