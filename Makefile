@@ -50,7 +50,10 @@ train-faces: $(VENV)/dev.stamp  ## train models/faces and its baselines from DAT
 	$(BIN)/python -m training fit --preset faces $(FACES) --out runs/faces-1 --run runs/faces \
 	  --private --licence "$(UTKFACE)"
 	$(BIN)/python -m training fit --preset faces-finish --start runs/faces-1 \
-	  --guide runs/guide.safetensors $(FACES) --out models/faces --run runs/faces-2 \
+	  --guide runs/guide.safetensors $(FACES) --out runs/faces-2-out --run runs/faces-2 \
+	  --private --licence "$(UTKFACE)"
+	$(BIN)/python -m training fit --preset faces-polish --start runs/faces-2-out \
+	  --guide runs/guide.safetensors $(FACES) --out models/faces --run runs/faces-3 \
 	  --private --licence "$(UTKFACE)"
 
 RIVALS := litserve bentoml ray codecs

@@ -35,6 +35,7 @@ class LossConfig:
         guide: weight of a guide's cross-entropy, in nats: how badly a classifier of pictures still
             sees in the reconstruction what the labels say. What the latent knows and squared
             error does not care to draw is drawn then: half a frame costs it few squared errors.
+        guide_positive: how much more it costs to lose what is there than to show what is not.
         band: ``(top, bottom, weight)``: rows between these shares of the height weigh this much
             more; for aligned faces, where the eyes are.
     """
@@ -47,6 +48,7 @@ class LossConfig:
     edges: float = 0.0
     band: tuple[float, float, float] | None = None
     guide: float = 0.0
+    guide_positive: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,8 @@ class Loss(nn.Module):
         if self.config.band is not None:
             copy = torch.where(self.row_weights != 1.0, copy, copy.detach())
         network = self._guide[0].to(copy.device)
-        return cross_entropy(network(resized(copy, GUIDE_SIZE)), truth)
+        seen = network(resized(copy, GUIDE_SIZE))
+        return cross_entropy(seen, truth, self.config.guide_positive)
 
     def _distortion(self, model: VAE, raw: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """The plain reconstruction term a picture, and the same with row weights and edges."""

@@ -8,7 +8,7 @@ from training.data import Source
 from training.loss import LossConfig
 from vae.model import VAEConfig
 
-Preset = Literal["mnist", "fashion", "book", "avatars", "faces", "faces-finish"]
+Preset = Literal["mnist", "fashion", "book", "avatars", "faces", "faces-finish", "faces-polish"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class Recipe:
     seed: int = 0
 
 
+FACES = VAEConfig(latent_dim=128, patch=8, widths=(64, 128, 192, 320))
+
 PRESETS: dict[Preset, Recipe] = {
     "mnist": Recipe(
         model=VAEConfig("mlp", channels=1, size=28, latent_dim=20, output="sigmoid"),
@@ -86,7 +88,7 @@ PRESETS: dict[Preset, Recipe] = {
         clip=0.05,
     ),
     "faces": Recipe(
-        model=VAEConfig(latent_dim=128, patch=8, widths=(64, 128, 192, 320)),
+        model=FACES,
         loss=LossConfig(weight=10.0, kl_warmup=0.1, edges=3.0, band=(0.25, 0.55, 6.0)),
         epochs=12,
         learning_rate=8e-4,
@@ -96,11 +98,23 @@ PRESETS: dict[Preset, Recipe] = {
         balance="glasses",
     ),
     "faces-finish": Recipe(  # begins with what "faces" gave
-        model=VAEConfig(latent_dim=128, patch=8, widths=(64, 128, 192, 320)),
+        model=FACES,
         loss=LossConfig(weight=10.0, edges=1.0, band=(0.25, 0.55, 3.0), guide=0.01),
         epochs=5,
         learning_rate=4e-4,
         warmup_steps=100,
+        augmentation=Augmentation(flip=True),
+        balance="glasses",
+    ),
+    "faces-polish": Recipe(  # begins with what "faces-finish" gave
+        model=FACES,
+        loss=LossConfig(
+            weight=10.0, edges=1.0, band=(0.25, 0.55, 3.0), guide=0.01, guide_positive=8.0
+        ),
+        epochs=1,
+        learning_rate=1e-4,
+        warmup_steps=20,
+        ema=0.99,
         augmentation=Augmentation(flip=True),
         balance="glasses",
     ),

@@ -110,12 +110,19 @@ def _column(data: Dataset, label: str) -> np.ndarray:
     return column
 
 
-def cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
-    """Mean binary cross-entropy in nats; what is not known (NaN) does not count."""
+def cross_entropy(logits: Tensor, truth: Tensor, positive: float = 1.0) -> Tensor:
+    """Mean binary cross-entropy in nats; what is not known (NaN) does not count.
+
+    Args:
+        logits: any shape.
+        truth: of the same shape; 0, 1 or NaN.
+        positive: weight of the ones.
+    """
     known = truth.isfinite()
     if not known.any():
         return 0.0 * logits.sum()
-    return F.binary_cross_entropy_with_logits(logits[known], truth[known])
+    weight = torch.tensor(positive, device=logits.device)
+    return F.binary_cross_entropy_with_logits(logits[known], truth[known], pos_weight=weight)
 
 
 def _blurred(x: Tensor, rng: np.random.Generator) -> Tensor:

@@ -226,6 +226,19 @@ def test_a_guide_charges_for_what_it_does_not_see(truth: list[float], nats: floa
     assert found == pytest.approx(color(plain) + 0.5 * nats)
 
 
+def test_losing_what_is_there_may_cost_a_guide_more() -> None:
+    truth = torch.tensor([[1.0], [0.0]])
+    found = [
+        color(
+            LossConfig(beta=0.0, guide=1.0, guide_positive=p),
+            guide=guide_sure_of(-2.0),
+            truth=truth,
+        )
+        for p in (1.0, 5.0)
+    ]
+    assert found[1] - found[0] == pytest.approx(4.0 * math.log1p(math.exp(2.0)) / 2)
+
+
 def test_a_guide_moves_the_model_and_not_itself() -> None:
     torch.manual_seed(0)
     guide, model = Probes(["glasses"]), VAE(VAEConfig(size=32, widths=(4,)))
