@@ -23,10 +23,14 @@ from app.workers import STARTUP_FAILURE, end_with_parent, run_workers, shared_so
 class Server(uvicorn.Server):
     """Stops gracefully at the first signal, and at once at the second."""
 
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Note a signal."""
         if self.should_exit:
-            os._exit(128 + sig)
+            os._exit(_status(self._app) or 128 + sig)
         super().handle_exit(sig, frame)
 
 
@@ -56,9 +60,10 @@ def _command_line(arguments: Sequence[str]) -> argparse.Namespace:
 def _serve(settings: Settings, worker: bool) -> None:
     """Serve in this process, alone or as a worker of several."""
     app = create_app(settings)
-    # After a graceful stop uvicorn raises SIGTERM anew; having been asked to stop is no failure,
+    # After a graceful stop uvicorn raises the signal anew; having been asked to stop is no failure,
     # but having stopped because the model was lost for good is one.
-    signal.signal(signal.SIGTERM, lambda *_: _exit(app))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: _exit(app))
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -70,7 +75,7 @@ def _serve(settings: Settings, worker: bool) -> None:
         timeout_graceful_shutdown=settings.shutdown_seconds,
         server_header=False,
     )
-    server = Server(config)
+    server = Server(config, app)
     if worker:
         end_with_parent()
         server.run([shared_socket(settings.host, settings.port)])
@@ -80,8 +85,12 @@ def _serve(settings: Settings, worker: bool) -> None:
         sys.exit(STARTUP_FAILURE)
 
 
+def _status(app: FastAPI) -> int:
+    return int(getattr(app.state, "given_up", False))
+
+
 def _exit(app: FastAPI) -> NoReturn:
-    status = int(getattr(app.state, "given_up", False))
+    status = _status(app)
     service = getattr(app.state, "service", None)
     if service is not None and service.model_thread.abandoned:
         os._exit(status)  # the interpreter's own end would abort on a thread inside the model

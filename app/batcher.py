@@ -141,6 +141,10 @@ class Batcher(Generic[T, U]):
             self._worker = loop.create_task(self._drain())
         try:
             outcomes = await asyncio.gather(*(job.future for job in jobs), return_exceptions=True)
+        except asyncio.CancelledError:
+            self._queue = [job for job in self._queue if not job.future.done()]
+            heapq.heapify(self._queue)
+            raise
         finally:  # also where nobody waits any more
             if timing is not None and jobs:
                 self._note(timing, jobs)
@@ -170,8 +174,8 @@ class Batcher(Generic[T, U]):
 
     @property
     def waiting(self) -> int:
-        """Items in the queue whose callers are still there."""
-        return sum(not job.future.done() for job in self._queue)
+        """Items in the queue."""
+        return len(self._queue)
 
     async def close(self) -> None:
         """Take no more items and wait for those already queued."""

@@ -4,16 +4,21 @@ uvicorn's own protocol waits for a head for ever, holds however much of one has 
 answer for whoever does not read it.
 """
 
+import array
 import asyncio
+import fcntl
+import termios
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.schemas import Problem
 from app.settings import Settings
 
+MAX_PIPELINED = 1000  # requests of a connection that wait for the one before them
 BROKEN = (400, "broken-request", "this is not HTTP/1.1, or its framing is broken")
 
 
@@ -48,6 +53,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._refusal = BROKEN
         self._timer: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
+        self._running: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head."""
@@ -55,10 +61,14 @@ class LimitedProtocol(HttpToolsProtocol):
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no longer."""
+        """Wait no longer, and let the request in hand know; uvicorn tells the last to come."""
         self._rest()
-        self.resume_writing()
+        self._watch_no_more()
+        self.pipeline.clear()
         super().connection_lost(exc)
+        if self._running is not None:
+            self._running.disconnected = not self._running.response_complete
+            self._running.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         """Read what has come, within the limits."""
@@ -76,6 +86,9 @@ class LimitedProtocol(HttpToolsProtocol):
         """Answer a request whose head is whole."""
         if len(self.url) + sum(len(n) + len(v) for n, v in self.headers) > self.max_head_bytes:
             self._refuse_long_head()
+            raise httptools.HttpParserError(self._refusal[2])
+        if len(self.pipeline) >= MAX_PIPELINED:
+            self._refusal = (400, "pipeline", f"more than {MAX_PIPELINED} requests at once")
             raise httptools.HttpParserError(self._refusal[2])
         self._pending = 0
         self._rest()
@@ -98,20 +111,47 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def resume_writing(self) -> None:
         """Send the rest of the answer to a client that reads on."""
+        self._watch_no_more()
+        super().resume_writing()
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request, or give the client time to take the last answer."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._watch_unread()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection without requests, once its client has taken what it was sent."""
+        super().timeout_keep_alive_handler()
+        self._watch_unread()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _watch_unread(self) -> None:
+        self._watch_no_more()
+        self._unread = self.loop.call_later(self.head_seconds, self._still_unread, self._untaken())
+
+    def _watch_no_more(self) -> None:
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
-        super().resume_writing()
 
-    def _watch_unread(self) -> None:
-        left = self.transport.get_write_buffer_size()
-        self._unread = self.loop.call_later(self.head_seconds, self._still_unread, left)
+    def _untaken(self) -> int:
+        """Bytes of answers that wait here or in the kernel for the client to take them."""
+        waiting = array.array("i", [0])
+        with suppress(OSError):  # of a socket that is closed, or cannot say
+            fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, waiting)
+        return self.transport.get_write_buffer_size() + waiting[0]
 
     def _still_unread(self, before: int) -> None:
-        if self.transport.get_write_buffer_size() < before:
-            self._watch_unread()
-        else:
+        self._unread = None
+        left = self._untaken()
+        if left and left >= before:
             self.transport.abort()
+        elif self.transport.get_write_buffer_size():
+            self._watch_unread()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 -- ours says more
         """Say as a problem why the connection ends, and end it."""

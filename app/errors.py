@@ -23,7 +23,7 @@ from app.forms import (
 from app.headers import SECURITY
 from app.images import CorruptPictureError, TooManyPixelsError, UnknownPictureError
 from app.keys import NoKeyError, RateError, WrongKeyError
-from app.lifeline import DeadlineError, DepartedError
+from app.lifeline import BodiesFullError, DeadlineError, DepartedError
 from app.logs import ids
 from app.schemas import FieldProblem, Problem
 from app.service import (
@@ -58,6 +58,7 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     ExpressionError: (422, "expression"),
     SlowBodyError: (408, "slow-body"),
     QueueFullError: (503, "queue-full"),
+    BodiesFullError: (503, "bodies-full"),
     ClosedError: (503, "stopping"),
     RateError: (429, "rate"),
     LostError: (503, "model-lost"),
@@ -89,6 +90,8 @@ async def _known(request: Request, error: Exception) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     elif isinstance(error, QueueFullError | RateError):
         headers["Retry-After"] = str(error.retry_after)
+    elif isinstance(error, BodiesFullError):
+        headers["Retry-After"] = "1"
     elif isinstance(error, ClosedError | LostError | OutOfMemoryError):
         headers["Retry-After"] = "5"
     return problem(request, status, name, str(error), errors, headers)

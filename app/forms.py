@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,6 +25,7 @@ MAX_OPTIONS = 16  # text fields of a form beside its operands
 MAX_FIELDS = 64  # of a request, whose schema has fewer
 MAX_ERRORS = 100  # that are told
 MAX_STEP = 100  # characters of a name that is told
+MAX_DIGITS = 20  # of a length that is worth reading
 MAX_DIMENSION = 2**63
 
 
@@ -153,7 +154,8 @@ async def _body(request: Request, settings: Settings) -> bytes:
 async def limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
     """The chunks of the body, cut off as soon as it is known to be over the limit."""
     declared = request.headers.get("content-length", "")
-    seen = int(declared) if declared.isascii() and declared.isdigit() else 0
+    told = declared.isascii() and declared.isdigit() and len(declared) < MAX_DIGITS
+    seen = int(declared) if told else 0
     if seen <= limit:
         seen = 0
         async for chunk in request.stream():
@@ -194,7 +196,7 @@ async def _multipart(
     fields: Fields = {}
     groups: dict[str, list[Fields]] = {}
     async with await _form(request, settings) as form:
-        for name, value in form.multi_items():
+        for name, value in _texts(form):
             if raw is not None and name == raw:
                 fields.setdefault(raw, []).append(await _bytes(value))
             elif name in operands:
@@ -212,6 +214,16 @@ async def _multipart(
     if named is not None:
         fields[named] = groups
     return fields
+
+
+def _texts(form: FormData) -> Iterator[tuple[str, UploadFile | str]]:
+    """The parts, their names and texts free of halves of characters that no answer could quote."""
+    for name, value in form.multi_items():
+        yield _whole(name), _whole(value) if isinstance(value, str) else value
+
+
+def _whole(text: str) -> str:
+    return text.encode(errors="replace").decode()
 
 
 async def _form(request: Request, settings: Settings) -> Any:

@@ -1,4 +1,4 @@
-"""Ends work that nobody waits for any more: its time is up, or its client has gone."""
+"""What holds a request: its time, its client, and its share of the memory for bodies."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -13,6 +13,53 @@ class DeadlineError(Exception):
 
 class DepartedError(Exception):
     """The client hung up before its answer."""
+
+
+class BodiesFullError(Exception):
+    """The bodies of the requests in hand take all the memory that there is for them."""
+
+
+class Bodies:
+    """The memory for request bodies, shared by all requests in hand.
+
+    Args:
+        limit: bytes that they may take together.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.taken = 0
+
+    def share(self) -> "Share":
+        """The share of a new request; nothing yet."""
+        return Share(self)
+
+
+class Share:
+    """What one request holds of the memory for bodies."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies = bodies
+        self._taken = 0
+
+    def take(self, count: int) -> None:
+        """Take ``count`` more bytes.
+
+        Raises:
+            BodiesFullError: if there are not so many.
+        """
+        if self._bodies.taken + count > self._bodies.limit:
+            raise BodiesFullError(
+                f"the requests in hand hold {self._bodies.taken} bytes; {self._bodies.limit} is "
+                "the limit"
+            )
+        self._bodies.taken += count
+        self._taken += count
+
+    def give_back(self) -> None:
+        """Give all of it back."""
+        self._bodies.taken -= self._taken
+        self._taken = 0
 
 
 async def held(

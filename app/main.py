@@ -68,6 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         version=__version__,
         summary="The latent space of a variational autoencoder over HTTP",
         lifespan=lifespan,
+        openapi_url=None,  # the router has it, behind the same door as the rest
         docs_url=None,  # FastAPI's page fetches its scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,  # to wherever the Host header says

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.routing import APIRoute
+from starlette.responses import JSONResponse
 from starlette.types import Message
 
 from app import answers, documentation, forms, lifeline, schemas
@@ -44,9 +45,11 @@ class Held(APIRoute):
 
         async def held(request: Request) -> Response:
             body_read = asyncio.Event()
+            share = _service(request).bodies.share()
 
             async def receive() -> Message:
                 message = await request.receive()
+                share.take(len(message.get("body", b"")))
                 if message["type"] == "http.request" and not message.get("more_body", False):
                     body_read.set()
                 return message
@@ -66,6 +69,8 @@ class Held(APIRoute):
                 if request.method == "POST" and not body_read.is_set():
                     raise forms.SlowBodyError(f"no whole body within {seconds:g} seconds") from None
                 raise
+            finally:
+                share.give_back()
 
         return held
 
@@ -338,6 +343,12 @@ async def ready(request: Request) -> schemas.Health:
 async def metrics(request: Request) -> Response:
     """Requests, queues, batches and times, for Prometheus."""
     return Response(_service(request).metrics.text(), media_type=MEDIA_TYPE)
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> Response:
+    """All of this with every field, example and error."""
+    return JSONResponse(request.app.openapi())
 
 
 def _about(service: Service, served: Served) -> schemas.ModelOut:

@@ -18,6 +18,7 @@ from app.batcher import Batcher, Timing
 from app.embedded import Embedded
 from app.engine import Engine, Pixels, Posterior, choose_device
 from app.keys import Doorkeeper
+from app.lifeline import Bodies
 from app.metrics import Metrics
 from app.model_thread import ModelThread
 from app.schemas import (
@@ -102,6 +103,8 @@ class Service:
         self.doorkeeper = Doorkeeper(settings.api_keys, settings.requests_per_minute)
         self.device = choose_device(settings.device)
         self.metrics = Metrics()
+        self.bodies = Bodies(settings.max_bodies_bytes)
+        self._canary: asyncio.Task[None] | None = None
         self._models: dict[str, Served] = {}
         self.model_thread = ModelThread(settings.hang_seconds, on_given_up)
         self.metrics.watch_device(self._device_memory, lambda: self.model_thread.losses)
@@ -194,7 +197,13 @@ class Service:
         return await asyncio.get_running_loop().run_in_executor(self._large_thread, thrifty)
 
     async def canary(self) -> None:
-        """Decode the prior mean of every model, as any request would be."""
+        """Decode the prior mean of every model, as any request would be; one for all who ask."""
+        if self._canary is None or self._canary.done():
+            self._canary = asyncio.ensure_future(self._decode_canaries())
+            self._canary.add_done_callback(lambda task: task.cancelled() or task.exception())
+        await asyncio.shield(self._canary)
+
+    async def _decode_canaries(self) -> None:
         for served in self.models:
             await served.decoder.run([served.checkpoint.statistics.mean])
 

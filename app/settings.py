@@ -78,6 +78,13 @@ class Settings(BaseSettings):
     max_head_bytes: int = Field(
         65_536, ge=1024, description="Longest request line and headers together, in bytes."
     )
+    max_bodies_bytes: int = Field(
+        268_435_456,
+        ge=1024,
+        description=(
+            "Most bytes of the bodies of all requests in hand together; what is beyond gets 503."
+        ),
+    )
     head_seconds: float = Field(
         10.0,
         gt=0,

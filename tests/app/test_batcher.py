@@ -1,6 +1,8 @@
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 
@@ -305,3 +307,32 @@ def test_timing_tells_waiting_from_working() -> None:
         assert min(first.model, second.model) >= 0.05
 
     with_batcher(work, scenario)
+
+
+def test_items_whose_caller_has_gone_are_not_kept() -> None:
+    class Item:
+        pass
+
+    async def scenario() -> None:
+        gate = asyncio.Lock()
+
+        async def work(items: list[Item]) -> list[int]:
+            return [0] * len(items)
+
+        batcher = Batcher(work, gate, 4, 8)
+        async with gate:  # so that nothing is run
+            item = Item()
+            watched = weakref.ref(item)
+            gone = asyncio.ensure_future(batcher.run([item]))
+            stays = asyncio.ensure_future(batcher.run([Item(), Item()]))
+            await asyncio.sleep(0)
+            assert batcher.waiting == 3
+            gone.cancel()
+            await asyncio.wait({gone})
+            assert batcher.waiting == 2
+            del item, gone
+            gc.collect()
+            assert watched() is None
+        assert await stays == [0, 0]
+
+    asyncio.run(scenario())

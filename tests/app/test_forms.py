@@ -193,6 +193,23 @@ def test_a_form_in_an_odd_charset(client: Client, charset: str) -> None:
         problem(client.post("/encode", content=body, headers=headers), 422)
 
 
+@pytest.mark.parametrize(
+    ("path", "parts"),
+    [
+        ("/interpolate", [(b'name="start"', b"\\ud800")]),
+        ("/interpolate", [(b'name="\\ud800"; filename="a"', b"x")]),
+        ("/arithmetic", [(b'name="\\ud800"', b"x")] * 2),
+        ("/encode", [(b'name="image"', b"\\ud800")]),
+    ],
+)
+def test_half_a_character_is_no_error_of_ours(
+    client: Client, path: str, parts: list[tuple[bytes, bytes]]
+) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=b; charset=unicode_escape"}
+    body = b"".join(part(*each) for each in parts) + b"--b--"
+    assert client.post(path, content=body, headers=headers).status_code in (415, 422)
+
+
 def test_options_do_not_count_as_pictures(settings: Callable[..., Settings]) -> None:
     with serving(settings(max_pictures=1)) as client:
         data = {"expression": "a", "preserve": "1", "fit": "pad", "embedded": "false"}

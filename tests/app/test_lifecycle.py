@@ -31,6 +31,14 @@ def test_sigterm_finishes_what_was_accepted_and_exits_0(models: Path) -> None:
         assert process.wait(30) == 0
 
 
+def test_a_signal_from_the_keyboard_is_no_failure(models: Path) -> None:
+    with running(MODELS=str(models / "tiny")) as (process, _):
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+        assert process.returncode == 0
+        assert "Traceback" not in output
+
+
 def until_refused(url: str) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:

@@ -16,6 +16,7 @@ from app.settings import Settings
 from tests.app.conftest import Pixels, ok, problem, serving
 
 Build = Callable[..., Settings]
+JSON = {"Content-Type": "application/json"}
 
 
 class SlowEngine:
@@ -99,6 +100,39 @@ def test_a_body_that_does_not_come_is_not_waited_for(settings: Build) -> None:
         assert answer.startswith("HTTP/1.1 408")
         assert "no whole body within 0.3 seconds" in answer
         ok(client.post("/sample"))
+
+
+def test_all_who_ask_for_readiness_wait_for_one_picture(
+    settings: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with slow_server(monkeypatch, settings()) as (client, engine):
+        with ThreadPoolExecutor(20) as crowd:
+            asked = [crowd.submit(client.get, "/health/ready") for _ in range(20)]
+            until(lambda: engine.sizes == [1])
+            time.sleep(0.2)
+            engine.open.set()
+            for answer in asked:
+                ok(answer.result())
+        assert len(engine.sizes) < 5
+
+
+def test_bodies_have_so_much_memory_and_no_more(settings: Build) -> None:
+    with serving(settings(max_bodies_bytes=4096)) as client:
+        address = (client.base_url.host, client.base_url.port or 0)
+        with socket.create_connection(address, timeout=10) as connection:
+            head = "POST /sample HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            connection.sendall(f"{head}Content-Length: 4000\r\n\r\n".encode() + b" " * 3000)
+
+            def refused() -> bool:
+                answer = client.post("/sample", content=b" " * 2000 + b"{}", headers=JSON)
+                if answer.status_code == 503:
+                    problem(answer, 503, "4096 is the limit")
+                    assert answer.headers["retry-after"] == "1"
+                return answer.status_code == 503
+
+            until(refused)
+            ok(client.post("/sample"))
+        until(lambda: not refused())
 
 
 def test_one_large_request_does_not_hold_up_small_ones(

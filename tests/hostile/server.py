@@ -65,6 +65,10 @@ class Server:
         """Hang up."""
         self._connection.close()
 
+    def open_files(self) -> int:
+        """File descriptors, sockets among them."""
+        return len(list((self._proc / "fd").iterdir()))
+
     def memory(self) -> float:
         """MiB held now."""
         return self._status("VmRSS")

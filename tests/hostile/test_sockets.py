@@ -119,6 +119,16 @@ def test_a_slow_head_is_not_waited_for(hasty: Server) -> None:
     assert time.monotonic() - started < 25
 
 
+def test_a_long_word_for_a_small_length(hasty: Server) -> None:
+    length = b"Content-Length: " + b"0" * 5000 + b"2\r\n\r\n{}"
+    assert statuses(said(hasty, HEAD + b"Connection: close\r\n" + length))[0] in (200, 400)
+
+
+def test_too_many_requests_in_a_row(hasty: Server) -> None:
+    slow = HEAD + b"Content-Length: 10\r\n\r\n" + b" " * 10
+    assert statuses(said(hasty, slow + (GET + b"\r\n") * 5000))[-1] in (200, 400)
+
+
 def test_silence_is_answered_with_silence(hasty: Server) -> None:
     assert said(hasty) == b""
 
@@ -154,15 +164,20 @@ def test_requests_in_a_row_are_answered_in_a_row(hasty: Server) -> None:
     "sent", [b"", GET, HEAD + b"Content-Length: 100\r\n\r\n{", CHUNKED + b"5\r\n{"]
 )
 def test_who_hangs_up_is_forgotten(hasty: Server, sent: bytes) -> None:
+    before = hasty.open_files()
     for _ in range(50):
         with socket.create_connection(hasty.address, timeout=30) as connection:
             connection.sendall(sent)
+    deadline = time.monotonic() + 20
+    while hasty.open_files() > before + 10:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_an_answer_that_nobody_reads_is_not_kept(hasty: Server) -> None:
     whole = len(said(hasty, b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
     count = 20 * MIB // whole  # more than the buffers on the way take
-    with socket.create_connection(hasty.address, timeout=30) as connection:
+    with narrow(hasty) as connection:
         connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * count)
         time.sleep(5)  # twice the two seconds, and a little
         assert sum(map(len, heard(connection))) < 0.8 * count * whole
@@ -172,13 +187,22 @@ def test_a_slow_reader_gets_its_answers(hasty: Server) -> None:
     last = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     whole = len(said(hasty, last))
     count = 8 * MIB // whole
-    with socket.create_connection(hasty.address, timeout=30) as connection:
+    with narrow(hasty) as connection:
         connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * (count - 1) + last)
-        read = 0
+        read, slow_until = 0, time.monotonic() + 6  # three times what nobody may wait
         for piece in heard(connection):
             read += len(piece)
-            time.sleep(0.05 if read < 4 * MIB else 0.0)
+            time.sleep(0.2 if time.monotonic() < slow_until else 0.0)
         assert read > 0.95 * count * whole
+
+
+def narrow(server: Server) -> socket.socket:
+    """A connection whose client buffers little, so that what it does not read waits there."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    connection.settimeout(30)
+    connection.connect(server.address)
+    return connection
 
 
 def test_a_line_break_in_a_part_makes_no_header(hasty: Server) -> None:
