@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from app import embedded, screening
 
@@ -148,16 +148,22 @@ def _memory(image: ImageFile.ImageFile, data: bytes, size: int) -> int:
         held = 2 * area * len(image.getbands()) if screening.scans(data) > 1 else area // 2
         image.draft(None, (2 * size, 2 * size))
         return held + 4 * image.width * image.height
-    if image.format == "TIFF" and image.info.get("compression") == "raw":
-        return 4 * area
+    if image.format == "TIFF":
+        if image.info.get("compression") == "raw":
+            return 4 * area
+        area = max(area, _tile(image))
     return area * WHOLE.get(image.format or "", BYTES.get(image.mode, 4))
+
+
+def _tile(image: ImageFile.ImageFile) -> int:
+    """Pixels of a tile of a TIFF, which is decoded whole, however little of it is seen."""
+    fields = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
+    width, height = (fields.get(side, 0) for side in screening.TILE_SIDES)
+    return int(width) * int(height)
 
 
 def _turn(image: ImageFile.ImageFile) -> Image.Transpose | None:
     """What EXIF orientation asks for; taken out, so that no reader does it at full size."""
-    exif = image.info.get("exif")
-    if isinstance(exif, bytes):
-        screening.check(exif.removeprefix(b"Exif\0\0"))
     tags = image.getexif()
     turn = TURNS.get(tags.get(ORIENTATION, 1))
     if turn is not None:

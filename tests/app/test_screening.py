@@ -21,8 +21,8 @@ def test_an_ordinary_picture_passes(kind: str) -> None:
         (formats.with_segments(b"\xff" * MANY), "8192 pieces"),
         (formats.gif(1, 1, b"!\xfe" + b"\1x" * MANY + b"\0"), "8192 pieces"),
         (formats.tiff([formats.fields(1, 1)] * MANY), "8192 pieces"),
-        (formats.tiff([[(273, 4, 2**20, 8)]]), "1048576 values"),
-        (formats.tiff([[(282, 5, 2**10, 8)]]), "1024 values"),
+        (formats.with_segments(b"\xff\xd9\xff\xff" + b"\xff\xfe\0\2" * MANY), "8192 pieces"),
+        (formats.with_segments(formats.exif_segments(bytes(170), 10)), "16 segments of EXIF"),
         (formats.bmp(2, 2, b"\2a", 1, 8), "run-length"),
         (file(picture(1), "JPEG") + b"\xff\xda" * MAX_SCANS, "64 scans"),
     ],
@@ -30,6 +30,12 @@ def test_an_ordinary_picture_passes(kind: str) -> None:
 def test_what_is_in_too_many_pieces_does_not(data: bytes, words: str) -> None:
     with pytest.raises(OverfullError, match=words):
         check(data)
+
+
+def test_a_long_xmp_is_not_too_much_exif() -> None:
+    note = b"http://ns.adobe.com/xmp/extension/\0" + bytes(65_000)
+    segment = b"\xff\xe1" + (len(note) + 2).to_bytes(2, "big") + note
+    check(formats.with_segments(formats.exif_segments(bytes(160), 10) + segment * 200))
 
 
 def test_later_frames_are_not_counted() -> None:

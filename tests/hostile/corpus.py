@@ -19,7 +19,7 @@ def groups(seed: int = 0, flips: int = 100) -> dict[str, Group]:
     made: list[Group] = [
         *(pictures.truncated, pictures.mixed, pictures.not_pictures, pictures.odd_shapes),
         *(pictures.too_large, pictures.as_large_as_may_be, pictures.many_at_once),
-        *(pictures.animations, pictures.metadata, pictures.crumbs),
+        *(pictures.animations, pictures.metadata, pictures.directories, pictures.crumbs),
         *(bodies.broken_json, bodies.large_json, bodies.odd_values, bodies.base64_text),
         *(bodies.expressions, bodies.broken_forms, bodies.part_names, bodies.arrays),
         *(bodies.queries, bodies.headers),

@@ -112,5 +112,46 @@ def with_segments(segments: bytes) -> bytes:
     return jpeg[:2] + segments + jpeg[2:]
 
 
+def exif_segments(exif: bytes, size: int = 65_527) -> bytes:
+    """The segments of a JPEG that hold an EXIF block, in pieces of a size."""
+    pieces = (exif[i : i + size] for i in range(0, len(exif), size))
+    return b"".join(
+        b"\xff\xe1" + struct.pack(">H", len(piece) + 8) + b"Exif\0\0" + piece for piece in pieces
+    )
+
+
+def rationals(count: int, tag: int = 0x0128) -> bytes:
+    """An EXIF block of one field; by default the unit of a resolution, which is asked for."""
+    return tiff([[(tag, 5, count, 8)]], bytes(8 * count))
+
+
+def raw_profile(exif: bytes) -> bytes:
+    """The chunk of a PNG in which EXIF was written before there was one for it."""
+    text = f"\nexif\n{len(exif):8}\n{exif.hex()}\n".encode()
+    return chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(text, 1))
+
+
+def sub_directory(page: list[Field], *pointers: int, data: bytes = b"") -> bytes:
+    """A TIFF of which each of these fields points at one and the same directory, at byte 8."""
+    pointed = [(pointer, 4, 1, 8) for pointer in pointers]
+    return tiff([[*fields(8, 8), *pointed]], tiff([page], b"")[8:] + data)
+
+
+def turned_avif(count: int) -> bytes:
+    """An AVIF that is turned by its container alone, beside EXIF of many rationals."""
+    many = (0x9999, 1, 8 * count, 8)  # the type that Pillow would give it
+    exif = tiff([[(0x0112, 3, 1, 6), many]], bytes(8 * count))
+    data = file(picture(4, (40, 24)), "AVIF", exif=exif)
+    return data.replace(struct.pack("<HHI", *many[:3]), struct.pack("<HHI", 0x9999, 5, count))
+
+
+def tiled(width: int, height: int, side: int, data: bytes = b"") -> bytes:
+    """A deflated TIFF of one tile."""
+    striped = {273, 278, 279}
+    page = [field for field in fields(width, height, t259=8) if field[0] not in striped]
+    page += [(322, 4, 1, side), (323, 4, 1, side), (324, 4, 1, 8), (325, 4, 1, len(data))]
+    return tiff([page], data)
+
+
 def flat(kind: str, width: int, height: int, **options: int | str | bool) -> bytes:
     return file(Image.new("RGB", (width, height), (200, 90, 10)), kind, **options)

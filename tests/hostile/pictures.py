@@ -122,6 +122,7 @@ def too_large() -> Iterator[Case]:
         "BMP": formats.bmp(side, side, bytes(100)),
         "BMP upside down": formats.bmp(side, -side, bytes(100)),
         "TIFF": formats.tiff([formats.fields(side, side)]),
+        "TIFF of a huge tile": formats.tiled(8, 8, 40_000, data),
         "TIFF of 2**32 - 1": formats.tiff([formats.fields(2**32 - 1, 2**32 - 1)]),
         "JPEG": resized_jpeg(65_500),
         "WebP": b"RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(4) + b"\xff\x3f\0" * 2,
@@ -230,6 +231,35 @@ def metadata() -> Iterator[Case]:
     yield from in_turn(pictures())
 
 
+def directories() -> Iterator[Case]:
+    """Fields of millions of values wherever a decoder reads fields, or millions of fields."""
+
+    def pictures() -> Iterator[tuple[str, bytes]]:
+        size = 14 * MIB
+        exif = formats.rationals(size // 8)
+        yield "JPEG with rationals", formats.with_segments(formats.exif_segments(exif))
+        yield "PNG with rationals", dot(chunk(b"eXIf", exif))
+        yield "PNG with rationals in a text", dot(formats.raw_profile(exif))
+        yield "PNG with packed rationals", dot(formats.raw_profile(formats.rationals(60_000)))
+        yield "AVIF with rationals", formats.turned_avif(size // 8)
+        for name, kind, length in (("rationals", 5, 8), ("signed bytes", 6, 1), ("shorts", 3, 2)):
+            page = [(0x9999, kind, size // length, 100)]
+            data = b"\x90" * size
+            yield (
+                f"TIFF with {name} within",
+                formats.sub_directory(page, 34665, 34853, data=data),
+            )
+        page = [(tag, 5, 256, 8) for tag in range(1, 4_000)]
+        yield (
+            "TIFF with many fields of rationals",
+            formats.sub_directory(page, 34665, 34853, data=bytes(size)),
+        )
+        page = [(tag, 3, 1, 1) for tag in range(1, 65_000)]
+        yield "TIFF with many fields", formats.sub_directory(page, 34665, 34853, 40965)
+
+    yield from in_turn(pictures(), bad=True)
+
+
 def crumbs() -> Iterator[Case]:
     """Files of very many empty pieces."""
 
@@ -241,6 +271,12 @@ def crumbs() -> Iterator[Case]:
         yield "JPEG of empty comments", formats.with_segments(b"\xff\xfe\0\2" * count)
         yield "JPEG of empty segments", formats.with_segments(b"\xff\xe5\0\2" * count)
         yield "JPEG of fill bytes", formats.with_segments(b"\xff" * 4 * count)
+        yield (
+            "JPEG of EXIF in crumbs",
+            formats.with_segments(formats.exif_segments(bytes(14 * MIB), 2_000)),
+        )
+        skipped = b"\xff\xd9\xff\xff" + b"\xff\xfe\0\2" * 16_383 + b"\0"
+        yield "JPEG of comments after its end", formats.with_segments(skipped * 20)
         yield "JPEG of many scans", many_scans(2_000)
         yield "GIF of crumbs", formats.gif(1, 1, b"!\xfe" + b"\1x" * count + b"\0")
         yield "GIF of extensions", formats.gif(1, 1, b"!\xf1\0" * count)
