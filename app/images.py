@@ -14,7 +14,7 @@ from PIL import Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageEr
 from app import embedded, screening
 
 Fit = Literal["crop", "pad", "stretch"]
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 ORIENTATION = 0x0112
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -28,7 +28,7 @@ TURNS = {
 GAP = 3  # sides of the model's size to which a large picture is averaged before it is resampled
 TILE = 512  # pixels a side of what is converted at a time
 BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # of a pixel; others take 4
-WHOLE = {"WEBP": 20, "AVIF": 20, "TIFF": 12}  # of a pixel, with what the decoder needs beside
+WHOLE = {"WEBP": 20, "TIFF": 12}  # of a pixel, with what the decoder needs beside
 
 Image.MAX_IMAGE_PIXELS = None  # the limits are checked below, by our own settings
 

@@ -67,7 +67,7 @@ class Settings(BaseSettings):
         ge=2**20,
         description=(
             "Most memory, in bytes, that decoding a picture may take: 4 for each pixel of most, 12 "
-            "of a compressed TIFF, 20 of a WebP or AVIF, 6 of a progressive JPEG and little of any "
+            "of a compressed TIFF, 20 of a WebP, 6 of a progressive JPEG and little of any "
             "other. The pictures of one request may come to twice as much; large ones are decoded "
             "one after the other."
         ),

@@ -74,8 +74,8 @@ def typed(content: bytes, kind: str) -> dict[str, Any]:
         ("/decode", {"json": {"latents": [LATENT] * 65}}, 413, ["65", "64"]),
         ("/decode", {"files": {"latents": A}}, 415, ["multipart", "npy"]),
         ("/decode", typed(A, "image/png"), 415, ["image/png", "npy"]),
-        ("/encode", {"files": {"image": b"hello"}}, 415, ["PNG", "AVIF"]),
-        ("/encode", {"files": {"image": b""}}, 415, ["PNG", "AVIF"]),
+        ("/encode", {"files": {"image": b"hello"}}, 415, ["PNG", "TIFF"]),
+        ("/encode", {"files": {"image": b""}}, 415, ["PNG", "TIFF"]),
         ("/encode", typed(b"hello", "image/png"), 415, ["PNG"]),
         ("/encode", {"json": {"image": text(b"hello")}}, 415, ["PNG"]),
         ("/encode", {"files": {"image": A[:200]}}, 400, ["corrupt or truncated"]),
@@ -150,7 +150,7 @@ def test_every_bad_field_is_pointed_at(client: Client) -> None:
     assert {e["pointer"] for e in body["errors"]} == {"#/n", "#/temperature"}
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
 def test_a_truncated_picture_is_never_an_error_of_ours(client: Client, kind: str) -> None:
     whole = file(picture(4, (64, 48)), kind)
     assert client.post("/encode", files={"image": whole}).status_code == 200

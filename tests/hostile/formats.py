@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.app.conftest import file, picture
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 LZW_PIXEL = b"\x02\x02\x44\x01\x00"  # a GIF's picture of one pixel
 
@@ -135,14 +135,6 @@ def sub_directory(page: list[Field], *pointers: int, data: bytes = b"") -> bytes
     """A TIFF of which each of these fields points at one and the same directory, at byte 8."""
     pointed = [(pointer, 4, 1, 8) for pointer in pointers]
     return tiff([[*fields(8, 8), *pointed]], tiff([page], b"")[8:] + data)
-
-
-def turned_avif(count: int) -> bytes:
-    """An AVIF that is turned by its container alone, beside EXIF of many rationals."""
-    many = (0x9999, 1, 8 * count, 8)  # the type that Pillow would give it
-    exif = tiff([[(0x0112, 3, 1, 6), many]], bytes(8 * count))
-    data = file(picture(4, (40, 24)), "AVIF", exif=exif)
-    return data.replace(struct.pack("<HHI", *many[:3]), struct.pack("<HHI", 0x9999, 5, count))
 
 
 def tiled(width: int, height: int, side: int, data: bytes = b"") -> bytes:

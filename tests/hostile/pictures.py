@@ -154,7 +154,6 @@ def as_large_as_may_be() -> Iterator[Case]:
         "lossless WebP": flat("WEBP", 2_200, 2_200, method=0, lossless=True),
         "TIFF": flat("TIFF", 2_850, 2_850, compression="tiff_deflate"),
         "GIF": flat("GIF", 6_300, 6_300),
-        "AVIF": flat("AVIF", 2_200, 2_200, speed=10),
         "BMP": flat("BMP", 2_300, 2_300),
     }
     for name, picture in pictures.items():
@@ -241,7 +240,6 @@ def directories() -> Iterator[Case]:
         yield "PNG with rationals", dot(chunk(b"eXIf", exif))
         yield "PNG with rationals in a text", dot(formats.raw_profile(exif))
         yield "PNG with packed rationals", dot(formats.raw_profile(formats.rationals(60_000)))
-        yield "AVIF with rationals", formats.turned_avif(size // 8)
         for name, kind, length in (("rationals", 5, 8), ("signed bytes", 6, 1), ("shorts", 3, 2)):
             page = [(0x9999, kind, size // length, 100)]
             data = b"\x90" * size
