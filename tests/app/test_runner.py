@@ -6,7 +6,17 @@ import torch
 from torch import Tensor
 
 from app.engine import Engine
-from app.runner import Captured, Plain, Runner, batch_sizes, faithful, fastest, filled_up
+from app.runner import (
+    FARTHEST,
+    Bounded,
+    Captured,
+    Plain,
+    Runner,
+    batch_sizes,
+    faithful,
+    fastest,
+    filled_up,
+)
 from tests.app.conftest import DIM, SIZE, tiny_checkpoint
 from vae.latent import normal
 
@@ -59,6 +69,24 @@ def test_a_runner_that_draws_something_else_is_found_out(plain: Plain) -> None:
     assert not faithful(Darker(plain, shift=3.0), plain, DIM)
 
 
+def test_a_runner_that_fails_far_out_is_found_out(plain: Plain) -> None:
+    class Overflowing(Darker):
+        def decode(self, latents: Tensor) -> Tensor:
+            return self.runner.decode(torch.where(latents.abs() > FARTHEST / 2, 0.0, latents))
+
+    assert not faithful(Overflowing(plain), plain, DIM)
+
+
+@pytest.mark.parametrize("value", [FARTHEST * 1.01, 7e4, 1e6])
+def test_what_half_precision_was_not_compared_on_is_run_in_float32(
+    plain: Plain, value: float
+) -> None:
+    found = fastest(plain, tiny_checkpoint(0).model, 4, capture=lambda runner: runner)
+    latents = normal(range(4), DIM)
+    latents[1, 2] = -value
+    assert torch.equal(found.decode(latents), plain.decode(latents))
+
+
 def test_the_fastest_faithful_way_is_taken(
     plain: Plain, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,7 +101,9 @@ def test_the_fastest_faithful_way_is_taken(
     def nothing_works(runner: Plain) -> Runner:
         raise RuntimeError("operation not permitted when stream is capturing")
 
-    assert isinstance(fastest(plain, model, 4, capture=lambda runner: Darker(runner)), Darker)
+    half = fastest(plain, model, 4, capture=lambda runner: Darker(runner))
+    assert isinstance(half, Bounded)
+    assert isinstance(half.fast, Darker)
     found = fastest(plain, model, 4, capture=bad_halves)
     assert isinstance(found, Darker)
     assert found.levels == 0
@@ -102,4 +132,5 @@ def test_captured_graphs_answer_for_every_batch_size(plain: Plain) -> None:
 def test_an_engine_on_cuda_chooses_captured_half_precision() -> None:
     engine = Engine(tiny_checkpoint(0), torch.device("cuda"), one_by_one=False)
     engine.warm_up(4)
-    assert isinstance(engine._runner, Captured)
+    assert isinstance(engine._runner, Bounded)
+    assert isinstance(engine._runner.fast, Captured)
