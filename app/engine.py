@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from app.batcher import DeviceLostError
 from app.runner import Plain, Runner, fastest
 from vae.checkpoint import Checkpoint
 from vae.gaussian import DiagonalGaussian
@@ -69,6 +70,7 @@ class Engine:
 
         Raises:
             OutOfMemoryError: if there is no memory for one picture.
+            DeviceLostError: if the device answers nothing any more.
         """
 
         def encode(batch: Sequence[Pixels]) -> list[Posterior]:
@@ -84,6 +86,7 @@ class Engine:
 
         Raises:
             OutOfMemoryError: if there is no memory for one picture.
+            DeviceLostError: if the device answers nothing any more.
         """
 
         def decode(batch: Sequence[Tensor]) -> list[Pixels]:
@@ -105,7 +108,22 @@ class Engine:
     def _in_batches(self, run: Callable[[Sequence[T]], list[U]], items: list[T]) -> list[U]:
         step = 1 if self._one_by_one else max(1, len(items))
         batches = (items[i : i + step] for i in range(0, len(items), step))
-        return [answer for batch in batches for answer in _halving(run, batch)]
+        try:
+            return [answer for batch in batches for answer in _halving(run, batch)]
+        except RuntimeError as error:
+            if _lost(self._device):
+                raise DeviceLostError("the device is lost; the service is ending") from error
+            raise
+
+
+def _lost(device: torch.device) -> bool:
+    """Whether a CUDA device fails whatever is asked of it, as after an illegal memory access."""
+    if device.type == "cuda":
+        try:
+            torch.cuda.synchronize(device)
+        except RuntimeError:
+            return True
+    return False
 
 
 def _halving(run: Callable[[Sequence[T]], list[U]], items: Sequence[T]) -> list[U]:

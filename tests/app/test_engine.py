@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from app.batcher import DeviceLostError
 from app.engine import DeviceError, Engine, choose_device
 from tests.app.conftest import DIM, SIZE, apart, picture, tiny_checkpoint
 from vae.latent import normal
@@ -52,6 +53,21 @@ def test_one_by_one_gives_the_same_bytes_in_any_company(free_algorithms: None) -
     encoded = engine.encode_many(PICTURES)
     for image, found in zip(PICTURES, encoded, strict=True):
         assert torch.equal(engine.encode_many([image])[0].mean, found.mean)
+
+
+def test_a_device_that_answers_nothing_any_more_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    engine = Engine(tiny_checkpoint(0), CPU, one_by_one=False)
+    monkeypatch.setattr(engine._plain, "decode", fails)
+    monkeypatch.setattr(engine, "_device", torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda *_: None)
+    with pytest.raises(RuntimeError, match="illegal"):
+        engine.decode_many(LATENTS)
+    monkeypatch.setattr(torch.cuda, "synchronize", fails)
+    with pytest.raises(DeviceLostError, match="the device is lost"):
+        engine.decode_many(LATENTS)
 
 
 def test_the_device() -> None:

@@ -57,6 +57,13 @@ def test_a_model_that_keeps_hanging_ends_the_process(models: Path, tmp_path: Pat
         assert process.wait(30) == 1
 
 
+def test_a_lost_device_ends_the_process_at_once(models: Path, tmp_path: Path) -> None:
+    with faulty(models, tmp_path) as (process, client):
+        (tmp_path / "lost").touch()
+        problem(client.post("/sample", json={"n": 3}), 503, "the device is lost")
+        assert process.wait(30) == 1
+
+
 def test_a_second_signal_ends_the_process_at_once(models: Path, tmp_path: Path) -> None:
     with faulty(models, tmp_path) as (process, client):
         (tmp_path / "hang").touch()
