@@ -36,14 +36,16 @@ def plain() -> Plain:
 
 
 class Darker:
-    """A runner whose pictures are darker by a few grey levels, or whose latents are shifted."""
+    """A runner whose pictures are darker by a few grey levels, or whose posteriors are shifted."""
 
-    def __init__(self, runner: Runner, levels: int = 0, shift: float = 0.0) -> None:
-        self.runner, self.levels, self.shift = runner, levels, shift
+    def __init__(
+        self, runner: Runner, levels: int = 0, shift: float = 0.0, wider: float = 0.0
+    ) -> None:
+        self.runner, self.levels, self.shift, self.wider = runner, levels, shift, wider
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         mean, logvar = self.runner.encode(pictures)
-        return mean + self.shift, logvar
+        return mean + self.shift, logvar + self.wider
 
     def decode(self, latents: Tensor) -> Tensor:
         return (self.runner.decode(latents).int() - self.levels).clamp(0, 255).to(torch.uint8)
@@ -58,15 +60,28 @@ def test_sizes_and_the_one_that_a_batch_is_filled_up_to() -> None:
 
 def test_half_precision_draws_what_float32_draws(plain: Plain) -> None:
     half = Plain(tiny_checkpoint(0).model, CPU, torch.float16)
-    assert faithful(half, plain, DIM)
+    assert faithful(half, plain, DIM, 4)
     mean, logvar = half.encode(half.decode(normal(range(3), DIM)))
     assert mean.dtype == logvar.dtype == torch.float32
 
 
 def test_a_runner_that_draws_something_else_is_found_out(plain: Plain) -> None:
-    assert faithful(Darker(plain, levels=2), plain, DIM)
-    assert not faithful(Darker(plain, levels=3), plain, DIM)
-    assert not faithful(Darker(plain, shift=3.0), plain, DIM)
+    assert faithful(Darker(plain, levels=2), plain, DIM, 4)
+    assert not faithful(Darker(plain, levels=3), plain, DIM, 4)
+    assert not faithful(Darker(plain, shift=3.0), plain, DIM, 4)
+    assert faithful(Darker(plain, wider=0.04), plain, DIM, 4)
+    for number in (0.06, float("inf"), float("nan")):
+        assert not faithful(Darker(plain, wider=number), plain, DIM, 4)
+
+
+@pytest.mark.parametrize("broken", [1, 2, 4, 6])
+def test_a_runner_that_fails_at_one_size_of_batch_is_found_out(plain: Plain, broken: int) -> None:
+    class Faulty(Darker):
+        def decode(self, latents: Tensor) -> Tensor:
+            self.levels = 9 if len(latents) == broken else 0
+            return super().decode(latents)
+
+    assert not faithful(Faulty(plain), plain, DIM, 6)
 
 
 def test_a_runner_that_fails_far_out_is_found_out(plain: Plain) -> None:
@@ -74,7 +89,7 @@ def test_a_runner_that_fails_far_out_is_found_out(plain: Plain) -> None:
         def decode(self, latents: Tensor) -> Tensor:
             return self.runner.decode(torch.where(latents.abs() > FARTHEST / 2, 0.0, latents))
 
-    assert not faithful(Overflowing(plain), plain, DIM)
+    assert not faithful(Overflowing(plain), plain, DIM, 4)
 
 
 @pytest.mark.parametrize("value", [FARTHEST * 1.01, 7e4, 1e6])
