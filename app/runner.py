@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -67,15 +68,20 @@ class Captured:
 
     One graph is captured for each batch size; a batch is filled up to the next of them. Inputs and
     answers pass through page-locked memory. A larger batch than the largest is run plainly.
+
+    Graphs run one at a time: a thread that was given up in the middle of one may come back, and its
+    answers must not pass through memory that its successor uses. Until then the successor waits.
     """
 
     def __init__(self, plain: Plain, shape: tuple[int, int, int], dim: int, most: int) -> None:
         self._plain = plain
         self._encode, self._decode = {}, {}
+        lock = threading.Lock()
         for size in batch_sizes(most):
             pictures = torch.zeros((size, *shape), dtype=torch.uint8)
-            self._encode[size] = Graph(plain.encode_on_device, pictures, plain.device)
-            self._decode[size] = Graph(plain.decode_on_device, torch.zeros(size, dim), plain.device)
+            self._encode[size] = Graph(plain.encode_on_device, pictures, plain.device, lock)
+            latents = torch.zeros(size, dim)
+            self._decode[size] = Graph(plain.decode_on_device, latents, plain.device, lock)
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logvar, float32 ``(N, D)``, of uint8 ``(N, S, S, C)``."""
@@ -98,8 +104,13 @@ class Graph:
     """A function of one batch, captured once and replayed on other values."""
 
     def __init__(
-        self, step: Callable[[Tensor], tuple[Tensor, ...]], example: Tensor, device: torch.device
+        self,
+        step: Callable[[Tensor], tuple[Tensor, ...]],
+        example: Tensor,
+        device: torch.device,
+        lock: threading.Lock,
     ) -> None:
+        self._lock = lock
         self._from_host = example.pin_memory()
         self._input = example.to(device)
         aside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
@@ -116,13 +127,14 @@ class Graph:
     def __call__(self, batch: Tensor) -> list[Tensor]:
         """What the function gives for ``batch``, which may be shorter than the example was."""
         n = len(batch)
-        self._from_host[:n].copy_(batch)
-        self._input.copy_(self._from_host, non_blocking=True)
-        self._graph.replay()
-        for host, output in zip(self._to_host, self._outputs, strict=True):
-            host.copy_(output, non_blocking=True)
-        torch.cuda.current_stream(self._input.device).synchronize()
-        return [host[:n].clone() for host in self._to_host]
+        with self._lock:
+            self._from_host[:n].copy_(batch)
+            self._input.copy_(self._from_host, non_blocking=True)
+            self._graph.replay()
+            for host, output in zip(self._to_host, self._outputs, strict=True):
+                host.copy_(output, non_blocking=True)
+            torch.cuda.current_stream(self._input.device).synchronize()
+            return [host[:n].clone() for host in self._to_host]
 
 
 class Bounded:

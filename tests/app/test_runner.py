@@ -1,5 +1,9 @@
+import contextlib
 import logging
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -49,6 +53,31 @@ class Darker:
 
     def decode(self, latents: Tensor) -> Tensor:
         return (self.runner.decode(latents).int() - self.levels).clamp(0, 255).to(torch.uint8)
+
+
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Graphs on the CPU, whose answers stay what they were captured with.
+
+    The test may set ``replay`` to be called by every replay, and reads how they were captured.
+    """
+    cpu = SimpleNamespace(replay=lambda: None, captures=[])
+
+    def graph(_: object, **how: object) -> contextlib.nullcontext[None]:
+        cpu.captures.append(how)
+        return contextlib.nullcontext()
+
+    stream = SimpleNamespace(wait_stream=lambda _: None, synchronize=lambda: None)
+    monkeypatch.setattr(Tensor, "pin_memory", lambda tensor: tensor)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda _: stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(torch.cuda, "graph", graph)
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: "pool")
+    monkeypatch.setattr(
+        torch.cuda, "CUDAGraph", lambda: SimpleNamespace(replay=lambda: cpu.replay())
+    )
+    return cpu
 
 
 def test_sizes_and_the_one_that_a_batch_is_filled_up_to() -> None:
@@ -126,6 +155,29 @@ def test_the_fastest_faithful_way_is_taken(
     assert "more than 2 grey levels" in caplog.text
     assert fastest(plain, model, 4, capture=nothing_works) is plain
     assert "not permitted" in caplog.text
+
+
+def test_graphs_run_one_at_a_time(plain: Plain, graphs: SimpleNamespace) -> None:
+    captured = Captured(plain, (SIZE, SIZE, 3), DIM, 2)
+    inside, free = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        graphs.replay = lambda: None
+        inside.set()
+        assert free.wait(30)
+
+    graphs.replay = hang
+    with ThreadPoolExecutor(2) as threads:
+        given_up = threads.submit(captured.decode, torch.zeros(1, DIM))
+        assert inside.wait(30)
+        successor = threads.submit(
+            captured.encode, torch.zeros(2, SIZE, SIZE, 3, dtype=torch.uint8)
+        )
+        with pytest.raises(TimeoutError):
+            successor.result(0.2)
+        free.set()
+        assert given_up.result(30).shape == (1, SIZE, SIZE, 3)
+        assert successor.result(30)[0].shape == (2, DIM)
 
 
 @pytest.mark.gpu
