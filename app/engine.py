@@ -57,6 +57,9 @@ class Engine:
     def __init__(self, checkpoint: Checkpoint, device: torch.device, one_by_one: bool) -> None:
         self._device = device
         self._one_by_one = one_by_one
+        # Else CUDA rounds float32 to TensorFloat-32, which is no measure for half precision.
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
         self._model = checkpoint.model
         self._plain = Plain(checkpoint.model, device, torch.float32)
         self._runner: Runner = self._plain

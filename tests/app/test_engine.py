@@ -70,6 +70,14 @@ def test_a_device_that_answers_nothing_any_more_is_told(monkeypatch: pytest.Monk
         engine.decode_many(LATENTS)
 
 
+def test_float32_on_cuda_is_not_rounded_to_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
+    backends = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    for backend in backends:
+        monkeypatch.setattr(backend, "allow_tf32", True)
+    Engine(tiny_checkpoint(0), CPU, one_by_one=False)
+    assert not any(backend.allow_tf32 for backend in backends)
+
+
 def test_the_device() -> None:
     assert choose_device("cpu") == CPU
     if torch.cuda.is_available():
@@ -82,7 +90,7 @@ def test_the_device() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
-def test_cuda_agrees_with_the_cpu_within_one_grey_level() -> None:
+def test_float32_on_cuda_agrees_with_the_cpu_within_one_grey_level() -> None:
     here, there = (
         Engine(tiny_checkpoint(0), torch.device(kind), one_by_one=False) for kind in ("cpu", "cuda")
     )
