@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from app.batcher import DeviceLostError
-from app.runner import Plain, Runner, fastest
+from app.runner import Plain, Runner, fastest, out_of_memory
 from vae.checkpoint import Checkpoint
 from vae.gaussian import DiagonalGaussian
 
@@ -133,7 +133,9 @@ def _halving(run: Callable[[Sequence[T]], list[U]], items: Sequence[T]) -> list[
     """``run`` on all items, or on ever smaller parts of them while memory does not suffice."""
     try:
         return run(items)
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
         if len(items) == 1:
             raise OutOfMemoryError("no memory on the device for one picture") from error
     torch.cuda.empty_cache()  # outside of the handler, whose error holds on to tensors

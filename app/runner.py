@@ -156,6 +156,12 @@ class Bounded:
         return (self.fast if near else self._exact).decode(latents)
 
 
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether an error says that the device has no memory left, whichever library says it."""
+    words = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
+
+
 def batch_sizes(most: int) -> list[int]:
     """The powers of two below ``most``, and ``most``."""
     return [size for size in (1 << i for i in range(most.bit_length())) if size < most] + [most]

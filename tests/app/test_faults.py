@@ -105,9 +105,19 @@ def test_a_batch_that_memory_does_not_hold_is_run_in_parts(models: Path, tmp_pat
             assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= 1
 
 
-def test_no_memory_for_one_picture_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("there is no memory left"),
+        torch.AcceleratorError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+)
+def test_no_memory_for_one_picture_is_told(
+    error: RuntimeError, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def none(self: VAE, z: Tensor) -> Tensor:
-        raise torch.OutOfMemoryError("there is no memory left")
+        raise error
 
     monkeypatch.setattr(VAE, "decode", none)
     engine = Engine(tiny_checkpoint(0), torch.device("cpu"), one_by_one=False)
