@@ -1,10 +1,11 @@
 """How a model is run: plainly anywhere, or on CUDA in half precision through captured graphs."""
 
 import copy
+import gc
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -66,22 +67,25 @@ class Plain:
 class Captured:
     """A plain runner on CUDA whose kernels are launched as one graph a call.
 
-    One graph is captured for each batch size; a batch is filled up to the next of them. Inputs and
-    answers pass through page-locked memory. A larger batch than the largest is run plainly.
+    One graph is captured for each batch size, the largest first, so that the others fit into its
+    memory, which all share; a batch is filled up to the next of them. Inputs and answers pass
+    through page-locked memory. A larger batch than the largest is run plainly.
 
-    Graphs run one at a time: a thread that was given up in the middle of one may come back, and its
-    answers must not pass through memory that its successor uses. Until then the successor waits.
+    Graphs run one at a time. They share memory; and a thread that was given up in the middle of one
+    may come back, and its answers must not pass through memory that its successor uses. Until then
+    the successor waits.
     """
 
     def __init__(self, plain: Plain, shape: tuple[int, int, int], dim: int, most: int) -> None:
         self._plain = plain
         self._encode, self._decode = {}, {}
-        lock = threading.Lock()
-        for size in batch_sizes(most):
+        stream = torch.cuda.Stream(plain.device)  # type: ignore[no-untyped-call]
+        shared = (plain.device, threading.Lock(), stream, torch.cuda.graph_pool_handle())
+        for size in reversed(batch_sizes(most)):
             pictures = torch.zeros((size, *shape), dtype=torch.uint8)
-            self._encode[size] = Graph(plain.encode_on_device, pictures, plain.device, lock)
+            self._encode[size] = Graph(plain.encode_on_device, pictures, *shared)
             latents = torch.zeros(size, dim)
-            self._decode[size] = Graph(plain.decode_on_device, latents, plain.device, lock)
+            self._decode[size] = Graph(plain.decode_on_device, latents, *shared)
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logvar, float32 ``(N, D)``, of uint8 ``(N, S, S, C)``."""
@@ -109,18 +113,19 @@ class Graph:
         example: Tensor,
         device: torch.device,
         lock: threading.Lock,
+        stream: torch.cuda.Stream,
+        pool: Any,  # a handle
     ) -> None:
         self._lock = lock
         self._from_host = example.pin_memory()
         self._input = example.to(device)
-        aside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        aside.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(aside):
+        stream.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(stream):
             for _ in range(WARM_UP_RUNS):
                 step(self._input)
-        torch.cuda.current_stream(device).wait_stream(aside)
+        torch.cuda.current_stream(device).wait_stream(stream)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        with torch.cuda.graph(self._graph, pool=pool, stream=stream):
             self._outputs = step(self._input)
         self._to_host = [torch.empty_like(o, device="cpu").pin_memory() for o in self._outputs]
 
@@ -180,7 +185,7 @@ def fastest(
     Half precision is kept where 99.9% of the values stay within two grey levels, for decodes and
     for reconstructions, and as many variances within a twentieth; and for latents up to
     ``FARTHEST`` only. float16 has three more bits for a picture than bfloat16. What cannot be
-    captured, or differs, is given up for the next slower way, with a warning.
+    captured is run plainly, and what differs in float32, with a warning.
 
     Args:
         plain: the float32 runner, which is the measure and the last resort.
@@ -191,16 +196,35 @@ def fastest(
     config = model.config
     shape = (config.size, config.size, config.channels)
     capture = capture or (lambda runner: Captured(runner, shape, config.latent_dim, most))
-    for dtype in (torch.float16, torch.float32):
-        try:
-            found = capture(Plain(model, plain.device, dtype))
-            if faithful(found, plain, config.latent_dim, most):
-                return found if dtype == torch.float32 else Bounded(found, plain)
-            reason = f"pictures differ by more than {GREY_LEVELS} grey levels"
-        except RuntimeError as error:
-            reason = str(error)
-        log.warning("not run as %s through captured graphs: %s", dtype, reason)
+
+    def half() -> Plain:
+        return Plain(model, plain.device, torch.float16)
+
+    for name, make in (
+        ("torch.float16 through captured graphs", lambda: Bounded(capture(half()), plain)),
+        ("torch.float16", lambda: Bounded(half(), plain)),
+        ("torch.float32 through captured graphs", lambda: capture(plain)),
+    ):
+        if found := _if_faithful(name, make, plain, config.latent_dim, most):
+            return found
+        gc.collect()  # a capture that failed may hold on to its memory in a cycle
+        torch.cuda.empty_cache()
     return plain
+
+
+def _if_faithful(
+    name: str, make: Callable[[], Runner], plain: Plain, dim: int, most: int
+) -> Runner | None:
+    """The runner, or None after a warning; nothing of it is kept then."""
+    try:
+        found = make()
+        if faithful(found, plain, dim, most):
+            return found
+        reason = f"answers differ, pictures by more than {GREY_LEVELS} grey levels"
+    except RuntimeError as error:
+        reason = str(error)
+    log.warning("not run as %s: %s", name, reason)
+    return None
 
 
 def faithful(runner: Runner, reference: Runner, dim: int, most: int) -> bool:

@@ -1,6 +1,7 @@
 import contextlib
 import logging
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -138,9 +139,9 @@ def test_the_fastest_faithful_way_is_taken(
     model = tiny_checkpoint(0).model
     tried: list[torch.dtype] = []
 
-    def bad_halves(runner: Plain) -> Runner:
+    def noted(runner: Plain) -> Runner:
         tried.append(runner.dtype)
-        return Darker(runner, levels=9 if runner.dtype == torch.float16 else 0)
+        return Darker(runner)
 
     def nothing_works(runner: Plain) -> Runner:
         raise RuntimeError("operation not permitted when stream is capturing")
@@ -148,13 +149,52 @@ def test_the_fastest_faithful_way_is_taken(
     half = fastest(plain, model, 4, capture=lambda runner: Darker(runner))
     assert isinstance(half, Bounded)
     assert isinstance(half.fast, Darker)
-    found = fastest(plain, model, 4, capture=bad_halves)
-    assert isinstance(found, Darker)
-    assert found.levels == 0
+    uncaptured = fastest(plain, model, 4, capture=nothing_works)
+    assert isinstance(uncaptured, Bounded)
+    assert isinstance(uncaptured.fast, Plain)
+    assert uncaptured.fast.dtype == torch.float16
+    assert "not permitted" in caplog.text
+
+    decode = Plain.decode
+    monkeypatch.setattr(
+        Plain,
+        "decode",
+        lambda self, z: decode(self, z) // (2 if self.dtype == torch.float16 else 1),
+    )
+    assert isinstance(fastest(plain, model, 4, capture=noted), Darker)
     assert tried == [torch.float16, torch.float32]
     assert "more than 2 grey levels" in caplog.text
     assert fastest(plain, model, 4, capture=nothing_works) is plain
-    assert "not permitted" in caplog.text
+
+
+def test_a_runner_that_was_rejected_is_let_go_before_the_next(plain: Plain) -> None:
+    made: list[weakref.ref[Darker]] = []
+
+    def dark(runner: Plain) -> Runner:
+        assert all(earlier() is None for earlier in made)
+        found = Darker(runner, levels=9)
+        made.append(weakref.ref(found))
+        return found
+
+    fastest(plain, tiny_checkpoint(0).model, 4, capture=dark)
+    assert made[0]() is None
+
+
+def test_graphs_share_their_memory_and_the_largest_is_first(
+    plain: Plain, graphs: SimpleNamespace
+) -> None:
+    sizes: list[int] = []
+    decode = plain.decode_on_device
+
+    def noted(latents: Tensor) -> tuple[Tensor, ...]:
+        sizes.append(len(latents))
+        return decode(latents)
+
+    plain.decode_on_device = noted  # type: ignore[method-assign]
+    Captured(plain, (SIZE, SIZE, 3), DIM, 6)
+    assert list(dict.fromkeys(sizes)) == [6, 4, 2, 1]
+    assert {how["pool"] for how in graphs.captures} == {"pool"}
+    assert len({id(how["stream"]) for how in graphs.captures}) == 1
 
 
 def test_graphs_run_one_at_a_time(plain: Plain, graphs: SimpleNamespace) -> None:
