@@ -70,12 +70,12 @@ def test_a_device_that_answers_nothing_any_more_is_told(monkeypatch: pytest.Monk
         engine.decode_many(LATENTS)
 
 
-def test_float32_on_cuda_is_not_rounded_to_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
-    backends = (torch.backends.cudnn, torch.backends.cuda.matmul)
-    for backend in backends:
-        monkeypatch.setattr(backend, "allow_tf32", True)
+def test_float32_on_cuda_is_not_rounded_to_tf32() -> None:
+    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cuda.matmul.allow_tf32 = True
     Engine(tiny_checkpoint(0), CPU, one_by_one=False)
-    assert not any(backend.allow_tf32 for backend in backends)
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
 
 
 def test_the_device() -> None:

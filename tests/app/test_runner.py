@@ -207,12 +207,12 @@ def test_graphs_run_one_at_a_time(plain: Plain, graphs: SimpleNamespace) -> None
         assert free.wait(30)
 
     graphs.replay = hang
+    apart = torch.inference_mode()  # holds for one thread
+    blank = torch.zeros(2, SIZE, SIZE, 3, dtype=torch.uint8)
     with ThreadPoolExecutor(2) as threads:
-        given_up = threads.submit(captured.decode, torch.zeros(1, DIM))
+        given_up = threads.submit(apart(captured.decode), torch.zeros(1, DIM))
         assert inside.wait(30)
-        successor = threads.submit(
-            captured.encode, torch.zeros(2, SIZE, SIZE, 3, dtype=torch.uint8)
-        )
+        successor = threads.submit(apart(captured.encode), blank)
         with pytest.raises(TimeoutError):
             successor.result(0.2)
         free.set()
