@@ -25,6 +25,10 @@ class LostError(Exception):
     """A call did not come back, whatever its items were."""
 
 
+class DeviceLostError(LostError):
+    """No call will come back any more in this process: the device answers none."""
+
+
 class ClosedError(Exception):
     """The service is stopping and takes no more work."""
 

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from app.runner import Plain, Runner, fastest
+from app.batcher import DeviceLostError
+from app.runner import Plain, Runner, fastest, out_of_memory
 from vae.checkpoint import Checkpoint
 from vae.gaussian import DiagonalGaussian
 
@@ -56,6 +57,9 @@ class Engine:
     def __init__(self, checkpoint: Checkpoint, device: torch.device, one_by_one: bool) -> None:
         self._device = device
         self._one_by_one = one_by_one
+        # Else CUDA rounds float32 to TensorFloat-32, which is no measure for half precision.
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
         self._model = checkpoint.model
         self._plain = Plain(checkpoint.model, device, torch.float32)
         self._runner: Runner = self._plain
@@ -69,6 +73,7 @@ class Engine:
 
         Raises:
             OutOfMemoryError: if there is no memory for one picture.
+            DeviceLostError: if the device answers nothing any more.
         """
 
         def encode(batch: Sequence[Pixels]) -> list[Posterior]:
@@ -84,6 +89,7 @@ class Engine:
 
         Raises:
             OutOfMemoryError: if there is no memory for one picture.
+            DeviceLostError: if the device answers nothing any more.
         """
 
         def decode(batch: Sequence[Tensor]) -> list[Pixels]:
@@ -105,14 +111,31 @@ class Engine:
     def _in_batches(self, run: Callable[[Sequence[T]], list[U]], items: list[T]) -> list[U]:
         step = 1 if self._one_by_one else max(1, len(items))
         batches = (items[i : i + step] for i in range(0, len(items), step))
-        return [answer for batch in batches for answer in _halving(run, batch)]
+        try:
+            return [answer for batch in batches for answer in _halving(run, batch)]
+        except RuntimeError as error:
+            if _lost(self._device):
+                raise DeviceLostError("the device is lost; the service is ending") from error
+            raise
+
+
+def _lost(device: torch.device) -> bool:
+    """Whether a CUDA device fails whatever is asked of it, as after an illegal memory access."""
+    if device.type == "cuda":
+        try:
+            torch.cuda.synchronize(device)
+        except RuntimeError:
+            return True
+    return False
 
 
 def _halving(run: Callable[[Sequence[T]], list[U]], items: Sequence[T]) -> list[U]:
     """``run`` on all items, or on ever smaller parts of them while memory does not suffice."""
     try:
         return run(items)
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
         if len(items) == 1:
             raise OutOfMemoryError("no memory on the device for one picture") from error
     torch.cuda.empty_cache()  # outside of the handler, whose error holds on to tensors

@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from app.answers import NotAcceptableError
-from app.batcher import ClosedError, LostError, QueueFullError
+from app.batcher import ClosedError, DeviceLostError, LostError, QueueFullError
 from app.engine import OutOfMemoryError
 from app.expression import ExpressionError
 from app.forms import (
@@ -62,6 +62,7 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     ClosedError: (503, "stopping"),
     RateError: (429, "rate"),
     LostError: (503, "model-lost"),
+    DeviceLostError: (503, "model-lost"),
     OutOfMemoryError: (503, "out-of-memory"),
     DeadlineError: (504, "deadline"),
 }

@@ -8,7 +8,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import TypeVar
 
-from app.batcher import LostError
+from app.batcher import DeviceLostError, LostError
 
 T = TypeVar("T")
 
@@ -21,7 +21,8 @@ class ModelThread:
     """Runs one call at a time, away from the event loop.
 
     A call that takes longer than it may is given up with its thread, and the next call has a new
-    one. After the fourth such loss in a row nothing is run any more and ``on_given_up`` is called.
+    one. After the fourth such loss in a row, and at once when a call finds its device lost, nothing
+    is run any more and ``on_given_up`` is called.
 
     The threads are daemons: one that hangs does not keep the process from ending.
 
@@ -33,20 +34,17 @@ class ModelThread:
     def __init__(self, hang_seconds: float, on_given_up: Callable[[], None]) -> None:
         self.gate = asyncio.Lock()
         self.losses = 0
+        self.given_up = False  # for good; calls are refused
         self._hang_seconds = hang_seconds
         self._on_given_up = on_given_up
         self._abandoned: list[threading.Thread] = []
+        self._device_lost = False
         self._start()
 
     @property
     def abandoned(self) -> bool:
-        """Whether a call that was given up still hangs on its thread."""
-        return any(thread.is_alive() for thread in self._abandoned)
-
-    @property
-    def given_up(self) -> bool:
-        """Whether calls are refused for good."""
-        return self.losses > MAX_REPLACEMENTS
+        """Whether the interpreter's end would trip: on a thread that hangs, or a lost device."""
+        return self._device_lost or any(thread.is_alive() for thread in self._abandoned)
 
     async def run(self, call: Callable[[], T], limited: bool = True) -> T:
         """The answer of ``call``, made on the thread.
@@ -57,10 +55,11 @@ class ModelThread:
 
         Raises:
             LostError: if it took longer, or has no thread to run on.
+            DeviceLostError: if ``call`` raised it.
             Exception: what ``call`` raised.
         """
         if self.given_up:
-            raise LostError("the model was lost too often; the service is ending")
+            raise LostError("the model was lost for good; the service is ending")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
 
@@ -90,6 +89,9 @@ class ModelThread:
         done, _ = await asyncio.wait({answer}, timeout=self._hang_seconds if limited else None)
         if done:
             self.losses = 0
+            if isinstance(answer.exception(), DeviceLostError):
+                self._device_lost = True
+                self._give_up("the device is lost")
             return answer.result()
         answer.cancel()
         self._lose()
@@ -105,12 +107,16 @@ class ModelThread:
         self.losses += 1
         self._calls.put(None)  # the thread ends if it ever comes back
         self._abandoned.append(self._thread)
-        if self.given_up:
-            log.critical("the model was lost %d times; giving up", self.losses)
-            self._on_given_up()
+        if self.losses > MAX_REPLACEMENTS:
+            self._give_up(f"the model was lost {self.losses} times")
         else:
             log.error("the model was lost; loss %d, it has a new thread", self.losses)
             self._start()
+
+    def _give_up(self, why: str) -> None:
+        self.given_up = True
+        log.critical("%s; giving up", why)
+        self._on_given_up()
 
     def _start(self) -> None:
         self._calls = calls = SimpleQueue[Callable[[], None] | None]()

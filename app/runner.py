@@ -1,9 +1,11 @@
 """How a model is run: plainly anywhere, or on CUDA in half precision through captured graphs."""
 
 import copy
+import gc
 import logging
+import threading
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -14,7 +16,9 @@ from vae.pixels import to_float, to_uint8
 
 GREY_LEVELS = 2  # by which half precision may differ from float32 ...
 SHARE = 0.999  # ... in this share of the values
-PROBES = 8  # pictures that are compared
+FARTHEST = 12.0  # value in a latent up to which it may be used; draws of temperature 2 reach 10
+LOGVAR_APART = 0.05  # a variance may differ by a twentieth
+AT_ONCE = 8  # pictures that float32 has memory for, whatever the largest batch is
 WARM_UP_RUNS = 3  # before a capture, as PyTorch's notes on CUDA graphs ask for
 
 log = logging.getLogger("lorgnette")
@@ -63,17 +67,25 @@ class Plain:
 class Captured:
     """A plain runner on CUDA whose kernels are launched as one graph a call.
 
-    One graph is captured for each batch size; a batch is filled up to the next of them. Inputs and
-    answers pass through page-locked memory. A larger batch than the largest is run plainly.
+    One graph is captured for each batch size, the largest first, so that the others fit into its
+    memory, which all share; a batch is filled up to the next of them. Inputs and answers pass
+    through page-locked memory. A larger batch than the largest is run plainly.
+
+    Graphs run one at a time. They share memory; and a thread that was given up in the middle of one
+    may come back, and its answers must not pass through memory that its successor uses. Until then
+    the successor waits.
     """
 
     def __init__(self, plain: Plain, shape: tuple[int, int, int], dim: int, most: int) -> None:
         self._plain = plain
         self._encode, self._decode = {}, {}
-        for size in batch_sizes(most):
+        stream = torch.cuda.Stream(plain.device)  # type: ignore[no-untyped-call]
+        shared = (plain.device, threading.Lock(), stream, torch.cuda.graph_pool_handle())
+        for size in reversed(batch_sizes(most)):
             pictures = torch.zeros((size, *shape), dtype=torch.uint8)
-            self._encode[size] = Graph(plain.encode_on_device, pictures, plain.device)
-            self._decode[size] = Graph(plain.decode_on_device, torch.zeros(size, dim), plain.device)
+            self._encode[size] = Graph(plain.encode_on_device, pictures, *shared)
+            latents = torch.zeros(size, dim)
+            self._decode[size] = Graph(plain.decode_on_device, latents, *shared)
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logvar, float32 ``(N, D)``, of uint8 ``(N, S, S, C)``."""
@@ -96,31 +108,63 @@ class Graph:
     """A function of one batch, captured once and replayed on other values."""
 
     def __init__(
-        self, step: Callable[[Tensor], tuple[Tensor, ...]], example: Tensor, device: torch.device
+        self,
+        step: Callable[[Tensor], tuple[Tensor, ...]],
+        example: Tensor,
+        device: torch.device,
+        lock: threading.Lock,
+        stream: torch.cuda.Stream,
+        pool: Any,  # a handle
     ) -> None:
+        self._lock = lock
         self._from_host = example.pin_memory()
         self._input = example.to(device)
-        aside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        aside.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(aside):
+        stream.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(stream):
             for _ in range(WARM_UP_RUNS):
                 step(self._input)
-        torch.cuda.current_stream(device).wait_stream(aside)
+        torch.cuda.current_stream(device).wait_stream(stream)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        with torch.cuda.graph(self._graph, pool=pool, stream=stream):
             self._outputs = step(self._input)
         self._to_host = [torch.empty_like(o, device="cpu").pin_memory() for o in self._outputs]
 
     def __call__(self, batch: Tensor) -> list[Tensor]:
         """What the function gives for ``batch``, which may be shorter than the example was."""
         n = len(batch)
-        self._from_host[:n].copy_(batch)
-        self._input.copy_(self._from_host, non_blocking=True)
-        self._graph.replay()
-        for host, output in zip(self._to_host, self._outputs, strict=True):
-            host.copy_(output, non_blocking=True)
-        torch.cuda.current_stream(self._input.device).synchronize()
-        return [host[:n].clone() for host in self._to_host]
+        with self._lock:
+            self._from_host[:n].copy_(batch)
+            self._input.copy_(self._from_host, non_blocking=True)
+            self._graph.replay()
+            for host, output in zip(self._to_host, self._outputs, strict=True):
+                host.copy_(output, non_blocking=True)
+            torch.cuda.current_stream(self._input.device).synchronize()
+            return [host[:n].clone() for host in self._to_host]
+
+
+class Bounded:
+    """A fast runner for the latents that it was compared on; what lies beyond is run exactly.
+
+    In float16 the error of a picture grows with its latent, and a value over 65504 is infinite.
+    """
+
+    def __init__(self, fast: Runner, exact: Runner) -> None:
+        self.fast, self._exact = fast, exact
+
+    def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and logvar, float32 ``(N, D)``, of uint8 ``(N, S, S, C)``."""
+        return self.fast.encode(pictures)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Pictures, uint8 ``(N, S, S, C)``, of float32 ``(N, D)``."""
+        near = bool((latents.abs() <= FARTHEST).all())  # NaN is not
+        return (self.fast if near else self._exact).decode(latents)
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether an error says that the device has no memory left, whichever library says it."""
+    words = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
 
 
 def batch_sizes(most: int) -> list[int]:
@@ -139,8 +183,9 @@ def fastest(
     """The fastest way on CUDA that draws what float32 draws.
 
     Half precision is kept where 99.9% of the values stay within two grey levels, for decodes and
-    for reconstructions. float16 has three more bits for a picture than bfloat16. What cannot be
-    captured, or differs, is given up for the next slower way, with a warning.
+    for reconstructions, and as many variances within a twentieth; and for latents up to
+    ``FARTHEST`` only. float16 has three more bits for a picture than bfloat16. What cannot be
+    captured is run plainly, and what differs in float32, with a warning.
 
     Args:
         plain: the float32 runner, which is the measure and the last resort.
@@ -151,28 +196,72 @@ def fastest(
     config = model.config
     shape = (config.size, config.size, config.channels)
     capture = capture or (lambda runner: Captured(runner, shape, config.latent_dim, most))
-    for dtype in (torch.float16, torch.float32):
-        try:
-            found = capture(Plain(model, plain.device, dtype))
-            if faithful(found, plain, config.latent_dim):
-                return found
-            reason = f"pictures differ by more than {GREY_LEVELS} grey levels"
-        except RuntimeError as error:
-            reason = str(error)
-        log.warning("not run as %s through captured graphs: %s", dtype, reason)
+
+    def half() -> Plain:
+        return Plain(model, plain.device, torch.float16)
+
+    for name, make in (
+        ("torch.float16 through captured graphs", lambda: Bounded(capture(half()), plain)),
+        ("torch.float16", lambda: Bounded(half(), plain)),
+        ("torch.float32 through captured graphs", lambda: capture(plain)),
+    ):
+        if found := _if_faithful(name, make, plain, config.latent_dim, most):
+            return found
+        gc.collect()  # a capture that failed may hold on to its memory in a cycle
+        torch.cuda.empty_cache()
     return plain
 
 
-def faithful(runner: Runner, reference: Runner, dim: int) -> bool:
-    """Whether a runner's decodes and encodes agree with the reference, see ``fastest``."""
-    latents = normal(range(PROBES), dim)
-    expected = reference.decode(latents)
-    copies = reference.decode(reference.encode(expected)[0])
-    return _near(runner.decode(latents), expected) and _near(
-        reference.decode(runner.encode(expected)[0]), copies
+def _if_faithful(
+    name: str, make: Callable[[], Runner], plain: Plain, dim: int, most: int
+) -> Runner | None:
+    """The runner, or None after a warning; nothing of it is kept then."""
+    try:
+        found = make()
+        if faithful(found, plain, dim, most):
+            return found
+        reason = f"answers differ, pictures by more than {GREY_LEVELS} grey levels"
+    except RuntimeError as error:
+        reason = str(error)
+    log.warning("not run as %s: %s", name, reason)
+    return None
+
+
+def faithful(runner: Runner, reference: Runner, dim: int, most: int) -> bool:
+    """Whether a runner's decodes and encodes agree with the reference, see ``fastest``.
+
+    They are compared at every size of a batch that is captured, on ordinary latents and on ones
+    that are as far out as ``Bounded`` allows.
+    """
+    noise = normal(range(most), dim)
+    far = FARTHEST * noise.sign()
+    return all(
+        _agrees(runner, reference, z[:size]) for size in batch_sizes(most) for z in (noise, far)
     )
 
 
+def _agrees(runner: Runner, reference: Runner, latents: Tensor) -> bool:
+    expected = _decoded(reference, latents)
+    encoded = [reference.encode(part) for part in expected.split(AT_ONCE)]  # type: ignore[no-untyped-call]
+    copies = _decoded(reference, torch.cat([mean for mean, _ in encoded]))
+    mean, logvar = runner.encode(expected)
+    apart = (logvar - torch.cat([logvar for _, logvar in encoded])).abs()
+    return (
+        bool(mean.isfinite().all())
+        and _mostly(apart <= LOGVAR_APART)  # NaN is not
+        and _near(runner.decode(latents), expected)
+        and _near(_decoded(reference, mean), copies)
+    )
+
+
+def _decoded(reference: Runner, latents: Tensor) -> Tensor:
+    parts = latents.split(AT_ONCE)  # type: ignore[no-untyped-call]
+    return torch.cat([reference.decode(part) for part in parts])
+
+
 def _near(found: Tensor, expected: Tensor) -> bool:
-    apart = (found.int() - expected.int()).abs()
-    return bool((apart <= GREY_LEVELS).float().mean() >= SHARE)
+    return _mostly((found.int() - expected.int()).abs() <= GREY_LEVELS)
+
+
+def _mostly(true: Tensor) -> bool:
+    return bool(true.float().mean() >= SHARE)

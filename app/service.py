@@ -107,7 +107,8 @@ class Service:
         self._canary: asyncio.Task[None] | None = None
         self._models: dict[str, Served] = {}
         self.model_thread = ModelThread(settings.hang_seconds, on_given_up)
-        self.metrics.watch_device(self._device_memory, lambda: self.model_thread.losses)
+        self._device_memory = 0  # bytes, after the last batch; to ask the device may block
+        self.metrics.watch_device(lambda: self._device_memory, lambda: self.model_thread.losses)
         self._image_threads = ThreadPoolExecutor(settings.image_threads, thread_name_prefix="image")
         self._large_thread = ThreadPoolExecutor(1, thread_name_prefix="large")
 
@@ -133,8 +134,9 @@ class Service:
             )
             self.metrics.models.labels(name, loaded.sha256).set(1)
 
-    def _device_memory(self) -> int:
-        return torch.cuda.memory_allocated() if self.device.type == "cuda" else 0
+    def _note_memory(self) -> None:
+        if self.device.type == "cuda":
+            self._device_memory = torch.cuda.memory_allocated()
 
     def _load(self, file: Path) -> tuple[Checkpoint, Engine]:
         if self.settings.model_threads:
@@ -142,13 +144,19 @@ class Service:
         loaded = checkpoint.load(file)
         engine = Engine(loaded, self.device, self.settings.deterministic)
         engine.warm_up(self.settings.max_batch)
+        self._note_memory()
         return loaded, engine
 
     def _batcher(self, work: Callable[[list[T]], list[U]], model: str, kind: str) -> Batcher[T, U]:
         thread = self.model_thread
 
+        def noting(items: list[T]) -> list[U]:
+            answers = work(items)
+            self._note_memory()
+            return answers
+
         async def on_thread(items: list[T]) -> list[U]:
-            return await thread.run(partial(work, items))
+            return await thread.run(partial(noting, items))
 
         settings, observe = self.settings, self.metrics.of_batches(model, kind)
         about = {"model": model, "work": kind}

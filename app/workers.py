@@ -24,6 +24,7 @@ from app.settings import Settings
 STARTUP_FAILURE = 3  # exit status, as of uvicorn's own command
 MOST_DEATHS = 4  # that are made good ...
 WITHIN_SECONDS = 60.0  # ... in this time
+PAUSE_SECONDS = 60.0  # before a worker that could not come back is tried again
 
 log = logging.getLogger("lorgnette")
 
@@ -31,9 +32,10 @@ log = logging.getLogger("lorgnette")
 def run_workers(settings: Settings, gpus: int) -> int:
     """Keep ``settings.workers`` processes alive until told to stop; the exit status.
 
-    A worker that dies is started anew, unless it could not start or they die too often. The first
-    SIGTERM or SIGINT is handed on and the workers finish what they accepted; so is the second, and
-    they end at once.
+    A worker that dies is started anew, unless they die too often. One that cannot start ends them
+    all; but where another had been in its place (its GPU may have failed, or memory be full for a
+    moment), it is tried again after a pause, as long as others serve. The first SIGTERM or SIGINT
+    is handed on and the workers finish what they accepted; so is the second, and they end at once.
 
     Args:
         settings: of every worker.
@@ -71,9 +73,11 @@ def _places(settings: Settings, gpus: int) -> list[dict[str, str]]:
     """What sets each worker apart: its GPU, or its share of the cores."""
     if gpus:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        devices = visible.split(",") if visible else [str(i) for i in range(gpus)]
+        devices = (visible.split(",") if visible else [str(i) for i in range(gpus)])[:gpus]
+        # A worker whose GPU is gone must not become one on the CPU.
         return [
-            {"CUDA_VISIBLE_DEVICES": devices[i % len(devices)]} for i in range(settings.workers)
+            {"CUDA_VISIBLE_DEVICES": devices[i % len(devices)], "LORGNETTE_DEVICE": "cuda"}
+            for i in range(settings.workers)
         ]
     cores = len(os.sched_getaffinity(0))
     threads = settings.model_threads or max(1, cores // settings.workers)
@@ -85,6 +89,8 @@ class _Crew:
         self._places, self._counts = places, counts
         self._workers: dict[int, tuple[int, subprocess.Popen[bytes]]] = {}  # by process id
         self._deaths: deque[float] = deque(maxlen=MOST_DEATHS)
+        self._replaced: set[int] = set()  # places whose first worker has died
+        self._paused: dict[int, float] = {}  # places that wait for a worker, and until when
         self._stopping = False
 
     def run(self) -> int:
@@ -94,10 +100,22 @@ class _Crew:
             self._start(place)
         status = 0
         while self._workers:
-            pid, waited = os.wait()  # goes on by itself after a signal
+            pid, waited = self._wait()
             if pid in self._workers:
                 status = max(status, self._ended(pid, os.waitstatus_to_exitcode(waited)))
         return status
+
+    def _wait(self) -> tuple[int, int]:
+        """The next process that ends, and how; meanwhile pauses end too."""
+        while self._paused:
+            pid, waited = os.waitpid(-1, os.WNOHANG)
+            if pid:
+                return pid, waited
+            for place, until in list(self._paused.items()):
+                if until < time.monotonic() and self._paused.pop(place, 0.0):
+                    self._start(place)
+            time.sleep(0.1)
+        return os.wait()  # goes on by itself after a signal
 
     def _start(self, place: int) -> None:
         worker = subprocess.Popen(  # nosec B603  # ourselves, no shell
@@ -117,16 +135,25 @@ class _Crew:
         multiprocess.mark_process_dead(pid, self._counts)  # type: ignore[no-untyped-call]
         if self._stopping:  # a worker that had no handler yet dies of the signal, as it should
             return 0 if code == -signal.SIGTERM else abs(code)
-        if code == STARTUP_FAILURE:
+        now = time.monotonic()
+        if code == STARTUP_FAILURE and place not in self._replaced:
             log.error("worker %d could not start; stopping the others", place)
             self._stop(signal.SIGTERM)
             return code
-        now = time.monotonic()
         if len(self._deaths) == MOST_DEATHS and now - self._deaths[0] < WITHIN_SECONDS:
             log.error("workers keep dying (worker %d with status %d); stopping", place, code)
             self._stop(signal.SIGTERM)
             return 1
         self._deaths.append(now)
+        self._replaced.add(place)
+        if code == STARTUP_FAILURE and self._workers:
+            log.error("worker %d cannot start anew; trying in %g seconds", place, PAUSE_SECONDS)
+            self._paused[place] = now + PAUSE_SECONDS
+            return 0
+        if code == STARTUP_FAILURE:
+            log.error("worker %d cannot start anew, and no other serves; stopping", place)
+            self._stop(signal.SIGTERM)
+            return 1
         log.error("worker %d ended with status %d; starting another", place, code)
         self._start(place)
         return 0
@@ -136,6 +163,7 @@ class _Crew:
 
     def _stop(self, sig: int) -> None:
         self._stopping = True
+        self._paused.clear()
         for pid in self._workers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, sig)

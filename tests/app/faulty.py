@@ -1,9 +1,10 @@
 """The service with a fault in its model: ``python -m tests.app.faulty FOLDER``.
 
 While ``FOLDER/hang`` is there a decode does not come back; while ``FOLDER/memory`` is there it has
-memory for one picture at a time; while ``FOLDER/broken`` is there it fails whenever its batch
-holds a latent that begins with 13; while ``FOLDER/pace`` is there every decode takes the seconds in
-it longer. ``FOLDER/die`` ends the thread of the next decode a moment after it, once.
+memory for one picture at a time; while ``FOLDER/lost`` is there it finds its device lost; while
+``FOLDER/broken`` is there it fails whenever its batch holds a latent that begins with 13; while
+``FOLDER/pace`` is there every decode takes the seconds in it longer. ``FOLDER/die`` ends the thread
+of the next decode a moment after it, once.
 """
 
 import ctypes
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from app.__main__ import main
+from app.batcher import DeviceLostError
 from vae.model import VAE
 
 MOST_SECONDS = 60
@@ -31,6 +33,8 @@ def spoil(folder: Path) -> None:
             time.sleep(0.01)
         if (folder / "memory").exists() and len(z) > 1:
             raise torch.OutOfMemoryError("there is no memory left")
+        if (folder / "lost").exists():
+            raise DeviceLostError("the device is lost")
         if (folder / "broken").exists() and (z[:, 0] == 13).any():
             raise ValueError("unlucky")
         if (folder / "pace").exists():

@@ -21,6 +21,7 @@ def free_port() -> int:
 
 
 def start(*module: str, cwd: Path | str = ROOT, **settings: str) -> subprocess.Popen[str]:
+    settings = {"DEVICE": "cpu"} | settings  # on CUDA no fault would reach a captured graph
     environment = os.environ | {f"LORGNETTE_{k}": v for k, v in settings.items()}
     return subprocess.Popen(
         [sys.executable, "-m", *(module or ("app",))],

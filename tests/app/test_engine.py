@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from app.batcher import DeviceLostError
 from app.engine import DeviceError, Engine, choose_device
 from tests.app.conftest import DIM, SIZE, apart, picture, tiny_checkpoint
 from vae.latent import normal
@@ -54,6 +55,29 @@ def test_one_by_one_gives_the_same_bytes_in_any_company(free_algorithms: None) -
         assert torch.equal(engine.encode_many([image])[0].mean, found.mean)
 
 
+def test_a_device_that_answers_nothing_any_more_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    engine = Engine(tiny_checkpoint(0), CPU, one_by_one=False)
+    monkeypatch.setattr(engine._plain, "decode", fails)
+    monkeypatch.setattr(engine, "_device", torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda *_: None)
+    with pytest.raises(RuntimeError, match="illegal"):
+        engine.decode_many(LATENTS)
+    monkeypatch.setattr(torch.cuda, "synchronize", fails)
+    with pytest.raises(DeviceLostError, match="the device is lost"):
+        engine.decode_many(LATENTS)
+
+
+def test_float32_on_cuda_is_not_rounded_to_tf32() -> None:
+    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cuda.matmul.allow_tf32 = True
+    Engine(tiny_checkpoint(0), CPU, one_by_one=False)
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
+
+
 def test_the_device() -> None:
     assert choose_device("cpu") == CPU
     if torch.cuda.is_available():
@@ -66,7 +90,7 @@ def test_the_device() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
-def test_cuda_agrees_with_the_cpu_within_one_grey_level() -> None:
+def test_float32_on_cuda_agrees_with_the_cpu_within_one_grey_level() -> None:
     here, there = (
         Engine(tiny_checkpoint(0), torch.device(kind), one_by_one=False) for kind in ("cpu", "cuda")
     )

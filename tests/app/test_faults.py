@@ -57,6 +57,13 @@ def test_a_model_that_keeps_hanging_ends_the_process(models: Path, tmp_path: Pat
         assert process.wait(30) == 1
 
 
+def test_a_lost_device_ends_the_process_at_once(models: Path, tmp_path: Path) -> None:
+    with faulty(models, tmp_path) as (process, client):
+        (tmp_path / "lost").touch()
+        problem(client.post("/sample", json={"n": 3}), 503, "the device is lost")
+        assert process.wait(30) == 1
+
+
 def test_a_second_signal_ends_the_process_at_once(models: Path, tmp_path: Path) -> None:
     with faulty(models, tmp_path) as (process, client):
         (tmp_path / "hang").touch()
@@ -98,9 +105,19 @@ def test_a_batch_that_memory_does_not_hold_is_run_in_parts(models: Path, tmp_pat
             assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= 1
 
 
-def test_no_memory_for_one_picture_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("there is no memory left"),
+        torch.AcceleratorError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+)
+def test_no_memory_for_one_picture_is_told(
+    error: RuntimeError, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def none(self: VAE, z: Tensor) -> Tensor:
-        raise torch.OutOfMemoryError("there is no memory left")
+        raise error
 
     monkeypatch.setattr(VAE, "decode", none)
     engine = Engine(tiny_checkpoint(0), torch.device("cpu"), one_by_one=False)

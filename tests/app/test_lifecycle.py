@@ -50,6 +50,18 @@ def until_refused(url: str) -> None:
     pytest.fail("new requests are still taken")
 
 
+def test_a_process_of_a_test_runs_on_the_cpu_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def device(_: object, env: dict[str, str], **__: object) -> str:
+        return env["LORGNETTE_DEVICE"]
+
+    monkeypatch.setattr("subprocess.Popen", device)
+    monkeypatch.setenv("LORGNETTE_DEVICE", "auto")
+    found: list[object] = [start(), start(DEVICE="cuda")]
+    assert found == ["cpu", "cuda"]
+
+
 def test_a_checkpoint_that_cannot_be_used_is_named_in_one_line(
     models: Path, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.batcher import LostError
+from app.batcher import DeviceLostError, LostError
 from app.model_thread import ModelThread
 
 Scenario = Callable[[ModelThread], Coroutine[Any, Any, None]]
@@ -75,10 +75,25 @@ def test_the_fourth_loss_is_the_last(hang: Any) -> None:
             with pytest.raises(LostError):
                 await thread.run(hang)
         assert thread.given_up
-        with pytest.raises(LostError, match="too often"):
+        with pytest.raises(LostError, match="for good"):
             await thread.run(threading.get_ident)
 
     assert with_thread(scenario, 0.05) == ["given up"]
+
+
+def test_a_lost_device_is_the_end_at_once() -> None:
+    def broken() -> None:
+        raise DeviceLostError("the device is lost")
+
+    async def scenario(thread: ModelThread) -> None:
+        with pytest.raises(DeviceLostError):
+            await thread.run(broken)
+        assert thread.given_up
+        assert thread.abandoned  # what the device left would trouble the interpreter's end
+        with pytest.raises(LostError, match="for good"):
+            await thread.run(threading.get_ident)
+
+    assert with_thread(scenario) == ["given up"]
 
 
 def test_loading_may_take_its_time() -> None:

@@ -1,12 +1,27 @@
+import contextlib
 import logging
+import threading
+import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import Tensor
 
 from app.engine import Engine
-from app.runner import Captured, Plain, Runner, batch_sizes, faithful, fastest, filled_up
+from app.runner import (
+    FARTHEST,
+    Bounded,
+    Captured,
+    Plain,
+    Runner,
+    batch_sizes,
+    faithful,
+    fastest,
+    filled_up,
+)
 from tests.app.conftest import DIM, SIZE, tiny_checkpoint
 from vae.latent import normal
 
@@ -26,17 +41,44 @@ def plain() -> Plain:
 
 
 class Darker:
-    """A runner whose pictures are darker by a few grey levels, or whose latents are shifted."""
+    """A runner whose pictures are darker by a few grey levels, or whose posteriors are shifted."""
 
-    def __init__(self, runner: Runner, levels: int = 0, shift: float = 0.0) -> None:
-        self.runner, self.levels, self.shift = runner, levels, shift
+    def __init__(
+        self, runner: Runner, levels: int = 0, shift: float = 0.0, wider: float = 0.0
+    ) -> None:
+        self.runner, self.levels, self.shift, self.wider = runner, levels, shift, wider
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         mean, logvar = self.runner.encode(pictures)
-        return mean + self.shift, logvar
+        return mean + self.shift, logvar + self.wider
 
     def decode(self, latents: Tensor) -> Tensor:
         return (self.runner.decode(latents).int() - self.levels).clamp(0, 255).to(torch.uint8)
+
+
+@pytest.fixture
+def graphs(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Graphs on the CPU, whose answers stay what they were captured with.
+
+    The test may set ``replay`` to be called by every replay, and reads how they were captured.
+    """
+    cpu = SimpleNamespace(replay=lambda: None, captures=[])
+
+    def graph(_: object, **how: object) -> contextlib.nullcontext[None]:
+        cpu.captures.append(how)
+        return contextlib.nullcontext()
+
+    stream = SimpleNamespace(wait_stream=lambda _: None, synchronize=lambda: None)
+    monkeypatch.setattr(Tensor, "pin_memory", lambda tensor: tensor)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda _: stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(torch.cuda, "graph", graph)
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: "pool")
+    monkeypatch.setattr(
+        torch.cuda, "CUDAGraph", lambda: SimpleNamespace(replay=lambda: cpu.replay())
+    )
+    return cpu
 
 
 def test_sizes_and_the_one_that_a_batch_is_filled_up_to() -> None:
@@ -48,15 +90,46 @@ def test_sizes_and_the_one_that_a_batch_is_filled_up_to() -> None:
 
 def test_half_precision_draws_what_float32_draws(plain: Plain) -> None:
     half = Plain(tiny_checkpoint(0).model, CPU, torch.float16)
-    assert faithful(half, plain, DIM)
+    assert faithful(half, plain, DIM, 4)
     mean, logvar = half.encode(half.decode(normal(range(3), DIM)))
     assert mean.dtype == logvar.dtype == torch.float32
 
 
 def test_a_runner_that_draws_something_else_is_found_out(plain: Plain) -> None:
-    assert faithful(Darker(plain, levels=2), plain, DIM)
-    assert not faithful(Darker(plain, levels=3), plain, DIM)
-    assert not faithful(Darker(plain, shift=3.0), plain, DIM)
+    assert faithful(Darker(plain, levels=2), plain, DIM, 4)
+    assert not faithful(Darker(plain, levels=3), plain, DIM, 4)
+    assert not faithful(Darker(plain, shift=3.0), plain, DIM, 4)
+    assert faithful(Darker(plain, wider=0.04), plain, DIM, 4)
+    for number in (0.06, float("inf"), float("nan")):
+        assert not faithful(Darker(plain, wider=number), plain, DIM, 4)
+
+
+@pytest.mark.parametrize("broken", [1, 2, 4, 6])
+def test_a_runner_that_fails_at_one_size_of_batch_is_found_out(plain: Plain, broken: int) -> None:
+    class Faulty(Darker):
+        def decode(self, latents: Tensor) -> Tensor:
+            self.levels = 9 if len(latents) == broken else 0
+            return super().decode(latents)
+
+    assert not faithful(Faulty(plain), plain, DIM, 6)
+
+
+def test_a_runner_that_fails_far_out_is_found_out(plain: Plain) -> None:
+    class Overflowing(Darker):
+        def decode(self, latents: Tensor) -> Tensor:
+            return self.runner.decode(torch.where(latents.abs() > FARTHEST / 2, 0.0, latents))
+
+    assert not faithful(Overflowing(plain), plain, DIM, 4)
+
+
+@pytest.mark.parametrize("value", [FARTHEST * 1.01, 7e4, 1e6])
+def test_what_half_precision_was_not_compared_on_is_run_in_float32(
+    plain: Plain, value: float
+) -> None:
+    found = fastest(plain, tiny_checkpoint(0).model, 4, capture=lambda runner: runner)
+    latents = normal(range(4), DIM)
+    latents[1, 2] = -value
+    assert torch.equal(found.decode(latents), plain.decode(latents))
 
 
 def test_the_fastest_faithful_way_is_taken(
@@ -66,21 +139,85 @@ def test_the_fastest_faithful_way_is_taken(
     model = tiny_checkpoint(0).model
     tried: list[torch.dtype] = []
 
-    def bad_halves(runner: Plain) -> Runner:
+    def noted(runner: Plain) -> Runner:
         tried.append(runner.dtype)
-        return Darker(runner, levels=9 if runner.dtype == torch.float16 else 0)
+        return Darker(runner)
 
     def nothing_works(runner: Plain) -> Runner:
         raise RuntimeError("operation not permitted when stream is capturing")
 
-    assert isinstance(fastest(plain, model, 4, capture=lambda runner: Darker(runner)), Darker)
-    found = fastest(plain, model, 4, capture=bad_halves)
-    assert isinstance(found, Darker)
-    assert found.levels == 0
+    half = fastest(plain, model, 4, capture=lambda runner: Darker(runner))
+    assert isinstance(half, Bounded)
+    assert isinstance(half.fast, Darker)
+    uncaptured = fastest(plain, model, 4, capture=nothing_works)
+    assert isinstance(uncaptured, Bounded)
+    assert isinstance(uncaptured.fast, Plain)
+    assert uncaptured.fast.dtype == torch.float16
+    assert "not permitted" in caplog.text
+
+    decode = Plain.decode
+    monkeypatch.setattr(
+        Plain,
+        "decode",
+        lambda self, z: decode(self, z) // (2 if self.dtype == torch.float16 else 1),
+    )
+    assert isinstance(fastest(plain, model, 4, capture=noted), Darker)
     assert tried == [torch.float16, torch.float32]
     assert "more than 2 grey levels" in caplog.text
     assert fastest(plain, model, 4, capture=nothing_works) is plain
-    assert "not permitted" in caplog.text
+
+
+def test_a_runner_that_was_rejected_is_let_go_before_the_next(plain: Plain) -> None:
+    made: list[weakref.ref[Darker]] = []
+
+    def dark(runner: Plain) -> Runner:
+        assert all(earlier() is None for earlier in made)
+        found = Darker(runner, levels=9)
+        made.append(weakref.ref(found))
+        return found
+
+    fastest(plain, tiny_checkpoint(0).model, 4, capture=dark)
+    assert made[0]() is None
+
+
+def test_graphs_share_their_memory_and_the_largest_is_first(
+    plain: Plain, graphs: SimpleNamespace
+) -> None:
+    sizes: list[int] = []
+    decode = plain.decode_on_device
+
+    def noted(latents: Tensor) -> tuple[Tensor, ...]:
+        sizes.append(len(latents))
+        return decode(latents)
+
+    plain.decode_on_device = noted  # type: ignore[method-assign]
+    Captured(plain, (SIZE, SIZE, 3), DIM, 6)
+    assert list(dict.fromkeys(sizes)) == [6, 4, 2, 1]
+    assert {how["pool"] for how in graphs.captures} == {"pool"}
+    assert len({id(how["stream"]) for how in graphs.captures}) == 1
+
+
+def test_graphs_run_one_at_a_time(plain: Plain, graphs: SimpleNamespace) -> None:
+    captured = Captured(plain, (SIZE, SIZE, 3), DIM, 2)
+    inside, free = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        graphs.replay = lambda: None
+        inside.set()
+        assert free.wait(30)
+
+    graphs.replay = hang
+    apart = torch.inference_mode()  # holds for one thread
+    blank = torch.zeros(2, SIZE, SIZE, 3, dtype=torch.uint8)
+    with ThreadPoolExecutor(2) as threads:
+        given_up = threads.submit(apart(captured.decode), torch.zeros(1, DIM))
+        assert inside.wait(30)
+        successor = threads.submit(apart(captured.encode), blank)
+        with pytest.raises(TimeoutError):
+            successor.result(0.2)
+        free.set()
+        assert given_up.result(30).shape == (1, SIZE, SIZE, 3)
+        assert successor.result(30)[0].shape == (2, DIM)
 
 
 @pytest.mark.gpu
@@ -102,4 +239,5 @@ def test_captured_graphs_answer_for_every_batch_size(plain: Plain) -> None:
 def test_an_engine_on_cuda_chooses_captured_half_precision() -> None:
     engine = Engine(tiny_checkpoint(0), torch.device("cuda"), one_by_one=False)
     engine.warm_up(4)
-    assert isinstance(engine._runner, Captured)
+    assert isinstance(engine._runner, Bounded)
+    assert isinstance(engine._runner.fast, Captured)

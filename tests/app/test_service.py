@@ -1,5 +1,8 @@
 """The mathematics, through the door."""
 
+import asyncio
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,6 +10,8 @@ import pytest
 import torch
 from httpx import Client, Response
 
+from app.service import Service
+from app.settings import Settings
 from tests.app.conftest import (
     DIM,
     SIZE,
@@ -35,6 +40,30 @@ def noise(seed: int, dim: int = DIM) -> Latents:
 
 def sampled(client: Client, model: str = "tiny", **body: Any) -> Response:
     return client.post(f"/sample?format=json&model={model}", json=body)
+
+
+def test_the_memory_of_the_device_is_asked_for_on_the_model_thread_alone(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def allocated() -> int:
+        asked.append(threading.current_thread().name)
+        return 1234
+
+    monkeypatch.setattr(torch.cuda, "memory_allocated", allocated)
+
+    async def scenario() -> None:
+        service = Service(settings(), lambda: None)
+        await service.start()
+        service.device = torch.device("cuda")
+        await service.canary()
+        for _ in range(3):
+            assert b"lorgnette_device_memory_bytes 1234.0" in service.metrics.text()
+        await service.stop()
+
+    asyncio.run(scenario())
+    assert asked == ["model", "model"]  # after one batch of each of two models
 
 
 def test_a_sample_is_the_decode_of_its_latent(client: Client) -> None:

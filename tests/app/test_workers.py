@@ -1,5 +1,6 @@
 """Several worker processes behind one port, on real processes."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -11,8 +12,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from app import workers
 from app.settings import Settings
-from app.workers import _places
+from app.workers import STARTUP_FAILURE, _Crew, _places
 from tests.app.processes import running, start
 
 
@@ -85,12 +87,65 @@ def test_a_worker_that_cannot_start_ends_them_all(tmp_path: Path) -> None:
     assert "could not start" in output
 
 
+@pytest.fixture
+def crew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> _Crew:
+    """Three workers, numbered from 1, that are no processes."""
+    numbers = itertools.count(1)
+
+    class Worker:
+        def __init__(self, *_: object, **__: object) -> None:
+            self.pid = next(numbers)
+
+    monkeypatch.setattr(subprocess, "Popen", Worker)
+    monkeypatch.setattr(os, "kill", lambda *_: None)
+    crew = _Crew([{}, {}, {}], str(tmp_path))
+    for place in range(3):
+        crew._start(place)
+    return crew
+
+
+def test_a_worker_that_cannot_come_back_is_tried_again_later(
+    crew: _Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "PAUSE_SECONDS", 0.3)
+    began = time.monotonic()
+    assert crew._ended(1, 1) == 0
+    assert crew._ended(4, STARTUP_FAILURE) == 0
+    assert sorted(crew._workers) == [2, 3]
+    monkeypatch.setattr(os, "waitpid", lambda *_: (5, 0) if 5 in crew._workers else (0, 0))
+    monkeypatch.setattr(os, "wait", lambda: (5, 0))
+    assert crew._wait() == (5, 0)
+    assert time.monotonic() - began > 0.3
+    assert crew._workers[5][0] == 0
+    assert not crew._stopping
+
+
+def test_the_first_worker_of_a_place_must_start(crew: _Crew) -> None:
+    assert crew._ended(1, 1) == 0
+    assert crew._ended(2, STARTUP_FAILURE) == STARTUP_FAILURE
+    assert crew._stopping
+
+
+def test_where_no_worker_is_left_there_is_nothing_to_wait_for(crew: _Crew) -> None:
+    for first in (1, 2, 3):
+        assert crew._ended(first, 1) == 0
+    assert crew._ended(4, STARTUP_FAILURE) == 0
+    crew._deaths.clear()  # as if a minute had passed
+    assert crew._ended(5, STARTUP_FAILURE) == 0
+    assert crew._ended(6, STARTUP_FAILURE) == 1
+    assert crew._stopping
+    assert not crew._paused
+
+
 def test_what_sets_workers_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(workers=3)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert [place["CUDA_VISIBLE_DEVICES"] for place in _places(settings, 2)] == ["0", "1", "0"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
     assert [place["CUDA_VISIBLE_DEVICES"] for place in _places(settings, 2)] == ["5", "7", "5"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7,-1,9")  # CUDA reads it as far as the -1
+    assert [place["CUDA_VISIBLE_DEVICES"] for place in _places(settings, 2)] == ["5", "7", "5"]
+    assert {place["LORGNETTE_DEVICE"] for place in _places(settings, 2)} == {"cuda"}
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
     assert [place["LORGNETTE_MODEL_THREADS"] for place in _places(settings, 0)] == ["2", "2", "2"]
     four = Settings(workers=3, model_threads=4)
