@@ -127,7 +127,7 @@ def test_stopped_refused_restarted(tmp_path: Path, faces: Path, command: Command
     untrained = load_file(out / "model.safetensors")
 
     other = refused(command, *fit(faces, out, "--run", run, "--learning-rate", 0.01))
-    assert "holds a run of another recipe or other data" in other
+    assert "holds a run of another recipe, or other data" in other
     assert "--restart" in other
 
     command(*fit(faces, out, "--run", run))
