@@ -1,10 +1,10 @@
 """The service with a fault in its model: ``python -m tests.app.faulty FOLDER``.
 
 While ``FOLDER/hang`` is there a decode does not come back; while ``FOLDER/memory`` is there it has
-memory for one picture at a time; while ``FOLDER/lost`` is there it finds its device lost; while
-``FOLDER/broken`` is there it fails whenever its batch holds a latent that begins with 13; while
-``FOLDER/pace`` is there every decode takes the seconds in it longer. ``FOLDER/die`` ends the thread
-of the next decode a moment after it, once.
+memory for one picture at a time, or for as many as the file says; while ``FOLDER/lost`` is there it
+finds its device lost; while ``FOLDER/broken`` is there it fails whenever its batch holds a latent
+that begins with 13; while ``FOLDER/pace`` is there every decode takes the seconds in it longer.
+``FOLDER/die`` ends the thread of the next decode a moment after it, once.
 """
 
 import ctypes
@@ -31,7 +31,8 @@ def spoil(folder: Path) -> None:
         end = time.monotonic() + MOST_SECONDS
         while (folder / "hang").exists() and time.monotonic() < end:
             time.sleep(0.01)
-        if (folder / "memory").exists() and len(z) > 1:
+        memory = folder / "memory"
+        if memory.exists() and len(z) > int(memory.read_text() or 1):
             raise torch.OutOfMemoryError("there is no memory left")
         if (folder / "lost").exists():
             raise DeviceLostError("the device is lost")

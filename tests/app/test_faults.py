@@ -10,6 +10,7 @@ from subprocess import Popen
 
 import httpx
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from torch import Tensor
@@ -101,8 +102,29 @@ def test_a_batch_that_memory_does_not_hold_is_run_in_parts(models: Path, tmp_pat
         latents = normal(range(7), DIM)
         expected = decoded(client, *latents)
         (tmp_path / "memory").touch()
+        before = batches(client)
         for ours, theirs in zip(decoded(client, *latents), expected, strict=True):
             assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= 1
+        count, pictures = batches(client) - before
+        assert (count, pictures) == (1, 7)  # not seven that were tried again one by one
+        (tmp_path / "memory").write_text("0")
+        answer = client.post("/decode", json={"latents": [[0.5] * DIM]})
+        problem(answer, 503, "memory")
+        assert int(answer.headers["retry-after"]) > 0
+        (tmp_path / "memory").unlink()
+        decoded(client, *latents)
+
+
+def batches(client: httpx.Client) -> npt.NDArray[np.float64]:
+    """How many batches of the decoder have run, and of how many pictures."""
+    text = ok(client.get("/metrics")).text
+    found = [
+        float(line.rpartition(" ")[2])
+        for name in ("count", "sum")
+        for line in text.splitlines()
+        if line.startswith(f"lorgnette_batch_pictures_{name}{{") and 'work="decode"' in line
+    ]
+    return np.array(found)
 
 
 @pytest.mark.parametrize(
