@@ -138,11 +138,11 @@ class _Crew:
         now = time.monotonic()
         if code == STARTUP_FAILURE and place not in self._replaced:
             log.error("worker %d could not start; stopping the others", place)
-            self._stop(signal.SIGTERM)
+            self._stop()
             return code
         if len(self._deaths) == MOST_DEATHS and now - self._deaths[0] < WITHIN_SECONDS:
             log.error("workers keep dying (worker %d with status %d); stopping", place, code)
-            self._stop(signal.SIGTERM)
+            self._stop()
             return 1
         self._deaths.append(now)
         self._replaced.add(place)
@@ -152,18 +152,18 @@ class _Crew:
             return 0
         if code == STARTUP_FAILURE:
             log.error("worker %d cannot start anew, and no other serves; stopping", place)
-            self._stop(signal.SIGTERM)
+            self._stop()
             return 1
         log.error("worker %d ended with status %d; starting another", place, code)
         self._start(place)
         return 0
 
-    def _hand_on(self, sig: int, _: FrameType | None) -> None:
-        self._stop(sig)
+    def _hand_on(self, _: int, __: FrameType | None) -> None:
+        self._stop()
 
-    def _stop(self, sig: int) -> None:
+    def _stop(self) -> None:
         self._stopping = True
         self._paused.clear()
         for pid in self._workers:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, sig)
+                os.kill(pid, signal.SIGTERM)

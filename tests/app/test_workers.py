@@ -67,6 +67,8 @@ def test_a_worker_that_dies_is_started_anew(models: Path) -> None:
         wait_until(lambda: len(set(children(process)) - {first, second}) == 1)
         wait_until(lambda: listens(url))  # the second may still be loading its model
         ask(url, times=4)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
 
 
 def test_workers_end_with_their_parent(models: Path) -> None:
