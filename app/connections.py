@@ -131,7 +131,9 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _watch_unread(self) -> None:
         self._watch_no_more()
-        self._unread = self.loop.call_later(self.head_seconds, self._still_unread, self._untaken())
+        if self.transport.get_write_buffer_size():  # there is none once the connection is lost
+            left = self._untaken()
+            self._unread = self.loop.call_later(self.head_seconds, self._still_unread, left)
 
     def _watch_no_more(self) -> None:
         if self._unread is not None:
@@ -141,7 +143,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def _untaken(self) -> int:
         """Bytes of answers that wait here or in the kernel for the client to take them."""
         waiting = array.array("i", [0])
-        with suppress(OSError):  # of a socket that is closed, or cannot say
+        with suppress(OSError, ValueError):  # of a socket that is closed, or cannot say
             fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, waiting)
         return self.transport.get_write_buffer_size() + waiting[0]
 
@@ -150,7 +152,7 @@ class LimitedProtocol(HttpToolsProtocol):
         left = self._untaken()
         if left and left >= before:
             self.transport.abort()
-        elif self.transport.get_write_buffer_size():
+        else:
             self._watch_unread()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 -- ours says more
