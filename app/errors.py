@@ -25,12 +25,12 @@ from app.images import CorruptPictureError, TooManyPixelsError, UnknownPictureEr
 from app.keys import NoKeyError, RateError, WrongKeyError
 from app.lifeline import BodiesFullError, DeadlineError, DepartedError
 from app.logs import ids
+from app.registry import UnknownModelError
 from app.schemas import FieldProblem, Problem
 from app.service import (
     OperandError,
     PictureTooLargeError,
     TooManyPicturesError,
-    UnknownModelError,
 )
 
 log = logging.getLogger("lorgnette")

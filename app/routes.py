@@ -1,78 +1,31 @@
 """The endpoints, a few lines each: read, validate, serve, answer."""
 
-import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse
-from starlette.types import Message
 
-from app import answers, documentation, forms, lifeline, schemas
+from app import answers, documentation, forms, schemas
 from app.answers import JSON, NPY, PNG, Answer
 from app.batcher import Step, Timing
 from app.documentation import PICTURE, body, errors, shown
+from app.door import Held, service_of
 from app.metrics import MEDIA_TYPE
-from app.service import Drawn, Served, Service
+from app.registry import Served
+from app.service import Drawn, Service
 
-OPEN_TO_ALL = "/health/"
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 ModelName = Annotated[str | None, Query(description="One of the loaded models.")]
 Format = Annotated[str | None, Query(description="`png`, `json` or `npy`, in place of Accept.")]
 PICTURE_ERRORS = errors(400, 401, 403, 404, 405, 406, 408, 413, 415, 422, 429, 503, 504)
 OPERANDS = {"a": {"image": PICTURE}, "b": {"seed": 7}}
 
 
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
-
-
 def _timing(request: Request) -> Timing:
     """A new timing, left in the scope for whoever traces the request."""
     timing = request.scope["timing"] = Timing()
     return timing
-
-
-class Held(APIRoute):
-    """A route that only those with a key may take, and whose work ends with time and client."""
-
-    def get_route_handler(self) -> Handler:
-        """FastAPI's handler, held by a lifeline."""
-        handle = super().get_route_handler()
-
-        async def held(request: Request) -> Response:
-            body_read = asyncio.Event()
-            share = _service(request).bodies.share()
-
-            async def receive() -> Message:
-                message = await request.receive()
-                share.take(len(message.get("body", b"")))
-                if message["type"] == "http.request" and not message.get("more_body", False):
-                    body_read.set()
-                return message
-
-            async def departure() -> None:
-                await body_read.wait()  # until then the form reader sees a client that hangs up
-                while (await request.receive())["type"] != "http.disconnect":
-                    pass
-
-            if not request.scope["path"].startswith(OPEN_TO_ALL):
-                _service(request).doorkeeper.admit(request.headers.get("authorization"))
-            work = handle(Request(request.scope, receive))
-            try:
-                seconds = _service(request).settings.request_seconds
-                return await lifeline.held(work, departure(), seconds)
-            except lifeline.DeadlineError:
-                if request.method == "POST" and not body_read.is_set():
-                    raise forms.SlowBodyError(f"no whole body within {seconds:g} seconds") from None
-                raise
-            finally:
-                share.give_back()
-
-        return held
 
 
 router = APIRouter(route_class=Held)
@@ -87,11 +40,11 @@ async def _respond(
 ) -> Response:
     """Write the answer on an image thread and set the headers that every answer has."""
     started = time.perf_counter()
-    answer = await _service(request).off_loop(write)
+    answer = await service_of(request).off_loop(write)
     ended = time.perf_counter()
     timing.png = ended - started
     timing.steps.append(Step("write", started, ended, {"media_type": answer.media_type}))
-    _service(request).metrics.answer_seconds.observe(timing.png)
+    service_of(request).metrics.answer_seconds.observe(timing.png)
     parts = (("queue", timing.queue), ("model", timing.model), ("png", timing.png))
     headers = {
         **headers,
@@ -138,8 +91,8 @@ def _chosen(request: Request, short_name: str | None, offered: Sequence[str]) ->
 )
 async def encode(request: Request, model: ModelName = None, format: Format = None) -> Response:  # noqa: A002
     """Mean and log-variance of each picture; as PNG, the reconstructions."""
-    service, timing = _service(request), _timing(request)
-    served = service.model(model)
+    service, timing = service_of(request), _timing(request)
+    served = service.models.get(model)
     media_type = _chosen(request, format, (JSON, NPY, PNG))
     fields = await forms.read(request, service.settings, raw="image")
     if media_type == PNG:
@@ -165,8 +118,8 @@ async def encode(request: Request, model: ModelName = None, format: Format = Non
 )
 async def decode(request: Request, model: ModelName = None, format: Format = None) -> Response:  # noqa: A002
     """The picture of each latent."""
-    service, timing = _service(request), _timing(request)
-    served = service.model(model)
+    service, timing = service_of(request), _timing(request)
+    served = service.models.get(model)
     media_type = _chosen(request, format, (PNG, JSON))
     fields = await forms.read_latents(request, service.settings, served.dim)
     wanted = forms.validate(schemas.DecodeRequest, fields)
@@ -190,8 +143,8 @@ async def reconstruct(
     format: Format = None,  # noqa: A002
 ) -> Response:
     """Each picture through the latent space and back."""
-    service, timing = _service(request), _timing(request)
-    served = service.model(model)
+    service, timing = service_of(request), _timing(request)
+    served = service.models.get(model)
     media_type = _chosen(request, format, (PNG, JSON))
     fields = await forms.read(request, service.settings, raw="image")
     wanted = forms.validate(schemas.ReconstructRequest, fields)
@@ -207,8 +160,8 @@ async def reconstruct(
 )
 async def sample(request: Request, model: ModelName = None, format: Format = None) -> Response:  # noqa: A002
     """New pictures, drawn from the prior; the same seed gives the same picture."""
-    service, timing = _service(request), _timing(request)
-    served = service.model(model)
+    service, timing = service_of(request), _timing(request)
+    served = service.models.get(model)
     media_type = _chosen(request, format, (PNG, JSON))
     fields = await forms.read(request, service.settings)
     wanted = forms.validate(schemas.SampleRequest, fields)
@@ -231,8 +184,8 @@ async def interpolate(
     format: Format = None,  # noqa: A002
 ) -> Response:
     """A smooth path from one operand to another, both ends included."""
-    service, timing = _service(request), _timing(request)
-    served = service.model(model)
+    service, timing = service_of(request), _timing(request)
+    served = service.models.get(model)
     media_type = _chosen(request, format, (PNG, JSON))
     fields = await forms.read(request, service.settings, operands=("start", "end"))
     wanted = forms.validate(schemas.InterpolateRequest, fields)
@@ -255,8 +208,8 @@ async def arithmetic(
     format: Format = None,  # noqa: A002
 ) -> Response:
     """The picture of a sum such as ``men - women + her`` or ``me + 1.5*glasses``."""
-    service, timing = _service(request), _timing(request)
-    served = service.model(model)
+    service, timing = service_of(request), _timing(request)
+    served = service.models.get(model)
     media_type = _chosen(request, format, (PNG, JSON))
     fields = await forms.read(request, service.settings, named="operands")
     wanted = forms.validate(schemas.ArithmeticRequest, fields)
@@ -273,7 +226,7 @@ async def arithmetic(
 )
 async def directions(request: Request, model: ModelName = None) -> schemas.DirectionsAnswer:
     """The named directions of a model, for use in expressions."""
-    served = _service(request).model(model)
+    served = service_of(request).models.get(model)
     named = [
         schemas.DirectionOut(
             name=name,
@@ -297,7 +250,7 @@ async def directions(request: Request, model: ModelName = None) -> schemas.Direc
 )
 async def models(request: Request) -> schemas.ModelsAnswer:
     """What is loaded, the default first."""
-    service = _service(request)
+    service = service_of(request)
     return schemas.ModelsAnswer(models=[_about(service, served) for served in service.models])
 
 
@@ -307,8 +260,8 @@ async def models(request: Request) -> schemas.ModelsAnswer:
 )
 async def one_model(request: Request, name: str) -> schemas.ModelOut:
     """What is known about one loaded model."""
-    service = _service(request)
-    return _about(service, service.model(name))
+    service = service_of(request)
+    return _about(service, service.models.get(name))
 
 
 @router.get(
@@ -325,7 +278,7 @@ async def live() -> schemas.Health:
 )
 async def ready(request: Request) -> schemas.Health:
     """Every model has just decoded a canary."""
-    await _service(request).canary()
+    await service_of(request).models.canary()
     return schemas.Health(status="ready")
 
 
@@ -342,7 +295,7 @@ async def ready(request: Request) -> schemas.Health:
 )
 async def metrics(request: Request) -> Response:
     """Requests, queues, batches and times, for Prometheus."""
-    return Response(_service(request).metrics.text(), media_type=MEDIA_TYPE)
+    return Response(service_of(request).metrics.text(), media_type=MEDIA_TYPE)
 
 
 @router.get("/openapi.json", include_in_schema=False)
@@ -358,7 +311,7 @@ def _about(service: Service, served: Served) -> schemas.ModelOut:
         name=served.name,
         id=served.id,
         sha256=checkpoint.sha256,
-        device=str(service.device),
+        device=str(service.models.device),
         config=config,
         parameters=sum(p.numel() for p in checkpoint.model.parameters()),
         labels=checkpoint.labels,

@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,13 +13,13 @@ import torch
 from torch import Tensor
 
 from app import expression, images, memory
-from app.batcher import Batcher, Timing
+from app.batcher import Timing
 from app.embedded import Embedded
-from app.engine import Engine, Pixels, Posterior, choose_device
+from app.engine import Pixels, Posterior
 from app.keys import Doorkeeper
 from app.lifeline import Bodies
 from app.metrics import Metrics
-from app.model_thread import ModelThread
+from app.registry import Registry, Served
 from app.schemas import (
     MAX_LATENT_VALUE,
     MAX_SEED,
@@ -34,16 +33,9 @@ from app.schemas import (
     SampleRequest,
 )
 from app.settings import Settings
-from vae import checkpoint, latent
-from vae.checkpoint import Checkpoint, CheckpointError
+from vae import latent
 
 R = TypeVar("R")
-T = TypeVar("T")
-U = TypeVar("U")
-
-
-class UnknownModelError(Exception):
-    """No loaded model has this name."""
 
 
 class OperandError(Exception):
@@ -67,26 +59,6 @@ class PictureTooLargeError(Exception):
 
 
 @dataclass(frozen=True)
-class Served:
-    """A model that is loaded, with its two batched primitives."""
-
-    name: str
-    checkpoint: Checkpoint
-    encoder: Batcher[Pixels, Posterior]
-    decoder: Batcher[Tensor, Pixels]
-
-    @property
-    def id(self) -> str:
-        """``NAME@SHA256-12``."""
-        return f"{self.name}@{self.checkpoint.sha256[:12]}"
-
-    @property
-    def dim(self) -> int:
-        """Length of a latent."""
-        return self.checkpoint.model.config.latent_dim
-
-
-@dataclass(frozen=True)
 class Drawn:
     """An outgoing picture, uint8 ``(S, S, C)``, with the latent ``(D,)`` it is the decode of."""
 
@@ -96,19 +68,14 @@ class Drawn:
 
 
 class Service:
-    """The loaded models and the threads they share; one async method an endpoint."""
+    """The loaded models and the threads for pictures; one async method an endpoint."""
 
     def __init__(self, settings: Settings, on_given_up: Callable[[], None]) -> None:
         self.settings = settings
         self.doorkeeper = Doorkeeper(settings.api_keys, settings.requests_per_minute)
-        self.device = choose_device(settings.device)
         self.metrics = Metrics()
         self.bodies = Bodies(settings.max_bodies_bytes)
-        self._canary: asyncio.Task[None] | None = None
-        self._models: dict[str, Served] = {}
-        self.model_thread = ModelThread(settings.hang_seconds, on_given_up)
-        self._device_memory = 0  # bytes, after the last batch; to ask the device may block
-        self.metrics.watch_device(lambda: self._device_memory, lambda: self.model_thread.losses)
+        self.models = Registry(settings, self.metrics, on_given_up)
         self._image_threads = ThreadPoolExecutor(settings.image_threads, thread_name_prefix="image")
         self._large_thread = ThreadPoolExecutor(1, thread_name_prefix="large")
 
@@ -118,78 +85,13 @@ class Service:
         Raises:
             CheckpointError: if a checkpoint cannot be used, or its name cannot.
         """
-        for place in self.settings.models:
-            name, file = _found(Path(place))
-            if name in self._models:
-                raise CheckpointError(f"{place}: another model is named {name!r} already")
-            if not (name.isascii() and name.isprintable()):
-                raise CheckpointError(f"{place}: a model's name must fit a header; rename {name!r}")
-            load = partial(self._load, file)
-            loaded, engine = await self.model_thread.run(load, limited=False)
-            self._models[name] = Served(
-                name,
-                loaded,
-                self._batcher(engine.encode_many, name, "encode"),
-                self._batcher(engine.decode_many, name, "decode"),
-            )
-            self.metrics.models.labels(name, loaded.sha256).set(1)
-
-    def _note_memory(self) -> None:
-        if self.device.type == "cuda":
-            self._device_memory = torch.cuda.memory_allocated()
-
-    def _load(self, file: Path) -> tuple[Checkpoint, Engine]:
-        if self.settings.model_threads:
-            torch.set_num_threads(self.settings.model_threads)
-        loaded = checkpoint.load(file)
-        engine = Engine(loaded, self.device, self.settings.deterministic)
-        engine.warm_up(self.settings.max_batch)
-        self._note_memory()
-        return loaded, engine
-
-    def _batcher(self, work: Callable[[list[T]], list[U]], model: str, kind: str) -> Batcher[T, U]:
-        thread = self.model_thread
-
-        def noting(items: list[T]) -> list[U]:
-            answers = work(items)
-            self._note_memory()
-            return answers
-
-        async def on_thread(items: list[T]) -> list[U]:
-            return await thread.run(partial(noting, items))
-
-        settings, observe = self.settings, self.metrics.of_batches(model, kind)
-        about = {"model": model, "work": kind}
-        limits = (settings.max_batch, settings.max_queue)
-        batcher = Batcher(on_thread, thread.gate, *limits, observe, about)
-        self.metrics.watch_queue(model, kind, lambda: batcher.waiting)
-        return batcher
+        await self.models.load(map(Path, self.settings.models))
 
     async def stop(self) -> None:
         """Finish what was accepted, then let the threads go."""
-        for served in self._models.values():
-            await served.encoder.close()
-            await served.decoder.close()
+        await self.models.close()
         self._image_threads.shutdown()
         self._large_thread.shutdown()
-        self.model_thread.close()
-
-    @property
-    def models(self) -> list[Served]:
-        """The loaded models, the default first."""
-        return list(self._models.values())
-
-    def model(self, name: str | None) -> Served:
-        """The model of this name, or the default.
-
-        Raises:
-            UnknownModelError: if there is none.
-        """
-        if name is None:
-            return self.models[0]
-        if name not in self._models:
-            raise UnknownModelError(f"no model {name!r}; loaded are {', '.join(self._models)}")
-        return self._models[name]
 
     async def off_loop(self, work: Callable[[], R], large: bool = False) -> R:
         """Run what takes milliseconds on an image thread; what is large, one at a time."""
@@ -203,17 +105,6 @@ class Service:
         if not large:
             return await asyncio.get_running_loop().run_in_executor(self._image_threads, work)
         return await asyncio.get_running_loop().run_in_executor(self._large_thread, thrifty)
-
-    async def canary(self) -> None:
-        """Decode the prior mean of every model, as any request would be; one for all who ask."""
-        if self._canary is None or self._canary.done():
-            self._canary = asyncio.ensure_future(self._decode_canaries())
-            self._canary.add_done_callback(lambda task: task.cancelled() or task.exception())
-        await asyncio.shield(self._canary)
-
-    async def _decode_canaries(self) -> None:
-        for served in self.models:
-            await served.decoder.run([served.checkpoint.statistics.mean])
 
     async def encode(
         self, served: Served, request: EncodeRequest, timing: Timing
@@ -384,13 +275,6 @@ class Service:
     async def _draw(self, served: Served, latents: list[Tensor], timing: Timing) -> list[Drawn]:
         pictures = await served.decoder.run(latents, timing)
         return [Drawn(p, z) for p, z in zip(pictures, latents, strict=True)]
-
-
-def _found(path: Path) -> tuple[str, Path]:
-    """The name of the model at a path, and its file."""
-    if path.suffix == ".safetensors":
-        return path.stem, path
-    return path.absolute().name, path / "model.safetensors"
 
 
 def _origin(served: Served, origin: Embedded | None) -> Tensor | None:

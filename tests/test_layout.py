@@ -30,9 +30,9 @@ MATHEMATICS = sys.stdlib_module_names | {"torch", "safetensors", "vae"}
 FRAMEWORK = {"fastapi", "starlette", "uvicorn"}
 FRAMEWORK_FILES = {
     f"app/{name}.py"
-    for name in ("main", "routes", "errors", "forms", "connections", "__main__", "openapi")
+    for name in ("main", "routes", "door", "errors", "forms", "connections", "__main__", "openapi")
 }
-TORCH_FILES = {"app/engine.py", "app/runner.py", "app/service.py"}
+TORCH_FILES = {f"app/{name}.py" for name in ("engine", "runner", "registry", "service")}
 PICKLES = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 REFUSED_NAMES = (
     "torch.load",
@@ -62,7 +62,7 @@ def refusal(path: str, top: str) -> str | None:
     if top in FRAMEWORK and path not in FRAMEWORK_FILES:
         return f"{top} stays at the edge of app"
     if package == "app" and top == "torch" and path not in TORCH_FILES:
-        return "torch stays in the engine, its runner and the service"
+        return "torch stays in the engine, its runner, the registry and the service"
     if top in PICKLES:
         return f"{top} can run code that comes with the data"
     return None

@@ -46,6 +46,8 @@ def until_refused(url: str) -> None:
             httpx.get(f"{url}/health/live")
         except httpx.ConnectError:
             return
+        except (httpx.RemoteProtocolError, httpx.ReadError):
+            pass  # it had connected just before, and was closed before its request was read
         time.sleep(0.01)
     pytest.fail("new requests are still taken")
 

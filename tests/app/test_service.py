@@ -56,8 +56,8 @@ def test_the_memory_of_the_device_is_asked_for_on_the_model_thread_alone(
     async def scenario() -> None:
         service = Service(settings(), lambda: None)
         await service.start()
-        service.device = torch.device("cuda")
-        await service.canary()
+        service.models.device = torch.device("cuda")
+        await service.models.canary()
         for _ in range(3):
             assert b"lorgnette_device_memory_bytes 1234.0" in service.metrics.text()
         await service.stop()

@@ -1,0 +1,156 @@
+"""The models that are loaded, and the one thread on which all of them run."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from app.batcher import Batcher
+from app.engine import Engine, Pixels, Posterior, choose_device
+from app.metrics import Metrics
+from app.model_thread import ModelThread
+from app.settings import Settings
+from vae import checkpoint
+from vae.checkpoint import Checkpoint, CheckpointError
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class UnknownModelError(Exception):
+    """No loaded model has this name."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model that is loaded, with its two batched primitives."""
+
+    name: str
+    checkpoint: Checkpoint
+    encoder: Batcher[Pixels, Posterior]
+    decoder: Batcher[Tensor, Pixels]
+
+    @property
+    def id(self) -> str:
+        """``NAME@SHA256-12``."""
+        return f"{self.name}@{self.checkpoint.sha256[:12]}"
+
+    @property
+    def dim(self) -> int:
+        """Length of a latent."""
+        return self.checkpoint.model.config.latent_dim
+
+
+class Registry:
+    """The loaded models by name, in the order of the settings; the first is the default.
+
+    Args:
+        settings: the device, its threads, and the limits of batches and queues.
+        metrics: told of every model, queue and batch.
+        on_given_up: called when the model thread has been lost too often.
+    """
+
+    def __init__(
+        self, settings: Settings, metrics: Metrics, on_given_up: Callable[[], None]
+    ) -> None:
+        self.device = choose_device(settings.device)
+        self.thread = ModelThread(settings.hang_seconds, on_given_up)
+        self._settings, self._metrics = settings, metrics
+        self._loaded: dict[str, Served] = {}
+        self._canary: asyncio.Task[None] | None = None
+        self._device_memory = 0  # bytes, after the last batch; to ask the device may block
+        metrics.watch_device(lambda: self._device_memory, lambda: self.thread.losses)
+
+    def __iter__(self) -> Iterator[Served]:
+        return iter(self._loaded.values())
+
+    def get(self, name: str | None) -> Served:
+        """The model of this name, or the default.
+
+        Raises:
+            UnknownModelError: if there is none.
+        """
+        if name is None:
+            return next(iter(self))
+        if name not in self._loaded:
+            raise UnknownModelError(f"no model {name!r}; loaded are {', '.join(self._loaded)}")
+        return self._loaded[name]
+
+    async def load(self, places: Iterable[Path]) -> None:
+        """Load and warm up the model at each place, a folder or a file.
+
+        Raises:
+            CheckpointError: if a checkpoint cannot be used, or its name cannot.
+        """
+        for place in places:
+            name, file = _found(place)
+            if name in self._loaded:
+                raise CheckpointError(f"{place}: another model is named {name!r} already")
+            if not (name.isascii() and name.isprintable()):
+                raise CheckpointError(f"{place}: a model's name must fit a header; rename {name!r}")
+            loaded, engine = await self.thread.run(partial(self._load, file), limited=False)
+            self._loaded[name] = Served(
+                name,
+                loaded,
+                self._batcher(engine.encode_many, name, "encode"),
+                self._batcher(engine.decode_many, name, "decode"),
+            )
+            self._metrics.models.labels(name, loaded.sha256).set(1)
+
+    async def canary(self) -> None:
+        """Decode the prior mean of every model, as any request would be; one for all who ask."""
+        if self._canary is None or self._canary.done():
+            self._canary = asyncio.ensure_future(self._decode_canaries())
+            self._canary.add_done_callback(lambda task: task.cancelled() or task.exception())
+        await asyncio.shield(self._canary)
+
+    async def close(self) -> None:
+        """Finish what was accepted, then let the thread go."""
+        for served in self:
+            await served.encoder.close()
+            await served.decoder.close()
+        self.thread.close()
+
+    async def _decode_canaries(self) -> None:
+        for served in self:
+            await served.decoder.run([served.checkpoint.statistics.mean])
+
+    def _load(self, file: Path) -> tuple[Checkpoint, Engine]:
+        if self._settings.model_threads:
+            torch.set_num_threads(self._settings.model_threads)
+        loaded = checkpoint.load(file)
+        engine = Engine(loaded, self.device, self._settings.deterministic)
+        engine.warm_up(self._settings.max_batch)
+        self._note_memory()
+        return loaded, engine
+
+    def _batcher(self, work: Callable[[list[T]], list[U]], model: str, kind: str) -> Batcher[T, U]:
+        def noting(items: list[T]) -> list[U]:
+            answers = work(items)
+            self._note_memory()
+            return answers
+
+        async def on_thread(items: list[T]) -> list[U]:
+            return await self.thread.run(partial(noting, items))
+
+        limits = (self._settings.max_batch, self._settings.max_queue)
+        observe, about = self._metrics.of_batches(model, kind), {"model": model, "work": kind}
+        batcher = Batcher(on_thread, self.thread.gate, *limits, observe, about)
+        self._metrics.watch_queue(model, kind, lambda: batcher.waiting)
+        return batcher
+
+    def _note_memory(self) -> None:
+        if self.device.type == "cuda":
+            self._device_memory = torch.cuda.memory_allocated()
+
+
+def _found(path: Path) -> tuple[str, Path]:
+    """The name of the model at a path, and its file."""
+    if path.suffix == ".safetensors":
+        return path.stem, path
+    return path.absolute().name, path / "model.safetensors"
