@@ -19,6 +19,8 @@ HANG = 3  # seconds that it gives a model call
 SETTINGS = {"HANG_SECONDS": str(HANG), "SHUTDOWN_SECONDS": str(GRACE)}
 UNLUCKY = [13.0, *[0.0] * (DIM - 1)]
 LUCKY = [0.5] * DIM
+COUNT = 8  # pictures that each of those asks for who hang up
+IN_HAND = 2  # such requests that the hanging batch may hold, of at most 16 pictures
 PHOTO = text(as_file(picture(size=(SIZE, SIZE))))
 
 
@@ -107,12 +109,19 @@ async def hung(scene: Scene) -> None:
 
 async def thread_lost(scene: Scene) -> None:
     """A model thread that has died is replaced."""
-    scene.server.begin("die")
-    deadline = time.monotonic() + 30
-    while scene.server.has("die"):
-        assert time.monotonic() < deadline, "nothing is decoded any more"
-        await asyncio.sleep(0.02)
-    await asyncio.sleep(0.5)  # the thread ends a moment later
+    server, before = scene.server, scene.server.losses
+    for _ in range(5):  # one that is met within a call fails that call and lives
+        server.begin("die")
+        deadline = time.monotonic() + 30
+        while server.has("die"):
+            assert time.monotonic() < deadline, "nothing is decoded any more"
+            await asyncio.sleep(0.02)
+        deadline = time.monotonic() + HANG + 2
+        while time.monotonic() < deadline:
+            if server.losses > before:
+                return
+            await asyncio.sleep(0.05)
+    raise AssertionError("the thread does not die")
 
 
 async def no_memory(scene: Scene) -> None:
@@ -138,19 +147,24 @@ async def bad_item(scene: Scene) -> None:
 
 
 async def hung_up(scene: Scene) -> None:
-    """Clients that hang up leave nothing in the queue."""
+    """Clients that hang up have left the queue before the model could take what they asked for."""
     server = scene.server
     server.begin("hang")
-    callers = [Caller(server.port) for _ in range(scene.chance.randint(1, 20))]
+    callers = [Caller(server.port) for _ in range(scene.chance.randint(4, 20))]
     for caller in callers:
-        await caller.send("/sample", {"n": 8})
+        await caller.send("/sample", {"n": COUNT})
+    await _until(lambda depth: depth >= COUNT * (len(callers) - IN_HAND), server)
     await scene.pause()
     for caller in callers:
         caller.close()
+    await _until(lambda depth: depth < COUNT, server)
     server.end("hang")
-    deadline = time.monotonic() + 20
-    while await server.waiting("decode") >= 8:
-        assert time.monotonic() < deadline, "those who left still wait"
+
+
+async def _until(enough: Callable[[float], bool], server: Server) -> None:
+    deadline = time.monotonic() + 2 * HANG
+    while not enough(depth := await server.waiting("decode")):
+        assert time.monotonic() < deadline, f"{depth} pictures wait"
         await asyncio.sleep(0.05)
 
 

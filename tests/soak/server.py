@@ -101,6 +101,11 @@ class Server:
         return await asyncio.to_thread(self.process.wait, seconds)
 
     @property
+    def losses(self) -> int:
+        """How often it has said that a model call, with its thread, was lost."""
+        return self.log.read_text().count("the model was lost")
+
+    @property
     def memory(self) -> int:
         """Bytes that the process has in memory."""
         assert self.process is not None
