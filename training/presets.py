@@ -109,12 +109,11 @@ PRESETS: dict[Preset, Recipe] = {
     "faces-polish": Recipe(  # begins with what "faces-finish" gave
         model=FACES,
         loss=LossConfig(
-            weight=10.0, edges=1.0, band=(0.25, 0.55, 3.0), guide=0.01, guide_positive=8.0
+            weight=10.0, edges=1.0, band=(0.25, 0.55, 2.0), guide=0.01, guide_positive=12.0
         ),
-        epochs=1,
-        learning_rate=1e-4,
-        warmup_steps=20,
-        ema=0.99,
+        epochs=2.5,
+        learning_rate=2e-4,
+        warmup_steps=50,
         augmentation=Augmentation(flip=True),
         balance="glasses",
     ),
