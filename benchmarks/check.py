@@ -32,7 +32,7 @@ class Check:
             (work.name, i): expected(model, work, i) for work in self._works for i in range(CHECKED)
         }
 
-    def run(self, system: str, port: int, keep: Path | None = None) -> None:
+    def run(self, system: str, port: int, keep: Path | None = None) -> int:
         """Ask each work a few times and compare every pixel.
 
         Args:
@@ -40,17 +40,23 @@ class Check:
             port: where it listens.
             keep: a folder for one answer of each work, to be looked at.
 
+        Returns:
+            the largest difference, in grey levels.
+
         Raises:
             WrongPictureError: if an answer is no PNG, or not this picture.
         """
+        worst = 0
         for work in self._works:
             for i in range(CHECKED):
                 data = ask(work, i, port)
                 if keep is not None and i == 0:
                     (keep / f"{system}-{work.name}.png").write_bytes(data)
-                self._compare(f"{system}, {work.name} {i}", data, self._expected[work.name, i])
+                what = f"{system}, {work.name} {i}"
+                worst = max(worst, self._apart(what, data, self._expected[work.name, i]))
+        return worst
 
-    def _compare(self, what: str, data: bytes, expected: servers.Pixels) -> None:
+    def _apart(self, what: str, data: bytes, expected: servers.Pixels) -> int:
         image = Image.open(io.BytesIO(data))
         if image.format != "PNG" or image.size != (expected.shape[1], expected.shape[0]):
             raise WrongPictureError(f"{what}: {image.format} of {image.size}")
@@ -58,6 +64,7 @@ class Check:
         difference = int(np.abs(given - expected).max())
         if difference > GREY_LEVELS:
             raise WrongPictureError(f"{what}: off by up to {difference} grey levels")
+        return difference
 
 
 def expected(model: servers.Model, work: Work, i: int) -> servers.Pixels:

@@ -6,7 +6,8 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from vae import checkpoint
 
 WARM_CLIENTS = 16
 LOAD, WARM = Bounds(seconds=1.5, longest=5.0), Bounds(seconds=1.0, each=1)
+BUSY_CLIENTS, BUSY = 32, Bounds(seconds=2.0, longest=5.0)  # meanwhile pictures are compared
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def run(plan: Plan) -> Path:
         "about": about(plan.systems),
         "plan": {**asdict(plan), "out": None},
         "cells": [],
+        "same": {},
         "limits": [],
     }
     file = plan.out / "comparison.json"
@@ -83,8 +86,10 @@ def run(plan: Plan) -> Path:
                 found = limits.measure(scratch, plan.model_seconds)
                 record["limits"].append({"round": number, **found})
             else:
-                cells = _system(name, plan, targets, check, scratch)
+                cells, same = _system(name, plan, targets, check, scratch)
                 record["cells"] += [{"round": number, **cell} for cell in cells]
+                if name != STORED:
+                    record["same"].setdefault(name, []).append(same)
             file.write_text(json.dumps(record, indent=1) + "\n")
     return file
 
@@ -105,8 +110,8 @@ def _targets(plan: Plan, scratch: Path) -> dict[str, Target]:
 
 def _system(
     name: str, plan: Plan, targets: dict[str, Target], check: Check, scratch: Path
-) -> Iterator[dict[str, Any]]:
-    """The measurements of one system in one round."""
+) -> tuple[list[dict[str, Any]], int]:
+    """The measurements of one system in one round, and how far its pictures were off under load."""
     system = stored(scratch / limits.PICTURE) if name == STORED else SYSTEMS[name]
     asked = ("sample",) if name == STORED else plan.works
     with system.serving(scratch / f"{name}.log", {"BENCH_PNG": plan.png}) as (server, port):
@@ -115,10 +120,28 @@ def _system(
         here = {work: at(targets[work], port) for work in asked}
         for target in here.values():
             load.run(target, WARM_CLIENTS, plan.warm)
-        for clients in plan.concurrency:
-            for work in asked:
-                found = measure(server, here[work], clients, plan.bounds, WORKS[work].decodes)
-                yield {"system": name, "work": work, "concurrency": clients, **found}
+        cells = [
+            {
+                "system": name,
+                "work": work,
+                "concurrency": clients,
+                **measure(server, here[work], clients, plan.bounds, WORKS[work].decodes),
+            }
+            for clients in plan.concurrency
+            for work in asked
+        ]
+        return cells, 0 if name == STORED else _same(check, name, here[asked[0]], port)
+
+
+def _same(check: Check, name: str, target: Target, port: int) -> int:
+    """The largest difference, in grey levels, of answers while others are answered too."""
+    with ThreadPoolExecutor(1) as thread:
+        loading = thread.submit(load.run, target, BUSY_CLIENTS, BUSY)
+        worst = check.run(name, port)
+        while not loading.done():
+            worst = max(worst, check.run(name, port))
+        loading.result()
+    return worst
 
 
 def at(target: Target, port: int) -> Target:

@@ -76,6 +76,7 @@ def _comparison(record: dict[str, Any], folder: Path) -> list[Path]:
         _about(record),
         "## Pictures a second, and the median latency",
         _summary(cells),
+        _same(record["same"]),
         *([_limit_tables(cells, bounds)] if bounds else []),
         *(f"## `{work}`\n\n{_details(cells, work)}" for work in _works(cells)),
     ]
@@ -130,6 +131,14 @@ def _summary(cells: dict[Key, Cell]) -> str:
         for clients in _clients(cells)
     ]
     return _table(["work, clients", *systems], rows)
+
+
+def _same(found: dict[str, list[int]]) -> str:
+    worst = ", ".join(f"{name} {max(levels)}" for name, levels in found.items())
+    return (
+        "Largest difference from what the checkpoint alone draws of the same request, asked among "
+        f"32 clients, in grey levels: {worst}."
+    )
 
 
 def _details(cells: dict[Key, Cell], work: str) -> str:
