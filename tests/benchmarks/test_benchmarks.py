@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import encoders, report, works
+from benchmarks import cells, encoders, plots, report, works
 from benchmarks.servers import work as servers
 from benchmarks.systems import SYSTEMS
 from benchmarks.works import WORKS
@@ -78,18 +78,31 @@ def test_every_encoder_that_is_here_is_lossless(name: str) -> None:
 
 def test_rounds_become_medians_and_errors_add_up() -> None:
     speeds = (10.0, 30.0, 20.0)
-    cells = [cell(round=i, pictures_per_second=s, errors={"lost": 1}) for i, s in enumerate(speeds)]
-    merged = report.medians(cells)["lorgnette", "sample", 8]
+    rounds = [
+        cell(round=i, pictures_per_second=s, errors={"lost": 1}) for i, s in enumerate(speeds)
+    ]
+    merged = cells.medians(rounds)["lorgnette", "sample", 8]
     assert merged["pictures_per_second"] == 20.0
     assert (merged["slowest"], merged["fastest"]) == (10.0, 30.0)
     assert (merged["errors"], merged["requests"], merged["rounds"]) == (3, 300, 3)
 
 
+def test_a_ratio_is_to_the_best_of_the_others() -> None:
+    speeds = {"lorgnette": 60.0, "naive": 15.0, "litserve": 20.0, "ray": 30.0}
+    latencies = {"lorgnette": 10.0, "naive": 8.0, "litserve": 20.0, "ray": 16.0}
+    rounds = [
+        cell(system=name, pictures_per_second=speed, p50_ms=latencies[name])
+        for name, speed in speeds.items()
+    ]
+    table = report.ratios(cells.medians(rounds))
+    assert table.endswith("| sample, 8 | 4.00 (naive) | 2.00 (ray) | 1.25 (naive) |")
+
+
 def test_the_bound_of_a_work_counts_what_it_encodes_and_decodes() -> None:
     limits = {"model": {"encode": {1: 100.0, 8: 200.0}, "decode": {1: 50.0, 8: 100.0}}}
-    assert report.model_bound("sample", limits) == pytest.approx(100.0)
-    assert report.model_bound("reconstruct", limits) == pytest.approx(1 / (1 / 200 + 1 / 100))
-    assert report.model_bound("interpolate", limits) == pytest.approx(8 / (2 / 200 + 8 / 100))
+    assert cells.model_bound("sample", limits) == pytest.approx(100.0)
+    assert cells.model_bound("reconstruct", limits) == pytest.approx(1 / (1 / 200 + 1 / 100))
+    assert cells.model_bound("interpolate", limits) == pytest.approx(8 / (2 / 200 + 8 / 100))
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.stem)
@@ -131,13 +144,13 @@ def requirements(file: Path) -> list[str]:
 def test_the_harness_compares_lorgnette_with_the_naive_server(tmp_path: Path) -> None:
     record = bench(tmp_path, "compare", "--systems", "lorgnette", "naive")
     raw = json.loads((tmp_path / "comparison.json").read_text())
-    cells = raw["cells"]
+    measured = raw["cells"]
     assert max(raw["same"]["lorgnette"]) <= 1  # grey levels
-    assert {(c["system"], c["work"]) for c in cells} == {
+    assert {(c["system"], c["work"]) for c in measured} == {
         *((system, work) for system in ("lorgnette", "naive") for work in WORKS),
         ("stored", "sample"),
     }
-    for found in cells:
+    for found in measured:
         assert found["errors"] == {}
         assert found["requests"] > 0
         assert found["rss_bytes"] > 0
@@ -152,7 +165,7 @@ def test_the_harness_compares_lorgnette_with_the_naive_server(tmp_path: Path) ->
 def test_the_harness_draws_the_curves(tmp_path: Path) -> None:
     record = bench(tmp_path, "curves")
     found = json.loads((tmp_path / "curves.json").read_text())
-    assert {point["curve"] for point in found["points"]} == set(report.CURVES)
+    assert {point["curve"] for point in found["points"]} == set(plots.CURVES)
     assert all(point["errors"] == {} for point in found["points"])
     assert found["memory"]["requests"] >= 16
     assert {"curves.md", "curves.png"} <= record
