@@ -80,13 +80,13 @@ class Loss(nn.Module):
             raise ValueError("there is a --guide, and the recipe's loss asks none")
         self.config = config
         self.log_sigma = nn.Parameter(torch.tensor(-1.0)) if _learns_scale(config) else None
-        weights = torch.ones(model.config.size)
-        if config.band is not None:
-            top, bottom, weight = config.band
-            rows = (torch.arange(model.config.size) + 0.5) / model.config.size
-            weights[(rows >= top) & (rows < bottom)] = weight
+        top, bottom, weight = config.band or (0.0, 1.0, 1.0)
+        rows = (torch.arange(model.config.size) + 0.5) / model.config.size
+        in_band = ((rows >= top) & (rows < bottom))[:, None]
+        self.in_band: Tensor
         self.row_weights: Tensor
-        self.register_buffer("row_weights", weights[:, None])
+        self.register_buffer("in_band", in_band, persistent=False)
+        self.register_buffer("row_weights", torch.where(in_band, weight, 1.0))
         # In a tuple, so that its weights are neither trained nor saved with the loss.
         self._guide: tuple[Probes, ...] = (
             () if guide is None else (guide.eval().requires_grad_(False),)
@@ -127,8 +127,7 @@ class Loss(nn.Module):
 
     def _missed(self, copy: Tensor, truth: Tensor) -> Tensor:
         """The guide's cross-entropy; only what lies in the band can lower it."""
-        if self.config.band is not None:
-            copy = torch.where(self.row_weights != 1.0, copy, copy.detach())
+        copy = torch.where(self.in_band, copy, copy.detach())
         network = self._guide[0].to(copy.device)
         seen = network(resized(copy, GUIDE_SIZE))
         return cross_entropy(seen, truth, self.config.guide_positive)

@@ -8,7 +8,16 @@ from training.data import Source
 from training.loss import LossConfig
 from vae.model import VAEConfig
 
-Preset = Literal["mnist", "fashion", "book", "avatars", "faces", "faces-finish", "faces-polish"]
+Preset = Literal[
+    "mnist",
+    "fashion",
+    "book",
+    "avatars",
+    "faces",
+    "faces-finish",
+    "faces-polish",
+    "faces-settle",
+]
 
 
 @dataclass(frozen=True)
@@ -114,6 +123,18 @@ PRESETS: dict[Preset, Recipe] = {
         epochs=2.5,
         learning_rate=2e-4,
         warmup_steps=50,
+        augmentation=Augmentation(flip=True),
+        balance="glasses",
+    ),
+    "faces-settle": Recipe(  # begins with what "faces-polish" gave
+        model=FACES,
+        loss=LossConfig(
+            weight=10.0, edges=0.5, band=(0.25, 0.55, 1.0), guide=0.01, guide_positive=12.0
+        ),
+        epochs=0.7,
+        learning_rate=2e-4,
+        warmup_steps=20,
+        ema=0.99,
         augmentation=Augmentation(flip=True),
         balance="glasses",
     ),
