@@ -53,7 +53,10 @@ train-faces: $(VENV)/dev.stamp  ## train models/faces and its baselines from DAT
 	  --guide runs/guide.safetensors $(FACES) --out runs/faces-2-out --run runs/faces-2 \
 	  --private --licence "$(UTKFACE)"
 	$(BIN)/python -m training fit --preset faces-polish --start runs/faces-2-out \
-	  --guide runs/guide.safetensors $(FACES) --out models/faces --run runs/faces-3 \
+	  --guide runs/guide.safetensors $(FACES) --out runs/faces-3-out --run runs/faces-3 \
+	  --private --licence "$(UTKFACE)"
+	$(BIN)/python -m training fit --preset faces-settle --start runs/faces-3-out \
+	  --guide runs/guide.safetensors $(FACES) --out models/faces --run runs/faces-4 \
 	  --private --licence "$(UTKFACE)"
 
 RIVALS := litserve bentoml ray codecs

@@ -129,12 +129,12 @@ PRESETS: dict[Preset, Recipe] = {
     "faces-settle": Recipe(  # begins with what "faces-polish" gave
         model=FACES,
         loss=LossConfig(
-            weight=10.0, edges=0.5, band=(0.25, 0.55, 1.0), guide=0.01, guide_positive=12.0
+            weight=14.0, edges=1.0, band=(0.25, 0.55, 2.0), guide=0.012, guide_positive=12.0
         ),
-        epochs=0.7,
-        learning_rate=2e-4,
+        epochs=0.45,
+        learning_rate=1e-4,
         warmup_steps=20,
-        ema=0.99,
+        ema=0.98,
         augmentation=Augmentation(flip=True),
         balance="glasses",
     ),

@@ -263,13 +263,14 @@ def test_a_guide_needs_colour() -> None:
         Loss(LossConfig(guide=0.5), model, Probes(["glasses"]))
 
 
-def test_only_the_band_can_please_a_guide() -> None:
+@pytest.mark.parametrize("weight", [1.0, 3.0])
+def test_only_the_band_can_please_a_guide(weight: float) -> None:
     torch.manual_seed(0)
     x, guide = torch.rand(2, 3, 32, 32), Probes(["glasses"])
     raw = torch.rand(2, 3, 32, 32, requires_grad=True)
     model = VAE(VAEConfig(size=32, widths=(4,)))
     model.raw = lambda z: raw - 0.5  # type: ignore[method-assign]
-    config = LossConfig(weight=0.0, beta=0.0, band=(0.25, 0.5, 3.0), guide=1.0)
+    config = LossConfig(weight=0.0, beta=0.0, band=(0.25, 0.5, weight), guide=1.0)
     Loss(config, model, guide)(model, x, None, 1.0, torch.ones(2, 1)).objective.backward()
     assert raw.grad is not None
     rows = raw.grad.abs().sum((0, 1, 3))
