@@ -1,5 +1,6 @@
 """The model card, written from the facts that the checkpoint carries."""
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,17 +47,17 @@ CAPTIONS = {
 }
 
 
-def write(
-    checkpoint: Checkpoint, pictures: list[str], folder: Path, baselines: dict[str, Any]
-) -> None:
+def write(checkpoint: Checkpoint, folder: Path) -> None:
     """Write ``README.md`` beside a checkpoint.
+
+    It shows the pictures in ``report``, and if there is a ``baselines.json`` its figures too.
 
     Args:
         checkpoint: with its figures.
-        pictures: files of the report.
-        folder: where to.
-        baselines: what ``baseline`` measured on the same data, or nothing.
+        folder: of the checkpoint.
     """
+    file = folder / "baselines.json"
+    baselines: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
     facts = checkpoint.provenance
     config = checkpoint.model.config
     parameters = sum(p.numel() for p in checkpoint.model.parameters())
@@ -73,7 +74,7 @@ def write(
         "|---|---|",
         *(f"| {name} | {_cell(value)} |" for name, value in facts.items()),
         "",
-        f"## Figures on {checkpoint.metrics['pictures']} test pictures",
+        f"## Figures on {checkpoint.metrics.get('pictures', 0)} test pictures",
         "",
         "| | |",
         "|---|---|",
@@ -103,8 +104,9 @@ def write(
                 f"| `{name}` | {d.meaning} | {length:.2f} | {d.method}, {d.count} pictures |"
             )
     lines += ["", "## Pictures", ""]
-    for name in pictures:
-        lines += [CAPTIONS[name], "", f"![{name.removesuffix('.png')}](report/{name})", ""]
+    for name, caption in CAPTIONS.items():
+        if (folder / "report" / name).is_file():
+            lines += [caption, "", f"![{name.removesuffix('.png')}](report/{name})", ""]
     (folder / "README.md").write_text("\n".join(lines).rstrip() + "\n")
 
 

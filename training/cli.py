@@ -34,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for command in (measuring.evaluate, measuring.probes, measuring.baseline):
+for command in (measuring.evaluate, measuring.card, measuring.probes, measuring.baseline):
     app.command()(command)
 
 DTYPES = {"fp16": torch.float16, "fp32": torch.float32}

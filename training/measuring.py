@@ -1,4 +1,4 @@
-"""The commands that measure: ``evaluate``, ``probes`` and ``baseline``."""
+"""The commands that measure and tell: ``evaluate``, ``card``, ``probes`` and ``baseline``."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,7 @@ import torch
 import typer
 
 from training import baselines, publish
+from training import card as cards
 from training import probes as probing
 from training.data import Source, prepare
 from training.fitting import run_recipe
@@ -65,6 +66,16 @@ def evaluate(
         print_metrics(found, model)
 
 
+def card(model: Annotated[Path, typer.Option(help="Folder of the checkpoint.")]) -> None:
+    """Write the model card anew, from what the checkpoint and its folder hold.
+
+    **Example:** `python -m training card --model models/faces`
+    """
+    with plain_errors():
+        cards.write(checkpoint.load(model / "model.safetensors"), model)
+        console.print(f"Wrote {model / 'README.md'}")
+
+
 def probes(
     data: DataOption,
     out: Annotated[Path, typer.Option(help="File to write.")],
@@ -107,7 +118,7 @@ def baseline(
 ) -> None:
     """Measure what a user would otherwise have, on the same rows.
 
-    `evaluate` puts the figures of `baselines.json` beside a checkpoint into its card.
+    `card` puts the figures of `baselines.json` beside a checkpoint into its card.
 
     **Example:** `python -m training baseline pca --data faces.zip --out baselines.json`
     """

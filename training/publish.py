@@ -112,15 +112,10 @@ def publish(
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     shutil.rmtree(folder / "report", ignore_errors=True)
     beside = epochs.parent / "report" if private else None
-    pictures = report.write(stored, test, epochs, folder / "report", beside) if len(test) else []
-    card.write(stored, pictures, folder, _baselines(folder))
+    if len(test):
+        report.write(stored, test, epochs, folder / "report", beside)
+    card.write(stored, folder)
     return stored
-
-
-def _baselines(folder: Path) -> dict[str, Any]:
-    file = folder / "baselines.json"
-    found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
-    return found
 
 
 def _commit() -> str:

@@ -58,8 +58,8 @@ def samples(
 
 def write(
     checkpoint: Checkpoint, data: Dataset, epochs: Path, folder: Path, private: Path | None = None
-) -> list[str]:
-    """Write all pictures of the report and answer the names of those in ``folder``.
+) -> None:
+    """Write all pictures of the report.
 
     Args:
         checkpoint: the model.
@@ -85,19 +85,17 @@ def write(
         "samples_by_epoch": _epochs(epochs),
     }
     _save(single, private or folder)
-    names = _save(own if private else single | own, folder)
+    _save(own if private else single | own, folder)
     if model.config.latent_dim == 2:
-        names += _plane(checkpoint, data, folder)
-    return names
+        _plane(checkpoint, data, folder)
 
 
-def _save(pictures: Mapping[str, Image.Image | None], folder: Path) -> list[str]:
-    """Write those that there are; answer their names."""
+def _save(pictures: Mapping[str, Image.Image | None], folder: Path) -> None:
+    """Write those that there are."""
     folder.mkdir(parents=True, exist_ok=True)
-    found = {f"{name}.png": picture for name, picture in pictures.items() if picture is not None}
-    for name, picture in found.items():
-        picture.save(folder / name, optimize=True)
-    return list(found)
+    for name, picture in pictures.items():
+        if picture is not None:
+            picture.save(folder / f"{name}.png", optimize=True)
 
 
 def _reconstructions(model: VAE, data: Dataset) -> Image.Image:
@@ -206,7 +204,7 @@ def _epochs(folder: Path) -> Image.Image | None:
     return board
 
 
-def _plane(checkpoint: Checkpoint, data: Dataset, folder: Path) -> list[str]:
+def _plane(checkpoint: Checkpoint, data: Dataset, folder: Path) -> None:
     """For a 2-D latent: the codes by class, the same through the normal CDF, the decoded plane."""
     codes = encoded_means(checkpoint.model, data.head(10_000))
     names = list(data.labels)
@@ -223,4 +221,3 @@ def _plane(checkpoint: Checkpoint, data: Dataset, folder: Path) -> list[str]:
     ticks = torch.special.ndtri(torch.linspace(0.04, 0.96, 15))
     rows = [decode(checkpoint.model, torch.stack([ticks, y.expand(15)], 1)) for y in ticks.flip(0)]
     grid(rows).save(folder / "plane.png", optimize=True)
-    return ["scatter.png", "scatter_cdf.png", "plane.png"]

@@ -1,6 +1,7 @@
 """Probes, baselines and judged edits through the command line, and what the card says of them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from tests.training.conftest import Command
 from vae import checkpoint
 
+ROOT = Path(__file__).parent.parent.parent
 SMALL = ["--size", 32, "--latent-dim", 4, "--batch-size", 6, "--epochs", 1, "--weights", "fp32"]
 SHOWING_DATA = {"reconstructions.png", "interpolation.png", "directions.png"}
 
@@ -103,3 +105,20 @@ def test_a_guide_is_trained_apart_from_the_judge(
     assert "and there is no --guide" in result.output.splitlines()[-1]
     result = command(*fit, "--probes", probes, "--guide", guide)
     assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("name", ["faces", "avatars"])
+def test_the_card_of_a_bundled_model_is_what_its_folder_says(
+    tmp_path: Path, name: str, command: Command
+) -> None:
+    copy = shutil.copytree(ROOT / "models" / name, tmp_path / name)
+    (copy / "README.md").unlink()
+    result = command("card", "--model", copy)
+    assert result.exit_code == 0, result.output
+    assert (copy / "README.md").read_text() == (ROOT / "models" / name / "README.md").read_text()
+
+
+def test_a_card_needs_a_checkpoint(tmp_path: Path, command: Command) -> None:
+    result = command("card", "--model", tmp_path)
+    assert result.exit_code == 1
+    assert "no such checkpoint" in " ".join(result.output.split())
