@@ -129,9 +129,9 @@ PRESETS: dict[Preset, Recipe] = {
     "faces-settle": Recipe(  # begins with what "faces-polish" gave
         model=FACES,
         loss=LossConfig(
-            weight=14.0, edges=1.0, band=(0.25, 0.55, 2.0), guide=0.012, guide_positive=12.0
+            weight=14.0, edges=1.0, band=(0.25, 0.55, 2.0), guide=0.015, guide_positive=12.0
         ),
-        epochs=0.45,
+        epochs=0.6,
         learning_rate=1e-4,
         warmup_steps=20,
         ema=0.98,
