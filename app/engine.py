@@ -100,7 +100,7 @@ class Engine:
     @torch.inference_mode()
     def warm_up(self, max_batch: int) -> None:
         """Choose how to run the model on this device, and run it once each way."""
-        if self._device.type == "cuda" and not self._one_by_one:
+        if not self._one_by_one:
             self._runner = fastest(self._plain, self._model, max_batch)
         config = self._model.config
         blank = np.zeros((config.size, config.size, config.channels), np.uint8)

@@ -1,10 +1,12 @@
-"""How a model is run: plainly anywhere, or on CUDA in half precision through captured graphs."""
+"""How a model is run: plainly, in half precision where that is faster, on CUDA through graphs."""
 
 import copy
 import gc
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -17,8 +19,11 @@ from vae.pixels import to_float, to_uint8
 GREY_LEVELS = 2  # by which half precision may differ from float32 ...
 SHARE = 0.999  # ... in this share of the values
 FARTHEST = 12.0  # value in a latent up to which it may be used; draws of temperature 2 reach 10
+NEARER = 4.0  # likewise, for a model that bfloat16 draws well only so far
 LOGVAR_APART = 0.05  # a variance may differ by a twentieth
 AT_ONCE = 8  # pictures that float32 has memory for, whatever the largest batch is
+COMPARED = 4  # pictures on the CPU, where a batch of any size runs the same way
+BFLOAT16 = ("avx512_bf16", "amx_bf16")  # CPUs that multiply bfloat16 faster than float32
 WARM_UP_RUNS = 3  # before a capture, as PyTorch's notes on CUDA graphs ask for
 
 log = logging.getLogger("lorgnette")
@@ -55,7 +60,7 @@ class Plain:
 
     def encode_on_device(self, pictures: Tensor) -> tuple[Tensor, ...]:
         """Mean and logvar, everything on the device."""
-        x = to_float(pictures).to(self.dtype, memory_format=torch.channels_last)
+        x = to_float(pictures, self.dtype).contiguous(memory_format=torch.channels_last)
         posterior = self._model.encode(x)
         return posterior.mean, posterior.logvar
 
@@ -145,11 +150,12 @@ class Graph:
 class Bounded:
     """A fast runner for the latents that it was compared on; what lies beyond is run exactly.
 
-    In float16 the error of a picture grows with its latent, and a value over 65504 is infinite.
+    In half precision the error of a picture grows with its latent, and in float16 a value over
+    65504 is infinite.
     """
 
-    def __init__(self, fast: Runner, exact: Runner) -> None:
-        self.fast, self._exact = fast, exact
+    def __init__(self, fast: Runner, exact: Runner, farthest: float = FARTHEST) -> None:
+        self.fast, self.farthest, self._exact = fast, farthest, exact
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logvar, float32 ``(N, D)``, of uint8 ``(N, S, S, C)``."""
@@ -157,7 +163,7 @@ class Bounded:
 
     def decode(self, latents: Tensor) -> Tensor:
         """Pictures, uint8 ``(N, S, S, C)``, of float32 ``(N, D)``."""
-        near = bool((latents.abs() <= FARTHEST).all())  # NaN is not
+        near = bool((latents.abs() <= self.farthest).all())  # NaN is not
         return (self.fast if near else self._exact).decode(latents)
 
 
@@ -177,18 +183,48 @@ def filled_up(count: int, sizes: Sequence[int] | dict[int, Graph]) -> int | None
     return min((size for size in sizes if size >= count), default=None)
 
 
-def fastest(
-    plain: Plain, model: VAE, most: int, capture: Callable[[Plain], Runner] | None = None
-) -> Runner:
-    """The fastest way on CUDA that draws what float32 draws.
+@dataclass(frozen=True)
+class Way:
+    """A way to run a model: what it is called, how it is made, and what it is good for."""
+
+    name: str
+    make: Callable[[], Runner]
+    farthest: float = FARTHEST
+
+
+def fastest(plain: Plain, model: VAE, most: int, ways: Sequence[Way] | None = None) -> Runner:
+    """The fastest way on a device that draws what float32 draws.
 
     Half precision is kept where 99.9% of the values stay within two grey levels, for decodes and
-    for reconstructions, and as many variances within a twentieth; and for latents up to
-    ``FARTHEST`` only. float16 has three more bits for a picture than bfloat16. What cannot be
-    captured is run plainly, and what differs in float32, with a warning.
+    for reconstructions, and as many variances within a twentieth; and only for latents as far out
+    as that was seen. On CUDA it is float16, which has three more bits for a picture than bfloat16,
+    and what cannot be captured is run plainly. On the CPU it is bfloat16, where that is faster.
 
     Args:
         plain: the float32 runner, which is the measure and the last resort.
+        model: the model to run.
+        most: the largest batch that is captured.
+        ways: to try in turn; by default those of the device.
+    """
+    on_cuda = plain.device.type == "cuda"
+    if ways is None:
+        ways = ways_on_cuda(plain, model, most) if on_cuda else ways_on_cpu(plain, model)
+    sizes = batch_sizes(most) if on_cuda else [min(most, COMPARED)]
+    for way in ways:
+        if found := _if_faithful(way, plain, model.config.latent_dim, sizes):
+            return found
+        gc.collect()  # a capture that failed may hold on to its memory in a cycle
+        torch.cuda.empty_cache()
+    return plain
+
+
+def ways_on_cuda(
+    plain: Plain, model: VAE, most: int, capture: Callable[[Plain], Runner] | None = None
+) -> list[Way]:
+    """In half precision and through graphs, as far as that is possible.
+
+    Args:
+        plain: the float32 runner.
         model: the model to run.
         most: the largest batch that is captured.
         capture: makes a runner of a plain one; by default ``Captured``.
@@ -200,44 +236,49 @@ def fastest(
     def half() -> Plain:
         return Plain(model, plain.device, torch.float16)
 
-    for name, make in (
-        ("torch.float16 through captured graphs", lambda: Bounded(capture(half()), plain)),
-        ("torch.float16", lambda: Bounded(half(), plain)),
-        ("torch.float32 through captured graphs", lambda: capture(plain)),
-    ):
-        if found := _if_faithful(name, make, plain, config.latent_dim, most):
-            return found
-        gc.collect()  # a capture that failed may hold on to its memory in a cycle
-        torch.cuda.empty_cache()
-    return plain
+    return [
+        Way("torch.float16 through captured graphs", lambda: Bounded(capture(half()), plain)),
+        Way("torch.float16", lambda: Bounded(half(), plain)),
+        Way("torch.float32 through captured graphs", lambda: capture(plain)),
+    ]
 
 
-def _if_faithful(
-    name: str, make: Callable[[], Runner], plain: Plain, dim: int, most: int
-) -> Runner | None:
-    """The runner, or None after a warning; nothing of it is kept then."""
+def ways_on_cpu(plain: Plain, model: VAE) -> list[Way]:
+    """In half precision, if the CPU has instructions for it."""
+    has = torch.cpu.get_capabilities()
+    if not any(has.get(name, False) for name in BFLOAT16):
+        return []
+    half = Plain(model, plain.device, torch.bfloat16)
+    return [
+        Way(f"torch.bfloat16 up to {far:g}", partial(Bounded, half, plain, far), far)
+        for far in (FARTHEST, NEARER)
+    ]
+
+
+def _if_faithful(way: Way, plain: Plain, dim: int, sizes: Sequence[int]) -> Runner | None:
+    """The runner, or None after a word in the log; nothing of it is kept then."""
     try:
-        found = make()
-        if faithful(found, plain, dim, most):
+        found = way.make()
+        if faithful(found, plain, dim, sizes, way.farthest):
+            log.info("run as %s", way.name)
             return found
         reason = f"answers differ, pictures by more than {GREY_LEVELS} grey levels"
     except RuntimeError as error:
         reason = str(error)
-    log.warning("not run as %s: %s", name, reason)
+    log.info("not run as %s: %s", way.name, reason)
     return None
 
 
-def faithful(runner: Runner, reference: Runner, dim: int, most: int) -> bool:
+def faithful(
+    runner: Runner, reference: Runner, dim: int, sizes: Sequence[int], farthest: float = FARTHEST
+) -> bool:
     """Whether a runner's decodes and encodes agree with the reference, see ``fastest``.
 
-    They are compared at every size of a batch that is captured, on ordinary latents and on ones
-    that are as far out as ``Bounded`` allows.
+    They are compared for batches of these sizes, on ordinary latents and on ones as far out.
     """
-    noise = normal(range(most), dim)
-    far = FARTHEST * noise.sign()
-    return all(
-        _agrees(runner, reference, z[:size]) for size in batch_sizes(most) for z in (noise, far)
-    )
+    noise = normal(range(max(sizes)), dim)
+    far = farthest * noise.sign()
+    return all(_agrees(runner, reference, z[:size]) for size in sizes for z in (noise, far))
 
 
 def _agrees(runner: Runner, reference: Runner, latents: Tensor) -> bool:

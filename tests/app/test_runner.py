@@ -2,7 +2,7 @@ import contextlib
 import logging
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from app.engine import Engine
 from app.runner import (
     FARTHEST,
+    NEARER,
     Bounded,
     Captured,
     Plain,
@@ -21,9 +22,11 @@ from app.runner import (
     faithful,
     fastest,
     filled_up,
+    ways_on_cuda,
 )
 from tests.app.conftest import DIM, SIZE, tiny_checkpoint
 from vae.latent import normal
+from vae.model import VAE, VAEConfig
 
 CPU = torch.device("cpu")
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
@@ -38,6 +41,18 @@ def no_gradients() -> Iterator[None]:
 @pytest.fixture
 def plain() -> Plain:
     return Plain(tiny_checkpoint(0).model, CPU, torch.float32)
+
+
+@pytest.fixture
+def mild() -> VAE:
+    """A model that bfloat16 draws well, as it does trained ones; the tiny one is wild."""
+    torch.manual_seed(0)
+    return VAE(VAEConfig(size=SIZE, latent_dim=DIM, widths=(8, 16))).eval()
+
+
+def on_cuda(plain: Plain, capture: Callable[[Plain], Runner]) -> Runner:
+    model = tiny_checkpoint(0).model
+    return fastest(plain, model, 4, ways_on_cuda(plain, model, 4, capture))
 
 
 class Darker:
@@ -90,18 +105,18 @@ def test_sizes_and_the_one_that_a_batch_is_filled_up_to() -> None:
 
 def test_half_precision_draws_what_float32_draws(plain: Plain) -> None:
     half = Plain(tiny_checkpoint(0).model, CPU, torch.float16)
-    assert faithful(half, plain, DIM, 4)
+    assert faithful(half, plain, DIM, batch_sizes(4))
     mean, logvar = half.encode(half.decode(normal(range(3), DIM)))
     assert mean.dtype == logvar.dtype == torch.float32
 
 
 def test_a_runner_that_draws_something_else_is_found_out(plain: Plain) -> None:
-    assert faithful(Darker(plain, levels=2), plain, DIM, 4)
-    assert not faithful(Darker(plain, levels=3), plain, DIM, 4)
-    assert not faithful(Darker(plain, shift=3.0), plain, DIM, 4)
-    assert faithful(Darker(plain, wider=0.04), plain, DIM, 4)
+    assert faithful(Darker(plain, levels=2), plain, DIM, batch_sizes(4))
+    assert not faithful(Darker(plain, levels=3), plain, DIM, batch_sizes(4))
+    assert not faithful(Darker(plain, shift=3.0), plain, DIM, batch_sizes(4))
+    assert faithful(Darker(plain, wider=0.04), plain, DIM, batch_sizes(4))
     for number in (0.06, float("inf"), float("nan")):
-        assert not faithful(Darker(plain, wider=number), plain, DIM, 4)
+        assert not faithful(Darker(plain, wider=number), plain, DIM, batch_sizes(4))
 
 
 @pytest.mark.parametrize("broken", [1, 2, 4, 6])
@@ -111,7 +126,7 @@ def test_a_runner_that_fails_at_one_size_of_batch_is_found_out(plain: Plain, bro
             self.levels = 9 if len(latents) == broken else 0
             return super().decode(latents)
 
-    assert not faithful(Faulty(plain), plain, DIM, 6)
+    assert not faithful(Faulty(plain), plain, DIM, batch_sizes(6))
 
 
 def test_a_runner_that_fails_far_out_is_found_out(plain: Plain) -> None:
@@ -119,14 +134,14 @@ def test_a_runner_that_fails_far_out_is_found_out(plain: Plain) -> None:
         def decode(self, latents: Tensor) -> Tensor:
             return self.runner.decode(torch.where(latents.abs() > FARTHEST / 2, 0.0, latents))
 
-    assert not faithful(Overflowing(plain), plain, DIM, 4)
+    assert not faithful(Overflowing(plain), plain, DIM, batch_sizes(4))
 
 
 @pytest.mark.parametrize("value", [FARTHEST * 1.01, 7e4, 1e6])
 def test_what_half_precision_was_not_compared_on_is_run_in_float32(
     plain: Plain, value: float
 ) -> None:
-    found = fastest(plain, tiny_checkpoint(0).model, 4, capture=lambda runner: runner)
+    found = on_cuda(plain, capture=lambda runner: runner)
     latents = normal(range(4), DIM)
     latents[1, 2] = -value
     assert torch.equal(found.decode(latents), plain.decode(latents))
@@ -136,7 +151,7 @@ def test_the_fastest_faithful_way_is_taken(
     plain: Plain, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging.getLogger("lorgnette"), "propagate", True)
-    model = tiny_checkpoint(0).model
+    caplog.set_level(logging.INFO, "lorgnette")
     tried: list[torch.dtype] = []
 
     def noted(runner: Plain) -> Runner:
@@ -146,10 +161,10 @@ def test_the_fastest_faithful_way_is_taken(
     def nothing_works(runner: Plain) -> Runner:
         raise RuntimeError("operation not permitted when stream is capturing")
 
-    half = fastest(plain, model, 4, capture=lambda runner: Darker(runner))
+    half = on_cuda(plain, capture=lambda runner: Darker(runner))
     assert isinstance(half, Bounded)
     assert isinstance(half.fast, Darker)
-    uncaptured = fastest(plain, model, 4, capture=nothing_works)
+    uncaptured = on_cuda(plain, capture=nothing_works)
     assert isinstance(uncaptured, Bounded)
     assert isinstance(uncaptured.fast, Plain)
     assert uncaptured.fast.dtype == torch.float16
@@ -161,10 +176,49 @@ def test_the_fastest_faithful_way_is_taken(
         "decode",
         lambda self, z: decode(self, z) // (2 if self.dtype == torch.float16 else 1),
     )
-    assert isinstance(fastest(plain, model, 4, capture=noted), Darker)
+    assert isinstance(on_cuda(plain, capture=noted), Darker)
     assert tried == [torch.float16, torch.float32]
     assert "more than 2 grey levels" in caplog.text
-    assert fastest(plain, model, 4, capture=nothing_works) is plain
+    assert on_cuda(plain, capture=nothing_works) is plain
+
+
+@pytest.mark.parametrize("instruction", ["avx512_bf16", "amx_bf16"])
+def test_a_cpu_with_instructions_for_it_runs_bfloat16(
+    mild: VAE, monkeypatch: pytest.MonkeyPatch, instruction: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {instruction: True})
+    plain = Plain(mild, CPU, torch.float32)
+    found = fastest(plain, mild, 8)
+    assert isinstance(found, Bounded)
+    assert isinstance(found.fast, Plain)
+    assert found.fast.dtype == torch.bfloat16
+    latents = normal(range(8), DIM)
+    assert (found.decode(latents).int() - plain.decode(latents).int()).abs().max() <= 2
+
+
+def test_a_cpu_without_them_runs_float32(mild: VAE, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "amx_bf16": False})
+    plain = Plain(mild, CPU, torch.float32)
+    assert fastest(plain, mild, 8) is plain
+
+
+def test_a_model_that_bfloat16_draws_well_only_so_far_is_run_in_it_so_far(
+    mild: VAE, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    plain, decode = Plain(mild, CPU, torch.float32), Plain.decode
+
+    def coarse(self: Plain, latents: Tensor) -> Tensor:
+        off = 9 if self.dtype == torch.bfloat16 and bool((latents.abs() > NEARER).any()) else 0
+        return decode(self, latents) ^ off
+
+    monkeypatch.setattr(Plain, "decode", coarse)
+    found = fastest(plain, mild, 8)
+    assert isinstance(found, Bounded)
+    assert found.farthest == NEARER
+    latents = normal(range(8), DIM)
+    latents[0, 0] = -NEARER * 1.01
+    assert torch.equal(found.decode(latents), plain.decode(latents))
 
 
 def test_a_runner_that_was_rejected_is_let_go_before_the_next(plain: Plain) -> None:
@@ -176,7 +230,7 @@ def test_a_runner_that_was_rejected_is_let_go_before_the_next(plain: Plain) -> N
         made.append(weakref.ref(found))
         return found
 
-    fastest(plain, tiny_checkpoint(0).model, 4, capture=dark)
+    on_cuda(plain, capture=dark)
     assert made[0]() is None
 
 
