@@ -92,7 +92,7 @@ def _status(app: FastAPI) -> int:
 def _exit(app: FastAPI) -> NoReturn:
     status = _status(app)
     service = getattr(app.state, "service", None)
-    if service is not None and service.models.thread.abandoned:
+    if service is not None and service.models.threads.abandoned:
         os._exit(status)  # the interpreter's own end would abort on a thread inside the model
     sys.exit(status)
 

@@ -5,7 +5,9 @@ import heapq
 import itertools
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -73,6 +75,62 @@ class _Job(Generic[T, U]):
     batch: tuple[int, int] = field(default=(0, 0), compare=False)  # number and size
 
 
+class Gate:
+    """The places for calls of the models that run at the same time.
+
+    A batch is made up when there is a place for it and not before. What is queued is shared out
+    among the free places; where it is less than an item for each, one call has all of them.
+
+    Args:
+        places: how many there are.
+    """
+
+    def __init__(self, places: int = 1) -> None:
+        self.places = places
+        self.whole = False  # whether one call has all of several places
+        self._free = places
+        self._handed = 0  # places whose entrants have not been told yet
+        self._entrants: deque[asyncio.Future[None]] = deque()  # only where no place is free
+
+    @asynccontextmanager
+    async def call(self, waiting: Callable[[], int]) -> AsyncIterator[int]:
+        """Wait for a place, in the order of coming, and hold it.
+
+        Args:
+            waiting: the items in the queue; asked when there is a place.
+
+        Yields:
+            how many of them the call is to take.
+        """
+        if self._free:
+            self._free -= 1
+        else:
+            entrant = asyncio.get_running_loop().create_future()
+            self._entrants.append(entrant)
+            await entrant  # and was handed a place
+            self._handed -= 1
+        count, held = waiting(), 1
+        share = math.ceil(count / (1 + self._free + self._handed))
+        if self._free == self.places - 1 and count < self.places:
+            share, held = count, self.places
+            self._free, self.whole = 0, True
+        try:
+            yield share
+        finally:
+            self.whole = False
+            for _ in range(held):
+                self._leave()
+
+    def _leave(self) -> None:
+        while self._entrants:
+            entrant = self._entrants.popleft()
+            if not entrant.done():
+                entrant.set_result(None)
+                self._handed += 1
+                return
+        self._free += 1
+
+
 class Batcher(Generic[T, U]):
     """Runs ``work`` on whatever is queued whenever the model is free.
 
@@ -86,8 +144,7 @@ class Batcher(Generic[T, U]):
 
     Args:
         work: maps a list of items to as many results.
-        gate: held while ``work`` runs; batchers that share a model share its gate, so that a batch
-            is made up when the model is free and not before.
+        gate: entered while ``work`` runs; batchers that share a device share its gate.
         max_batch: most items in one call of ``work``.
         max_queue: most items waiting.
         observe: told of every batch that ran.
@@ -97,7 +154,7 @@ class Batcher(Generic[T, U]):
     def __init__(
         self,
         work: Callable[[list[T]], Awaitable[list[U]]],
-        gate: asyncio.Lock,
+        gate: Gate,
         max_batch: int,
         max_queue: int,
         observe: Callable[[Batch], None] = lambda _: None,
@@ -113,7 +170,7 @@ class Batcher(Generic[T, U]):
         self._numbers = itertools.count()
         self._batches = itertools.count(1)
         self._served = 0  # items so far
-        self._worker: asyncio.Task[None] | None = None
+        self._workers: set[asyncio.Task[None]] = set()  # at most one for each place
         self._closed = False
         self._seconds_per_item = 0.02  # until measured
 
@@ -141,8 +198,10 @@ class Batcher(Generic[T, U]):
         ]
         for job in jobs:
             heapq.heappush(self._queue, job)
-        if self._worker is None:
-            self._worker = loop.create_task(self._drain())
+        while len(self._workers) < min(self._gate.places, len(self._queue)):
+            worker = loop.create_task(self._drain())
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
         try:
             outcomes = await asyncio.gather(*(job.future for job in jobs), return_exceptions=True)
         except asyncio.CancelledError:
@@ -184,22 +243,18 @@ class Batcher(Generic[T, U]):
     async def close(self) -> None:
         """Take no more items and wait for those already queued."""
         self._closed = True
-        if self._worker is not None:
-            await self._worker
+        await asyncio.gather(*self._workers)
 
     async def _drain(self) -> None:
-        try:
-            while self._queue:
-                async with self._gate:
-                    if batch := self._take():
-                        await self._run_batch(batch)
-        finally:
-            self._worker = None
+        while self._queue:
+            async with self._gate.call(lambda: len(self._queue)) as share:
+                if batch := self._take(min(share, self._max_batch)):
+                    await self._run_batch(batch)
 
-    def _take(self) -> list[_Job[T, U]]:
+    def _take(self, most: int) -> list[_Job[T, U]]:
         """The next batch, without the items whose callers have gone."""
         batch: list[_Job[T, U]] = []
-        while self._queue and len(batch) < self._max_batch:
+        while self._queue and len(batch) < most:
             job = heapq.heappop(self._queue)
             if not job.future.done():
                 self._served += 1
@@ -223,11 +278,12 @@ class Batcher(Generic[T, U]):
 
     async def _call(self, batch: list[_Job[T, U]]) -> list[U]:
         number, started = next(self._batches), time.perf_counter()
+        at_once = 1 if self._gate.whole else self._gate.places
         for job in batch:
             job.batch = number, len(batch)
         results = await self._work([job.item for job in batch])
         seconds = time.perf_counter() - started
-        self._seconds_per_item += 0.1 * (seconds / len(batch) - self._seconds_per_item)
+        self._seconds_per_item += 0.1 * (seconds / len(batch) / at_once - self._seconds_per_item)
         self._observe(Batch([job.started_at - job.queued_at for job in batch], seconds))
         if len(results) != len(batch):
             raise RuntimeError(f"{len(batch)} items gave {len(results)} results")

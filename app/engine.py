@@ -1,4 +1,4 @@
-"""Owns a model on its device; everything here runs on the one model thread."""
+"""Owns a model on its device; everything here runs on a model thread."""
 
 import os
 from collections.abc import Callable, Sequence

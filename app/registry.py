@@ -1,4 +1,4 @@
-"""The models that are loaded, and the one thread on which all of them run."""
+"""The models that are loaded, and the threads on which all of them run."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
@@ -10,13 +10,15 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from app.batcher import Batcher
+from app.batcher import Batcher, Gate
 from app.engine import Engine, Pixels, Posterior, choose_device
 from app.metrics import Metrics
-from app.model_thread import ModelThread
+from app.model_threads import ModelThreads
 from app.settings import Settings
 from vae import checkpoint
 from vae.checkpoint import Checkpoint, CheckpointError
+
+MOST_CALLS = 4  # at the same time on a CPU, see decision 18
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -59,12 +61,14 @@ class Registry:
         self, settings: Settings, metrics: Metrics, on_given_up: Callable[[], None]
     ) -> None:
         self.device = choose_device(settings.device)
-        self.thread = ModelThread(settings.hang_seconds, on_given_up)
         self._settings, self._metrics = settings, metrics
+        self._cores = settings.model_threads or torch.get_num_threads()
+        self._gate = Gate(1 if self.device.type == "cuda" else min(self._cores, MOST_CALLS))
+        self.threads = ModelThreads(self._gate.places, settings.hang_seconds, on_given_up)
         self._loaded: dict[str, Served] = {}
         self._canary: asyncio.Task[None] | None = None
         self._device_memory = 0  # bytes, after the last batch; to ask the device may block
-        metrics.watch_device(lambda: self._device_memory, lambda: self.thread.losses)
+        metrics.watch_device(lambda: self._device_memory, lambda: self.threads.losses)
 
     def __iter__(self) -> Iterator[Served]:
         return iter(self._loaded.values())
@@ -93,7 +97,7 @@ class Registry:
                 raise CheckpointError(f"{place}: another model is named {name!r} already")
             if not (name.isascii() and name.isprintable()):
                 raise CheckpointError(f"{place}: a model's name must fit a header; rename {name!r}")
-            loaded, engine = await self.thread.run(partial(self._load, file), limited=False)
+            loaded, engine = await self.threads.run(partial(self._load, file), limited=False)
             self._loaded[name] = Served(
                 name,
                 loaded,
@@ -110,19 +114,18 @@ class Registry:
         await asyncio.shield(self._canary)
 
     async def close(self) -> None:
-        """Finish what was accepted, then let the thread go."""
+        """Finish what was accepted, then let the threads go."""
         for served in self:
             await served.encoder.close()
             await served.decoder.close()
-        self.thread.close()
+        self.threads.close()
 
     async def _decode_canaries(self) -> None:
         for served in self:
             await served.decoder.run([served.checkpoint.statistics.mean])
 
     def _load(self, file: Path) -> tuple[Checkpoint, Engine]:
-        if self._settings.model_threads:
-            torch.set_num_threads(self._settings.model_threads)
+        torch.set_num_threads(self._cores)
         loaded = checkpoint.load(file)
         engine = Engine(loaded, self.device, self._settings.deterministic)
         engine.warm_up(self._settings.max_batch)
@@ -130,19 +133,28 @@ class Registry:
         return loaded, engine
 
     def _batcher(self, work: Callable[[list[T]], list[U]], model: str, kind: str) -> Batcher[T, U]:
-        def noting(items: list[T]) -> list[U]:
+        def noting(items: list[T], cores: int) -> list[U]:
+            torch.set_num_threads(cores)  # which holds for calls of this thread
             answers = work(items)
             self._note_memory()
             return answers
 
         async def on_thread(items: list[T]) -> list[U]:
-            return await self.thread.run(partial(noting, items))
+            return await self.threads.run(partial(noting, items, self._share()))
 
         limits = (self._settings.max_batch, self._settings.max_queue)
         observe, about = self._metrics.of_batches(model, kind), {"model": model, "work": kind}
-        batcher = Batcher(on_thread, self.thread.gate, *limits, observe, about)
+        batcher = Batcher(on_thread, self._gate, *limits, observe, about)
         self._metrics.watch_queue(model, kind, lambda: batcher.waiting)
         return batcher
+
+    def _share(self) -> int:
+        """The cores for the call that begins: all, if it has the models to itself.
+
+        Where the same request must give the same bytes every call has the same.
+        """
+        alone = self._gate.whole and not self._settings.deterministic
+        return self._cores if alone else self._cores // self._gate.places
 
     def _note_memory(self) -> None:
         if self.device.type == "cuda":

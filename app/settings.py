@@ -50,7 +50,7 @@ class Settings(BaseSettings):
         512, ge=1, description="Most pictures waiting for the encoder, and for the decoder."
     )
     model_threads: int = Field(
-        0, ge=0, description="CPU threads of one model call; 0 leaves it to PyTorch."
+        0, ge=0, description="CPU threads that run the models; 0 leaves it to PyTorch."
     )
     image_threads: int = Field(
         2, ge=1, le=256, description="Threads that read pictures and write PNGs."

@@ -61,12 +61,15 @@ def limit_medians(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     """Medians over the rounds: pictures/s of the model by batch size, figures of the encoders."""
     if not rounds:
         return {}
-    model = {
-        way: {
-            int(batch): statistics.median(found["model"][way][batch] for found in rounds)
-            for batch in rounds[0]["model"][way]
+    models = {
+        name: {
+            way: {
+                int(batch): statistics.median(found[name][way][batch] for found in rounds)
+                for batch in rounds[0][name][way]
+            }
+            for way in ("encode", "decode")
         }
-        for way in ("encode", "decode")
+        for name in ("model", "served")
     }
     png = {
         name: {
@@ -75,11 +78,11 @@ def limit_medians(rounds: list[dict[str, Any]]) -> dict[str, Any]:
         }
         for name in rounds[0]["png"]
     }
-    return {"model": model, "png": png}
+    return {**models, "png": png}
 
 
-def model_bound(work: str, limits: dict[str, Any]) -> float:
+def model_bound(work: str, speeds: dict[str, dict[int, float]]) -> float:
     """Pictures/s if a work were nothing but the model at its best batch sizes."""
-    encode, decode = (max(limits["model"][way].values()) for way in ("encode", "decode"))
+    encode, decode = (max(speeds[way].values()) for way in ("encode", "decode"))
     seconds = WORKS[work].encodes / encode + WORKS[work].decodes / decode
     return WORKS[work].decodes / float(seconds)

@@ -1,6 +1,6 @@
 """The limits: the model alone in a loop, and PNG encoding alone.
 
-Both run in processes of their own, so that nothing of the benchmark is in their way; the model's is
+They run in processes of their own, so that nothing of the benchmark is in their way; the model's is
 ``python -m benchmarks.limits SECONDS``.
 """
 
@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from app import png
-from benchmarks.servers.work import Model
+from app.engine import Engine
+from benchmarks.servers.work import FILE, MAX_BATCH, Model
+from vae import checkpoint
 
 ROOT = Path(__file__).parent.parent
 ENCODERS = ROOT / ".venv" / "bench" / "codecs" / "bin" / "python"
@@ -34,10 +37,10 @@ def write_pictures(folder: Path) -> None:
 
 
 def measure(folder: Path, seconds: float) -> dict[str, Any]:
-    """Both limits, as plain figures."""
+    """All limits: ``model`` in float32, ``served`` as Lorgnette runs it, and ``png``."""
     encoders = ENCODERS if ENCODERS.exists() else Path(sys.executable)
     return {
-        "model": _run(Path(sys.executable), "benchmarks.limits", str(seconds)),
+        **_run(Path(sys.executable), "benchmarks.limits", str(seconds)),
         "png": _run(encoders, "benchmarks.encoders", str(folder / PICTURES)),
     }
 
@@ -55,19 +58,25 @@ def _run(python: Path, module: str, argument: str) -> Any:
     return json.loads(ran.stdout)
 
 
-def model_alone(seconds: float) -> dict[str, dict[int, float]]:
-    """Pictures a second through encoder and decoder, by batch size."""
+def models_alone(seconds: float) -> dict[str, dict[str, dict[int, float]]]:
+    """Pictures a second through encoder and decoder, by batch size, in both ways to run them."""
     model = Model()
-    found: dict[str, dict[int, float]] = {"encode": {}, "decode": {}}
+    engine = Engine(checkpoint.load(FILE), torch.device("cpu"), one_by_one=False)
+    engine.warm_up(MAX_BATCH)
+    found: dict[str, dict[str, dict[int, float]]] = {
+        name: {"encode": {}, "decode": {}} for name in ("model", "served")
+    }
     for batch in BATCHES:
         latents = model.draw(batch, seed=0)
         pictures = list(model.decode(latents))
-        decode, encode = (
-            partial(model.decode, latents, batch),
-            partial(model.encode, pictures, batch),
-        )
-        found["decode"][batch] = batch * _rate(decode, seconds)
-        found["encode"][batch] = batch * _rate(encode, seconds)
+        calls: dict[tuple[str, str], Callable[[], Any]] = {
+            ("model", "decode"): partial(model.decode, latents, batch),
+            ("model", "encode"): partial(model.encode, pictures, batch),
+            ("served", "decode"): partial(engine.decode_many, list(latents)),
+            ("served", "encode"): partial(engine.encode_many, pictures),
+        }
+        for (name, way), call in calls.items():
+            found[name][way][batch] = batch * _rate(call, seconds)
     return found
 
 
@@ -82,4 +91,4 @@ def _rate(work: Callable[[], Any], seconds: float) -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(model_alone(float(sys.argv[1]))))
+    print(json.dumps(models_alone(float(sys.argv[1]))))

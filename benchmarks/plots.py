@@ -83,8 +83,9 @@ def limits(limits: dict[str, Any], file: Path) -> Path:
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     for way, color in (("encode", "#1F78C8"), ("decode", "#C2185B")):
-        speeds = limits["model"][way]
-        left.plot(list(speeds), list(speeds.values()), "o-", color=color, label=way)
+        for name, line, label in (("served", "o-", way), ("model", "o:", f"{way}, float32")):
+            speeds = limits[name][way]
+            left.plot(list(speeds), list(speeds.values()), line, color=color, label=label)
     left.set_xscale("log", base=2)
     left.set_xticks(list(limits["model"]["decode"]), [str(b) for b in limits["model"]["decode"]])
     left.set(title="the model alone", xlabel="batch size", ylabel="pictures/s")

@@ -117,8 +117,8 @@ def ratios(cells: dict[Key, Cell]) -> str:
 def _same(found: dict[str, list[int]]) -> str:
     worst = ", ".join(f"{name} {max(levels)}" for name, levels in found.items())
     return (
-        "Largest difference from what the checkpoint alone draws of the same request, asked among "
-        f"32 clients, in grey levels: {worst}."
+        "Largest difference between a system's answers to the same requests, alone and among 32 "
+        f"clients, in grey levels: {worst}."
     )
 
 
@@ -152,11 +152,15 @@ def _ms(value: float) -> str:
 def _limit_tables(cells: dict[Key, Cell], limits: dict[str, Any]) -> str:
     parts = ["## Limits, and Lorgnette's share of them"]
     rows = [
-        [f"{way}, batch of {batch}", f"{speed:.1f}"]
+        [
+            f"{way}, batch of {batch}",
+            *(f"{limits[name][way][batch]:.1f}" for name in ("model", "served")),
+        ]
         for way, speeds in limits["model"].items()
-        for batch, speed in speeds.items()
+        for batch in speeds
     ]
-    parts.append(_table(["the model alone", "pictures/s"], rows))
+    head = ["the model alone, pictures/s", "in float32", "as Lorgnette runs it"]
+    parts.append(_table(head, rows))
     parts.append(_table(_SHARES, _shares(cells, limits)))
     png = [
         [name, f"{figures['ms']:.2f}", f"{figures['bytes'] / 1000:.1f}"]
@@ -167,7 +171,8 @@ def _limit_tables(cells: dict[Key, Cell], limits: dict[str, Any]) -> str:
 
 
 _SHARES = [
-    *("Lorgnette, work, clients", "pictures/s", "model alone", "share"),
+    *("Lorgnette, work, clients", "pictures/s", "model alone, float32", "share"),
+    *("model alone, as run", "share"),
     *("stored PNG, answers/s", "share", "PNG alone, one thread", "share"),
 ]
 
@@ -175,12 +180,13 @@ _SHARES = [
 def _shares(cells: dict[Key, Cell], limits: dict[str, Any]) -> Iterable[list[str]]:
     png = 1000 / limits["png"]["app/png.py"]["ms"]
     for work in works_of(cells):
-        bound = model_bound(work, limits)
+        bounds = [model_bound(work, limits[name]) for name in ("model", "served")]
         for clients in clients_of(cells):
             if (cell := cells.get((OURS, work, clients))) is None:
                 continue
             speed = cell["pictures_per_second"]
-            row = [f"{work}, {clients}", f"{speed:.1f}", f"{bound:.1f}", f"{speed / bound:.0%}"]
+            row = [f"{work}, {clients}", f"{speed:.1f}"]
+            row += [text for b in bounds for text in (f"{b:.1f}", f"{speed / b:.0%}")]
             http = cells.get((STORED, "sample", clients))
             if http is None:
                 row += ["", ""]

@@ -8,7 +8,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 
 import pytest
 
-from app.batcher import Batcher, ClosedError, LostError, QueueFullError, Timing
+from app.batcher import Batcher, ClosedError, Gate, LostError, QueueFullError, Timing
 
 Work = Callable[[list[int]], list[int]]
 
@@ -44,7 +44,7 @@ def with_batcher(
     async def run() -> None:
         with ThreadPoolExecutor(1) as executor:
             on_thread = threaded(work, executor)
-            await scenario(Batcher(on_thread, asyncio.Lock(), max_batch, max_queue))
+            await scenario(Batcher(on_thread, Gate(), max_batch, max_queue))
 
     asyncio.run(run())
 
@@ -282,7 +282,7 @@ def test_batchers_that_share_a_gate_take_turns() -> None:
 
     async def run() -> None:
         with ThreadPoolExecutor(4) as executor:
-            gate = asyncio.Lock()
+            gate = Gate()
             on_thread = threaded(work, executor)
             pair = [Batcher[int, int](on_thread, gate, 2, 100) for _ in range(2)]
             answers = await asyncio.gather(*(pair[i % 2].run([i, i]) for i in range(40)))
@@ -291,6 +291,82 @@ def test_batchers_that_share_a_gate_take_turns() -> None:
     asyncio.run(run())
     assert overlaps == 0
     assert sum(sizes) == 80
+
+
+def with_places(places: int, max_batch: int, requests: list[int]) -> list[tuple[int, bool]]:
+    """Size of each batch and whether it had all places, for requests that come at once."""
+    begun: list[tuple[int, bool]] = []
+
+    async def run() -> None:
+        gate, running, most = Gate(places), 0, 0
+
+        async def work(items: list[int]) -> list[int]:
+            nonlocal running, most
+            begun.append((len(items), gate.whole))
+            running += places if gate.whole else 1
+            most = max(most, running)
+            await asyncio.sleep(0.005)
+            running -= places if gate.whole else 1
+            return items
+
+        batcher = Batcher(work, gate, max_batch, 1000)
+        answers = await asyncio.gather(*(batcher.run([i] * n) for i, n in enumerate(requests)))
+        assert answers == [[i] * n for i, n in enumerate(requests)]
+        assert most == min(places, len(begun)) or any(whole for _, whole in begun)
+        assert most <= places
+        await batcher.run([0])
+        assert begun.pop() == (1, places > 1)
+
+    asyncio.run(run())
+    return begun
+
+
+def test_what_waits_is_shared_out_among_the_places() -> None:
+    assert with_places(2, 16, [16]) == [(8, False), (8, False)]
+    assert with_places(4, 16, [1] * 6) == [(2, False), (2, False), (1, False), (1, False)]
+    assert with_places(2, 4, [16]) == [(4, False)] * 4
+    assert with_places(1, 16, [20]) == [(16, False), (4, False)]
+
+
+def test_less_than_an_item_a_place_has_all_places() -> None:
+    assert with_places(2, 16, [1]) == [(1, True)]
+    assert with_places(4, 16, [3]) == [(3, True)]
+    assert with_places(2, 16, [2]) == [(1, False), (1, False)]
+
+
+def test_who_comes_meanwhile_has_the_next_free_place() -> None:
+    async def run() -> None:
+        gate, open_ = Gate(2), [asyncio.Event() for _ in range(4)]
+        begun: list[list[int]] = []
+
+        async def work(items: list[int]) -> list[int]:
+            begun.append(items)
+            await open_[len(begun) - 1].wait()
+            return items
+
+        batcher = Batcher(work, gate, 16, 100)
+        first = asyncio.ensure_future(batcher.run([1]))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert begun == [[1]]
+        second = asyncio.ensure_future(batcher.run([2, 3]))
+        await asyncio.sleep(0.01)
+        assert begun == [[1]]  # which has all places
+        open_[0].set()
+        await first
+        await until(lambda: len(begun) == 3)
+        assert begun == [[1], [2], [3]]
+        third = asyncio.ensure_future(batcher.run([4]))
+        await asyncio.sleep(0.01)
+        assert len(begun) == 3
+        open_[1].set()  # one of the two is enough
+        await until(lambda: len(begun) == 4)
+        for event in open_:
+            event.set()
+        assert await second == [2, 3]
+        assert await third == [4]
+
+    asyncio.run(run())
 
 
 def test_timing_tells_waiting_from_working() -> None:
@@ -314,13 +390,13 @@ def test_items_whose_caller_has_gone_are_not_kept() -> None:
         pass
 
     async def scenario() -> None:
-        gate = asyncio.Lock()
+        gate = Gate()
 
         async def work(items: list[Item]) -> list[int]:
             return [0] * len(items)
 
         batcher = Batcher(work, gate, 4, 8)
-        async with gate:  # so that nothing is run
+        async with gate.call(lambda: 1):  # so that nothing is run
             item = Item()
             watched = weakref.ref(item)
             gone = asyncio.ensure_future(batcher.run([item]))

@@ -106,7 +106,8 @@ def test_a_batch_that_memory_does_not_hold_is_run_in_parts(models: Path, tmp_pat
         for ours, theirs in zip(decoded(client, *latents), expected, strict=True):
             assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= 1
         count, pictures = batches(client) - before
-        assert (count, pictures) == (1, 7)  # not seven that were tried again one by one
+        assert pictures == 7
+        assert count <= 4  # the calls that share them out; not seven, tried again one by one
         (tmp_path / "memory").write_text("0")
         answer = client.post("/decode", json={"latents": [[0.5] * DIM]})
         problem(answer, 503, "memory")

@@ -99,10 +99,10 @@ def test_a_ratio_is_to_the_best_of_the_others() -> None:
 
 
 def test_the_bound_of_a_work_counts_what_it_encodes_and_decodes() -> None:
-    limits = {"model": {"encode": {1: 100.0, 8: 200.0}, "decode": {1: 50.0, 8: 100.0}}}
-    assert cells.model_bound("sample", limits) == pytest.approx(100.0)
-    assert cells.model_bound("reconstruct", limits) == pytest.approx(1 / (1 / 200 + 1 / 100))
-    assert cells.model_bound("interpolate", limits) == pytest.approx(8 / (2 / 200 + 8 / 100))
+    speeds = {"encode": {1: 100.0, 8: 200.0}, "decode": {1: 50.0, 8: 100.0}}
+    assert cells.model_bound("sample", speeds) == pytest.approx(100.0)
+    assert cells.model_bound("reconstruct", speeds) == pytest.approx(1 / (1 / 200 + 1 / 100))
+    assert cells.model_bound("interpolate", speeds) == pytest.approx(8 / (2 / 200 + 8 / 100))
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.stem)

@@ -2,6 +2,7 @@ import re
 
 import pytest
 import torch
+from torch import nn
 
 from vae import networks
 from vae.model import VAE, VAEConfig
@@ -71,3 +72,15 @@ def test_residual_picture_never_depends_on_its_batch_in_training_either() -> Non
         for weight in network.train().parameters():
             torch.nn.init.normal_(weight, std=0.1)
         torch.testing.assert_close(network(batch[:1]), network(batch)[:1], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize(("channels", "patch"), [(3, 8), (1, 4), (5, 1)])
+def test_space_to_depth_is_pixel_unshuffle(
+    channels: int, patch: int, layout: torch.memory_format
+) -> None:
+    x = torch.rand(2, channels, 16, 24).contiguous(memory_format=layout).requires_grad_()
+    found, expected = networks.SpaceToDepth(patch)(x), nn.PixelUnshuffle(patch)(x)
+    assert torch.equal(found, expected)
+    (slope,) = torch.autograd.grad((found**2).sum(), x)
+    assert torch.equal(slope, 2 * x)

@@ -1,4 +1,4 @@
-"""The one thread that runs models: given up and replaced when a call does not come back."""
+"""The threads that run models: given up and replaced when a call does not come back."""
 
 import asyncio
 import logging
@@ -17,29 +17,44 @@ MAX_REPLACEMENTS = 3
 log = logging.getLogger("lorgnette")
 
 
-class ModelThread:
-    """Runs one call at a time, away from the event loop.
+class _Worker:
+    """A thread, and the calls that it makes in turn until one is None.
 
-    A call that takes longer than it may is given up with its thread, and the next call has a new
-    one. After the fourth such loss in a row, and at once when a call finds its device lost, nothing
-    is run any more and ``on_given_up`` is called.
+    It is a daemon: one that hangs does not keep the process from ending.
+    """
 
-    The threads are daemons: one that hangs does not keep the process from ending.
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.calls = SimpleQueue[Callable[[], None] | None]()
+        self.thread = threading.Thread(target=self._serve, name="model", daemon=True)
+        self.thread.start()
+
+    def _serve(self) -> None:
+        while (call := self.calls.get()) is not None:
+            call()
+
+
+class ModelThreads:
+    """Runs one call at a time on each thread, away from the event loop.
+
+    A call that takes longer than it may is given up with its thread, which is replaced. After the
+    fourth such loss in a row, and at once when a call finds its device lost, nothing is run any
+    more and ``on_given_up`` is called.
 
     Args:
+        count: of the threads; no more calls may run at the same time.
         hang_seconds: most time for one call.
         on_given_up: called once, on the event loop, when there is no more hope.
     """
 
-    def __init__(self, hang_seconds: float, on_given_up: Callable[[], None]) -> None:
-        self.gate = asyncio.Lock()
+    def __init__(self, count: int, hang_seconds: float, on_given_up: Callable[[], None]) -> None:
         self.losses = 0
         self.given_up = False  # for good; calls are refused
         self._hang_seconds = hang_seconds
         self._on_given_up = on_given_up
         self._abandoned: list[threading.Thread] = []
         self._device_lost = False
-        self._start()
+        self._idle = [_Worker(number) for number in range(count)]
 
     @property
     def abandoned(self) -> bool:
@@ -47,25 +62,30 @@ class ModelThread:
         return self._device_lost or any(thread.is_alive() for thread in self._abandoned)
 
     async def run(self, call: Callable[[], T], limited: bool = True) -> T:
-        """The answer of ``call``, made on the thread.
+        """The answer of ``call``, made on an idle thread.
 
         Args:
             call: what to run.
             limited: whether it may not take longer than ``hang_seconds``.
 
         Raises:
-            LostError: if it took longer, or has no thread to run on.
+            LostError: if it took longer, or there is no hope any more.
             DeviceLostError: if ``call`` raised it.
             Exception: what ``call`` raised.
         """
         if self.given_up:
             raise LostError("the model was lost for good; the service is ending")
+        # A single call is always made on the same one: OpenMP keeps a team for each thread that had
+        # one, and teams wait less eagerly where they have more threads than there are cores.
+        worker = min(self._idle, key=lambda idle: idle.number)
+        self._idle.remove(worker)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
 
         def settle(outcome: T | None, error: Exception | None) -> None:
             if answer.done():
                 return
+            self._idle.append(worker)
             if error is None:
                 answer.set_result(outcome)  # type: ignore[arg-type]
             else:
@@ -85,7 +105,7 @@ class ModelThread:
             with suppress(RuntimeError):  # the loop has ended without waiting for this
                 loop.call_soon_threadsafe(settle, outcome, error)
 
-        self._calls.put(made)
+        worker.calls.put(made)
         done, _ = await asyncio.wait({answer}, timeout=self._hang_seconds if limited else None)
         if done:
             self.losses = 0
@@ -94,36 +114,29 @@ class ModelThread:
                 self._give_up("the device is lost")
             return answer.result()
         answer.cancel()
-        self._lose()
+        self._lose(worker)
         raise LostError(f"the model did not answer within {self._hang_seconds:g} seconds")
 
     def close(self) -> None:
-        """End the thread, whose calls are done, so that it does not outlive the interpreter."""
-        self._calls.put(None)
-        if self._thread not in self._abandoned:
-            self._thread.join(self._hang_seconds)
+        """End the threads, whose calls are done, so that they do not outlive the interpreter."""
+        for worker in self._idle:
+            worker.calls.put(None)
+        for worker in self._idle:
+            worker.thread.join(self._hang_seconds)
 
-    def _lose(self) -> None:
+    def _lose(self, worker: _Worker) -> None:
         self.losses += 1
-        self._calls.put(None)  # the thread ends if it ever comes back
-        self._abandoned.append(self._thread)
+        worker.calls.put(None)  # the thread ends if it ever comes back
+        self._abandoned.append(worker.thread)
         if self.losses > MAX_REPLACEMENTS:
             self._give_up(f"the model was lost {self.losses} times")
         else:
             log.error("the model was lost; loss %d, it has a new thread", self.losses)
-            self._start()
+            self._idle.append(_Worker(worker.number))
 
     def _give_up(self, why: str) -> None:
+        if self.given_up:
+            return
         self.given_up = True
         log.critical("%s; giving up", why)
         self._on_given_up()
-
-    def _start(self) -> None:
-        self._calls = calls = SimpleQueue[Callable[[], None] | None]()
-
-        def serve() -> None:
-            while (call := calls.get()) is not None:
-                call()
-
-        self._thread = threading.Thread(target=serve, name="model", daemon=True)
-        self._thread.start()
