@@ -32,8 +32,8 @@ class Settings(BaseSettings):
     deterministic: bool = Field(
         False,
         description=(
-            "Run every picture as a batch of one, so that the same request gives the same bytes "
-            "whatever else is served at the time. Slower under load."
+            "Run every picture as a batch of one in float32, so that the same request gives the "
+            "same bytes whatever else is served at the time. Slower."
         ),
     )
     workers: int = Field(
