@@ -119,7 +119,8 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     fields = ids(request_id, request.scope.get("trace_id"))
     log.error("request %s failed", request_id, exc_info=error, extra={"fields": fields})
     detail = "an error of ours; the log has it under this id"
-    headers = {"X-Request-ID": request_id, **SECURITY}  # this stands outside of what else sets them
+    # This stands outside of what else sets headers; and the server closes the connection after it.
+    headers = {"X-Request-ID": request_id, "Connection": "close", **SECURITY}
     return problem(request, 500, "internal", detail, headers=headers)
 
 

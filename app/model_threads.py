@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -39,7 +40,7 @@ class ModelThreads:
 
     A call that takes longer than it may is given up with its thread, which is replaced. After the
     fourth such loss in a row, and at once when a call finds its device lost, nothing is run any
-    more and ``on_given_up`` is called.
+    more and ``on_given_up`` is called. Calls that ran together and were all lost are one loss.
 
     Args:
         count: of the threads; no more calls may run at the same time.
@@ -48,7 +49,8 @@ class ModelThreads:
     """
 
     def __init__(self, count: int, hang_seconds: float, on_given_up: Callable[[], None]) -> None:
-        self.losses = 0
+        self.losses = 0  # in a row
+        self._lost_at = -math.inf  # by the event loop's clock
         self.given_up = False  # for good; calls are refused
         self._hang_seconds = hang_seconds
         self._on_given_up = on_given_up
@@ -80,6 +82,7 @@ class ModelThreads:
         worker = min(self._idle, key=lambda idle: idle.number)
         self._idle.remove(worker)
         loop = asyncio.get_running_loop()
+        began = loop.time()
         answer: asyncio.Future[T] = loop.create_future()
 
         def settle(outcome: T | None, error: Exception | None) -> None:
@@ -114,6 +117,8 @@ class ModelThreads:
                 self._give_up("the device is lost")
             return answer.result()
         answer.cancel()
+        if began >= self._lost_at:
+            self.losses, self._lost_at = self.losses + 1, loop.time()
         self._lose(worker)
         raise LostError(f"the model did not answer within {self._hang_seconds:g} seconds")
 
@@ -125,7 +130,6 @@ class ModelThreads:
             worker.thread.join(self._hang_seconds)
 
     def _lose(self, worker: _Worker) -> None:
-        self.losses += 1
         worker.calls.put(None)  # the thread ends if it ever comes back
         self._abandoned.append(worker.thread)
         if self.losses > MAX_REPLACEMENTS:

@@ -228,5 +228,6 @@ def test_an_error_of_ours_says_nothing_but_its_id(
         monkeypatch.setattr("app.runner.to_float", broken)
         answer = client.post("/encode", files={"image": A}, headers={"X-Request-ID": "mine-1"})
     assert problem(answer, 500)["instance"] == "mine-1"
+    assert answer.headers["connection"] == "close"  # as it will be; else the next request is lost
     assert "secret" not in answer.text
     assert "Traceback" not in answer.text

@@ -56,21 +56,24 @@ def test_several_calls_run_at_the_same_time() -> None:
     asyncio.run(run())
 
 
-def test_losses_of_all_threads_count_until_one_answers(hang: Any) -> None:
+def test_calls_that_are_lost_together_are_one_loss(hang: Any) -> None:
     told: list[str] = []
 
     async def run() -> None:
         threads = ModelThreads(2, 0.05, lambda: told.append("given up"))
-        pair = [threads.run(hang), threads.run(hang)]
-        assert all(
-            isinstance(e, LostError) for e in await asyncio.gather(*pair, return_exceptions=True)
-        )
-        assert threads.losses == 2
+
+        async def lose_both() -> None:
+            pair = [threads.run(hang), threads.run(hang)]
+            lost = await asyncio.gather(*pair, return_exceptions=True)
+            assert all(isinstance(error, LostError) for error in lost)
+
+        await lose_both()
+        assert threads.losses == 1
         assert await threads.run(lambda: 1) == 1
         assert threads.losses == 0
-        for _ in range(3):
-            pair = [threads.run(hang), threads.run(hang)]
-            await asyncio.gather(*pair, return_exceptions=True)
+        for loss in range(4):
+            assert threads.losses == loss
+            await lose_both()
         assert threads.given_up
         threads.close()
 

@@ -13,6 +13,7 @@ BATCH, QUEUE = 4, 16
 PACE = 0.2  # seconds of every model call, slept, so that the processor does not set the capacity
 TIMES = 4
 SETTINGS = {
+    "MODEL_THREADS": "1",  # one call at a time, so that the clients who fill it can be counted
     "MAX_BATCH": str(BATCH),
     "MAX_QUEUE": str(QUEUE),
     "MAX_PICTURES": str(QUEUE),

@@ -20,7 +20,7 @@ SETTINGS = {"HANG_SECONDS": str(HANG), "SHUTDOWN_SECONDS": str(GRACE)}
 UNLUCKY = [13.0, *[0.0] * (DIM - 1)]
 LUCKY = [0.5] * DIM
 COUNT = 8  # pictures that each of those asks for who hang up
-IN_HAND = 2  # such requests that the hanging batch may hold, of at most 16 pictures
+IN_HAND = 4  # such requests that the two hanging batches may hold, each of at most 16 pictures
 PHOTO = text(as_file(picture(size=(SIZE, SIZE))))
 
 
@@ -150,7 +150,7 @@ async def hung_up(scene: Scene) -> None:
     """Clients that hang up have left the queue before the model could take what they asked for."""
     server = scene.server
     server.begin("hang")
-    callers = [Caller(server.port) for _ in range(scene.chance.randint(4, 20))]
+    callers = [Caller(server.port) for _ in range(scene.chance.randint(6, 20))]
     for caller in callers:
         await caller.send("/sample", {"n": COUNT})
     await _until(lambda depth: depth >= COUNT * (len(callers) - IN_HAND), server)
