@@ -88,7 +88,7 @@ class Gate:
     def __init__(self, places: int = 1) -> None:
         self.places = places
         self.whole = False  # whether one call has all of several places
-        self._free = places
+        self.free = places
         self._handed = 0  # places whose entrants have not been told yet
         self._entrants: deque[asyncio.Future[None]] = deque()  # only where no place is free
 
@@ -102,18 +102,18 @@ class Gate:
         Yields:
             how many of them the call is to take.
         """
-        if self._free:
-            self._free -= 1
+        if self.free:
+            self.free -= 1
         else:
             entrant = asyncio.get_running_loop().create_future()
             self._entrants.append(entrant)
             await entrant  # and was handed a place
             self._handed -= 1
         count, held = waiting(), 1
-        share = math.ceil(count / (1 + self._free + self._handed))
-        if self._free == self.places - 1 and count < self.places:
+        share = math.ceil(count / (1 + self.free + self._handed))
+        if self.free == self.places - 1 and count < self.places:
             share, held = count, self.places
-            self._free, self.whole = 0, True
+            self.free, self.whole = 0, True
         try:
             yield share
         finally:
@@ -128,7 +128,7 @@ class Gate:
                 entrant.set_result(None)
                 self._handed += 1
                 return
-        self._free += 1
+        self.free += 1
 
 
 class Batcher(Generic[T, U]):
@@ -170,7 +170,8 @@ class Batcher(Generic[T, U]):
         self._numbers = itertools.count()
         self._batches = itertools.count(1)
         self._served = 0  # items so far
-        self._workers: set[asyncio.Task[None]] = set()  # at most one for each place
+        self._workers: set[asyncio.Task[None] | None] = set()
+        self._entering = 0  # workers that have no place yet
         self._closed = False
         self._seconds_per_item = 0.02  # until measured
 
@@ -198,10 +199,7 @@ class Batcher(Generic[T, U]):
         ]
         for job in jobs:
             heapq.heappush(self._queue, job)
-        while len(self._workers) < min(self._gate.places, len(self._queue)):
-            worker = loop.create_task(self._drain())
-            self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
+        self._staff()
         try:
             outcomes = await asyncio.gather(*(job.future for job in jobs), return_exceptions=True)
         except asyncio.CancelledError:
@@ -232,8 +230,8 @@ class Batcher(Generic[T, U]):
             ended = max(job.ended_at or now for job in ours)
             facts = {"batch.number": number, "batch.size": size, "items": len(ours)}
             timing.steps.append(Step("batch", ours[0].started_at, ended, {**self._about, **facts}))
-        if jobs[-1].ended_at:
-            timing.model += jobs[-1].ended_at - jobs[-1].started_at
+        if all(job.ended_at for job in jobs):
+            timing.model += max(job.ended_at for job in jobs) - waited
 
     @property
     def waiting(self) -> int:
@@ -243,13 +241,35 @@ class Batcher(Generic[T, U]):
     async def close(self) -> None:
         """Take no more items and wait for those already queued."""
         self._closed = True
-        await asyncio.gather(*self._workers)
+        while workers := [worker for worker in self._workers if worker]:
+            await asyncio.wait(workers)
+
+    def _staff(self) -> None:
+        """Start a worker for each free place that has something to do, or one to wait for a place.
+
+        No more than that: who waits is handed a place of a call that had all of them.
+        """
+        wanted = min(len(self._queue), self._gate.free) - self._entering
+        if self._queue and not self._workers:
+            wanted = max(1, wanted)
+        for _ in range(wanted):
+            self._entering += 1
+            self._workers.add(asyncio.get_running_loop().create_task(self._drain()))
 
     async def _drain(self) -> None:
-        while self._queue:
-            async with self._gate.call(lambda: len(self._queue)) as share:
-                if batch := self._take(min(share, self._max_batch)):
-                    await self._run_batch(batch)
+        try:
+            while True:
+                async with self._gate.call(lambda: len(self._queue)) as share:
+                    self._entering -= 1
+                    batch = self._take(min(share, self._max_batch))
+                    self._staff()
+                    if batch:
+                        await self._run_batch(batch)
+                if not self._queue:
+                    return
+                self._entering += 1
+        finally:  # at once, so that whoever comes next starts another
+            self._workers.discard(asyncio.current_task())
 
     def _take(self, most: int) -> list[_Job[T, U]]:
         """The next batch, without the items whose callers have gone."""

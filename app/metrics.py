@@ -81,11 +81,8 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
-        self._losses = Gauge(
-            "lorgnette_model_losses",
-            "Model calls in a row that hung.",
-            registry=registry,
-            multiprocess_mode="livemax",
+        self.lost_calls = Counter(
+            "lorgnette_model_lost_calls", "Model calls that hung.", registry=registry
         )
         self._watched: list[tuple[Gauge, Callable[[], float]]] = []
 
@@ -107,9 +104,9 @@ class Metrics:
         """Ask ``depth`` for the length of a queue whenever the gauges are brought up to date."""
         self._watched.append((self._queued.labels(model, work), depth))
 
-    def watch_device(self, memory: Callable[[], float], losses: Callable[[], float]) -> None:
-        """Ask for bytes and losses whenever the gauges are brought up to date."""
-        self._watched += [(self._memory, memory), (self._losses, losses)]
+    def watch_device(self, memory: Callable[[], float]) -> None:
+        """Ask ``memory`` for bytes whenever the gauges are brought up to date."""
+        self._watched.append((self._memory, memory))
 
     def refresh(self) -> None:
         """Bring the gauges up to date, for any of several workers to read."""

@@ -40,20 +40,29 @@ class ModelThreads:
 
     A call that takes longer than it may is given up with its thread, which is replaced. After the
     fourth such loss in a row, and at once when a call finds its device lost, nothing is run any
-    more and ``on_given_up`` is called. Calls that ran together and were all lost are one loss.
+    more and ``on_given_up`` is called. Calls that ran together and were all lost are one loss. Nor
+    is it where as many threads hang as such losses would leave behind, whatever others answered.
 
     Args:
         count: of the threads; no more calls may run at the same time.
         hang_seconds: most time for one call.
         on_given_up: called once, on the event loop, when there is no more hope.
+        on_lost: called likewise for every call that is lost.
     """
 
-    def __init__(self, count: int, hang_seconds: float, on_given_up: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        count: int,
+        hang_seconds: float,
+        on_given_up: Callable[[], None],
+        on_lost: Callable[[], object] = lambda: None,
+    ) -> None:
         self.losses = 0  # in a row
+        self._count = count
         self._lost_at = -math.inf  # by the event loop's clock
         self.given_up = False  # for good; calls are refused
         self._hang_seconds = hang_seconds
-        self._on_given_up = on_given_up
+        self._on_given_up, self._on_lost = on_given_up, on_lost
         self._abandoned: list[threading.Thread] = []
         self._device_lost = False
         self._idle = [_Worker(number) for number in range(count)]
@@ -131,9 +140,13 @@ class ModelThreads:
 
     def _lose(self, worker: _Worker) -> None:
         worker.calls.put(None)  # the thread ends if it ever comes back
-        self._abandoned.append(worker.thread)
+        self._on_lost()
+        hanging = [thread for thread in self._abandoned if thread.is_alive()]
+        self._abandoned = [*hanging, worker.thread]
         if self.losses > MAX_REPLACEMENTS:
             self._give_up(f"the model was lost {self.losses} times")
+        elif len(self._abandoned) > (MAX_REPLACEMENTS + 1) * self._count:
+            self._give_up(f"{len(self._abandoned)} threads of the model hang")
         else:
             log.error("the model was lost; loss %d, it has a new thread", self.losses)
             self._idle.append(_Worker(worker.number))

@@ -18,7 +18,7 @@ from app.settings import Settings
 from vae import checkpoint
 from vae.checkpoint import Checkpoint, CheckpointError
 
-MOST_CALLS = 4  # at the same time on a CPU, see decision 18
+MOST_CALLS, USED = 4, 0.8  # at the same time on a CPU; share of its cores (decision 18)
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -54,7 +54,7 @@ class Registry:
     Args:
         settings: the device, its threads, and the limits of batches and queues.
         metrics: told of every model, queue and batch.
-        on_given_up: called when the model thread has been lost too often.
+        on_given_up: called when model threads have been lost too often.
     """
 
     def __init__(
@@ -63,12 +63,15 @@ class Registry:
         self.device = choose_device(settings.device)
         self._settings, self._metrics = settings, metrics
         self._cores = settings.model_threads or torch.get_num_threads()
-        self._gate = Gate(1 if self.device.type == "cuda" else min(self._cores, MOST_CALLS))
-        self.threads = ModelThreads(self._gate.places, settings.hang_seconds, on_given_up)
+        single = self.device.type == "cuda" or settings.deterministic
+        self._gate = Gate(1 if single else places(self._cores))
+        self.threads = ModelThreads(
+            self._gate.places, settings.hang_seconds, on_given_up, metrics.lost_calls.inc
+        )
         self._loaded: dict[str, Served] = {}
         self._canary: asyncio.Task[None] | None = None
         self._device_memory = 0  # bytes, after the last batch; to ask the device may block
-        metrics.watch_device(lambda: self._device_memory, lambda: self.threads.losses)
+        metrics.watch_device(lambda: self._device_memory)
 
     def __iter__(self) -> Iterator[Served]:
         return iter(self._loaded.values())
@@ -134,7 +137,8 @@ class Registry:
 
     def _batcher(self, work: Callable[[list[T]], list[U]], model: str, kind: str) -> Batcher[T, U]:
         def noting(items: list[T], cores: int) -> list[U]:
-            torch.set_num_threads(cores)  # which holds for calls of this thread
+            if torch.get_num_threads() != cores:  # of this thread
+                torch.set_num_threads(cores)
             answers = work(items)
             self._note_memory()
             return answers
@@ -149,16 +153,17 @@ class Registry:
         return batcher
 
     def _share(self) -> int:
-        """The cores for the call that begins: all, if it has the models to itself.
-
-        Where the same request must give the same bytes every call has the same.
-        """
-        alone = self._gate.whole and not self._settings.deterministic
-        return self._cores if alone else self._cores // self._gate.places
+        """The cores for the call that begins: all, if it has the models to itself."""
+        return self._cores if self._gate.whole else self._cores // self._gate.places
 
     def _note_memory(self) -> None:
         if self.device.type == "cuda":
             self._device_memory = torch.cuda.memory_allocated()
+
+
+def places(cores: int) -> int:
+    """For how many calls at a time the cores are shared out, few of them left over."""
+    return max(n for n in range(1, MOST_CALLS + 1) if cores // n * n >= USED * cores)
 
 
 def _found(path: Path) -> tuple[str, Path]:

@@ -22,7 +22,7 @@ FARTHEST = 12.0  # value in a latent up to which it may be used; draws of temper
 NEARER = 4.0  # likewise, for a model that bfloat16 draws well only so far
 LOGVAR_APART = 0.05  # a variance may differ by a twentieth
 AT_ONCE = 8  # pictures that float32 has memory for, whatever the largest batch is
-COMPARED = 4  # pictures on the CPU, where a batch of any size runs the same way
+COMPARED = 4  # pictures on the CPU at most, where larger batches run the same way
 BFLOAT16 = ("avx512_bf16", "amx_bf16")  # CPUs that multiply bfloat16 faster than float32
 WARM_UP_RUNS = 3  # before a capture, as PyTorch's notes on CUDA graphs ask for
 
@@ -163,8 +163,15 @@ class Bounded:
 
     def decode(self, latents: Tensor) -> Tensor:
         """Pictures, uint8 ``(N, S, S, C)``, of float32 ``(N, D)``."""
-        near = bool((latents.abs() <= self.farthest).all())  # NaN is not
-        return (self.fast if near else self._exact).decode(latents)
+        near = (latents.abs() <= self.farthest).all(1)  # NaN is not
+        if near.all():
+            return self.fast.decode(latents)
+        far = self._exact.decode(latents[~near])
+        if not near.any():
+            return far
+        pictures = far.new_empty(len(latents), *far.shape[1:])
+        pictures[near], pictures[~near] = self.fast.decode(latents[near]), far
+        return pictures
 
 
 def out_of_memory(error: RuntimeError) -> bool:
@@ -209,7 +216,7 @@ def fastest(plain: Plain, model: VAE, most: int, ways: Sequence[Way] | None = No
     on_cuda = plain.device.type == "cuda"
     if ways is None:
         ways = ways_on_cuda(plain, model, most) if on_cuda else ways_on_cpu(plain, model)
-    sizes = batch_sizes(most) if on_cuda else [min(most, COMPARED)]
+    sizes = batch_sizes(most) if on_cuda else sorted({1, min(most, COMPARED)})
     for way in ways:
         if found := _if_faithful(way, plain, model.config.latent_dim, sizes):
             return found
@@ -248,9 +255,12 @@ def ways_on_cpu(plain: Plain, model: VAE) -> list[Way]:
     has = torch.cpu.get_capabilities()
     if not any(has.get(name, False) for name in BFLOAT16):
         return []
-    half = Plain(model, plain.device, torch.bfloat16)
+
+    def bounded(farthest: float) -> Runner:
+        return Bounded(Plain(model, plain.device, torch.bfloat16), plain, farthest)
+
     return [
-        Way(f"torch.bfloat16 up to {far:g}", partial(Bounded, half, plain, far), far)
+        Way(f"torch.bfloat16 up to {far:g}", partial(bounded, far), far)
         for far in (FARTHEST, NEARER)
     ]
 

@@ -21,6 +21,8 @@ from benchmarks.cells import (
 from benchmarks.systems import NAIVE, OURS, STORED
 from benchmarks.works import WORKS
 
+BUSY = 32  # clients
+
 
 def write(folder: Path) -> list[Path]:
     """Write what the raw files in a folder allow, and say which files that is."""
@@ -112,6 +114,19 @@ def ratios(cells: dict[Key, Cell]) -> str:
             rows.append([f"{work}, {clients}", *speeds, latency])
     head = ["work, clients", "pictures/s, naive's as 1", "the best other's as 1"]
     return _table([*head, "p50, the best's as 1"], rows)
+
+
+def glance(record: dict[str, Any]) -> str:
+    """The README's table: pictures a second for many clients, and the median latency of one."""
+    cells = medians(record["cells"])
+    systems = [name for name in systems_of(cells) if name != STORED]
+
+    def row(work: str) -> list[str]:
+        many = [f"{cells[name, work, BUSY]['pictures_per_second']:.0f}" for name in systems]
+        one = [f"{cells[name, work, 1]['p50_ms']:.0f} ms" for name in systems]
+        return [f"`{work}`", *(f"{a}, {b}" for a, b in zip(many, one, strict=True))]
+
+    return _table(["", *systems], map(row, works_of(cells)))
 
 
 def _same(found: dict[str, list[int]]) -> str:

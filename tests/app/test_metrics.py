@@ -56,7 +56,7 @@ def test_batches_are_counted_by_model_and_work(fresh: httpx.Client) -> None:
         assert found[f'lorgnette_model_seconds_sum{{model="grey",work="{work}"}}'] > 0
         assert found[f'lorgnette_queue_pictures{{model="grey",work="{work}"}}'] == 0
     assert found["lorgnette_answer_seconds_count{}"] == 2
-    assert found["lorgnette_model_losses{}"] == 0
+    assert found["lorgnette_model_lost_calls_total{}"] == 0
 
 
 def test_what_is_loaded_is_named(fresh: httpx.Client) -> None:
