@@ -204,8 +204,9 @@ def fastest(plain: Plain, model: VAE, most: int, ways: Sequence[Way] | None = No
 
     Half precision is kept where 99.9% of the values stay within two grey levels, for decodes and
     for reconstructions, and as many variances within a twentieth; and only for latents as far out
-    as that was seen. On CUDA it is float16, which has three more bits for a picture than bfloat16,
-    and what cannot be captured is run plainly. On the CPU it is bfloat16, where that is faster.
+    as that was seen to hold. On CUDA it is float16, which has three more bits for a picture than
+    bfloat16, and what cannot be captured is run plainly. On the CPU it is bfloat16, where that is
+    faster.
 
     Args:
         plain: the float32 runner, which is the measure and the last resort.

@@ -49,18 +49,13 @@ class Check:
         Raises:
             WrongPictureError: if an answer is no PNG, or not this picture.
         """
-        answers = self._answers(system, port, keep)
-        for (work, i), answer in answers.items():
-            apart = _apart(answer, self._expected[work, i])
-            if np.mean(apart <= GREY_LEVELS) < SHARE:
-                raise WrongPictureError(f"{system}, {work} {i}: off by up to {apart.max()} levels")
-        return answers
+        return self._answers(system, port, keep)
 
     def again(self, system: str, port: int, before: dict[Request, servers.Pixels]) -> int:
         """The largest difference, in grey levels, between what is answered now and ``before``.
 
         Raises:
-            WrongPictureError: if an answer is no PNG, or of another size.
+            WrongPictureError: as ``run``.
         """
         now = self._answers(system, port)
         return max(int(_apart(now[key], before[key]).max()) for key in now)
@@ -74,11 +69,14 @@ class Check:
                 data = ask(work, i, port)
                 if keep is not None and i == 0:
                     (keep / f"{system}-{work.name}.png").write_bytes(data)
-                image, shape = Image.open(io.BytesIO(data)), self._expected[work.name, i].shape
-                if image.format != "PNG" or image.size != (shape[1], shape[0]):
-                    what = f"{system}, {work.name} {i}"
+                image, right = Image.open(io.BytesIO(data)), self._expected[work.name, i]
+                what = f"{system}, {work.name} {i}"
+                if image.format != "PNG" or image.size != (right.shape[1], right.shape[0]):
                     raise WrongPictureError(f"{what}: {image.format} of {image.size}")
                 answers[work.name, i] = np.asarray(image.convert("RGB"))
+                apart = _apart(answers[work.name, i], right)
+                if np.mean(apart <= GREY_LEVELS) < SHARE:
+                    raise WrongPictureError(f"{what}: off by up to {apart.max()} grey levels")
         return answers
 
 

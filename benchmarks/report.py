@@ -174,7 +174,7 @@ def _limit_tables(cells: dict[Key, Cell], limits: dict[str, Any]) -> str:
         for way, speeds in limits["model"].items()
         for batch in speeds
     ]
-    head = ["the model alone, pictures/s", "in float32", "as Lorgnette runs it"]
+    head = ["the model alone, pictures/s", "in float32", "in Lorgnette's precision"]
     parts.append(_table(head, rows))
     parts.append(_table(_SHARES, _shares(cells, limits)))
     png = [
@@ -187,7 +187,7 @@ def _limit_tables(cells: dict[Key, Cell], limits: dict[str, Any]) -> str:
 
 _SHARES = [
     *("Lorgnette, work, clients", "pictures/s", "model alone, float32", "share"),
-    *("model alone, as run", "share"),
+    *("model alone, Lorgnette's precision", "share"),
     *("stored PNG, answers/s", "share", "PNG alone, one thread", "share"),
 ]
 

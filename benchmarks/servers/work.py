@@ -1,9 +1,8 @@
 """What every competitor shares: the checkpoint in batches, JPEG in, PNG out.
 
-The model's calls are those of Lorgnette's own engine (channels-last, inference mode), and PNGs are
-written at Pillow's fastest level, where the naive server leaves both at their defaults. With
-``BENCH_PNG=lorgnette`` they are written by Lorgnette's own ``app/png.py`` instead, which leaves
-nothing but the serving to differ.
+The model is called with care (channels-last, inference mode), and PNGs are written at Pillow's
+fastest level, where the naive server leaves both at their defaults. With ``BENCH_PNG=lorgnette``
+they are written by Lorgnette's own ``app/png.py`` instead.
 """
 
 import io

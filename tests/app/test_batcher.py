@@ -369,6 +369,57 @@ def test_who_comes_meanwhile_has_the_next_free_place() -> None:
     asyncio.run(run())
 
 
+def test_a_place_that_has_become_free_is_used_while_another_is_busy() -> None:
+    async def run() -> None:
+        long, begun = asyncio.Event(), list[int]()
+
+        async def work(items: list[int]) -> list[int]:
+            begun.extend(items)
+            if 0 in items:
+                await long.wait()
+            return items
+
+        batcher = Batcher(work, Gate(2), 1, 100)
+        slow, quick = (asyncio.ensure_future(batcher.run([i])) for i in (0, 1))
+        assert await asyncio.wait_for(quick, 5) == [1]
+        assert await asyncio.wait_for(batcher.run([2]), 5) == [2]
+        assert not slow.done()
+        long.set()
+        assert await slow == [0]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("places", [1, 2])
+def test_who_comes_as_the_last_worker_leaves_is_served(places: int) -> None:
+    async def run() -> None:
+        async def work(items: list[int]) -> list[int]:
+            return items
+
+        for steps in range(8):  # of the event loop, between one request and the next
+            batcher = Batcher(work, Gate(places), 4, 100)
+            first = asyncio.ensure_future(batcher.run([1]))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            assert await asyncio.wait_for(batcher.run([2]), 5) == [2]
+            assert await first == [1]
+
+    asyncio.run(run())
+
+
+def test_timing_of_a_request_that_was_shared_out_has_its_longest_part() -> None:
+    async def run() -> None:
+        async def work(items: list[int]) -> list[int]:
+            await asyncio.sleep(0.15 if 0 in items else 0.01)
+            return items
+
+        timing = Timing()
+        await Batcher(work, Gate(2), 16, 100).run([0, 1, 2, 3], timing)
+        assert timing.model >= 0.14
+
+    asyncio.run(run())
+
+
 def test_timing_tells_waiting_from_working() -> None:
     def work(items: list[int]) -> list[int]:
         time.sleep(0.05)

@@ -1,5 +1,6 @@
 """An answer does not depend on what else is asked at the time."""
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,12 +22,12 @@ A, B = file(picture(1)), file(picture(2))
 
 @contextmanager
 def recorded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A server, and the sizes of the batches that it decodes."""
-    sizes: list[int] = []
+    """A server, and the sizes of the batches that it decodes and the threads that do it."""
+    sizes: list[tuple[int, int]] = []
     decode_many = Engine.decode_many
 
     def recording(self: Engine, latents: list[Tensor]) -> list[Pixels]:
-        sizes.append(len(latents))
+        sizes.append((len(latents), torch.get_num_threads()))
         return decode_many(self, latents)
 
     monkeypatch.setattr(Engine, "decode_many", recording)
@@ -48,17 +49,24 @@ def asked(client: httpx.Client, number: int) -> httpx.Response:
     return ok(client.post(f"{path}?format=json", json=body))
 
 
-@pytest.mark.parametrize("deterministic", [False, True])
+@pytest.mark.parametrize(("deterministic", "threads"), [(False, 1), (False, 2), (True, 2)])
 def test_together_as_alone(
-    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, deterministic: bool
+    settings: Callable[..., Settings],
+    monkeypatch: pytest.MonkeyPatch,
+    deterministic: bool,
+    threads: int,
 ) -> None:
-    with recorded(settings(deterministic=deterministic), monkeypatch) as (client, sizes):
+    calls = 1 if deterministic else threads  # at the same time
+    used = settings(deterministic=deterministic, model_threads=threads)
+    with recorded(used, monkeypatch) as (client, sizes):
         alone = [asked(client, number) for number in range(REQUESTS)]
-        assert max(sizes) == 5  # of one request each
+        assert max(sizes)[0] == math.ceil(5 / calls)  # of one request each
+        assert (1, threads) in sizes  # which a single picture has to itself
+        assert {has for size, has in sizes if size > 1} == {threads // calls}
         sizes.clear()
         with ThreadPoolExecutor(REQUESTS) as crowd:
             together = list(crowd.map(lambda number: asked(client, number), range(REQUESTS)))
-        assert 5 < max(sizes) <= 16
+        assert 5 < max(sizes)[0] <= 16
         third = ok(client.post("/sample?format=json", json={"seed": 4002}))
     for before, after in zip(alone, together, strict=True):
         if deterministic:

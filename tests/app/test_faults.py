@@ -28,7 +28,8 @@ def faulty(
     models: Path, faults: Path, hang_seconds: str = "30"
 ) -> AbstractContextManager[tuple[Popen[str], httpx.Client]]:
     module = ("tests.app.faulty", str(faults))
-    return running(*module, MODELS=str(models / "tiny"), HANG_SECONDS=hang_seconds)
+    more = {"HANG_SECONDS": hang_seconds, "MODEL_THREADS": "2"}  # two calls, on any machine
+    return running(*module, MODELS=str(models / "tiny"), **more)
 
 
 def test_a_model_that_hangs_fails_its_callers_and_comes_back(models: Path, tmp_path: Path) -> None:
@@ -94,7 +95,8 @@ def test_a_broken_item_does_not_fail_its_neighbours(models: Path, tmp_path: Path
         (tmp_path / "hang").unlink()
         ok(first.result())
         problem(bad.result(), 500, "an error of ours")
-        assert all(np.array_equal(a.result()[0], expected) for a in asked)
+        for neighbour in asked:
+            assert np.abs(neighbour.result()[0].astype(int) - expected.astype(int)).max() <= 1
 
 
 def test_a_batch_that_memory_does_not_hold_is_run_in_parts(models: Path, tmp_path: Path) -> None:
@@ -106,8 +108,7 @@ def test_a_batch_that_memory_does_not_hold_is_run_in_parts(models: Path, tmp_pat
         for ours, theirs in zip(decoded(client, *latents), expected, strict=True):
             assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= 1
         count, pictures = batches(client) - before
-        assert pictures == 7
-        assert count <= 4  # the calls that share them out; not seven, tried again one by one
+        assert (count, pictures) == (2, 7)  # not seven that were tried again one by one
         (tmp_path / "memory").write_text("0")
         answer = client.post("/decode", json={"latents": [[0.5] * DIM]})
         problem(answer, 503, "memory")

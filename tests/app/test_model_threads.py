@@ -56,6 +56,28 @@ def test_several_calls_run_at_the_same_time() -> None:
     asyncio.run(run())
 
 
+def test_threads_that_hang_are_the_end_whatever_others_answer(hang: Any) -> None:
+    told: list[str] = []
+
+    async def run() -> None:
+        lost: list[int] = []
+        threads = ModelThreads(
+            2, 0.02, lambda: told.append("given up"), lambda: lost.append(threads.losses)
+        )
+        for loss in range(9):
+            assert not threads.given_up
+            assert len(lost) == loss
+            with pytest.raises(LostError):
+                await threads.run(hang)
+            if loss < 8:
+                assert await threads.run(lambda: 1) == 1
+        assert threads.given_up
+        threads.close()
+
+    asyncio.run(run())
+    assert told == ["given up"]
+
+
 def test_calls_that_are_lost_together_are_one_loss(hang: Any) -> None:
     told: list[str] = []
 
