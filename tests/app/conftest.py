@@ -80,11 +80,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def settings(models: Path) -> Callable[..., Settings]:
-    """Settings that serve both checkpoints, with changes."""
+    """Settings that serve both checkpoints, one call of the model at a time, with changes."""
 
     def build(**changes: Any) -> Settings:
         places = (str(models / "tiny"), str(models / "grey"))
-        return Settings(**{"models": places, "device": "cpu", **changes})
+        return Settings(**{"models": places, "device": "cpu", "model_threads": 1, **changes})
 
     return build
 
