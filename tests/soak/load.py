@@ -10,6 +10,7 @@ from types import TracebackType
 
 BROKEN = 0  # the status of a request whose connection ended first
 PATIENCE = 60.0  # seconds for one answer
+IDLE = 3.0  # seconds after which a connection is not used again; the server closes it after 5
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Caller:
     def __init__(self, port: int) -> None:
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._used = 0.0
 
     async def ask(self, path: str, body: object = None) -> Answer:
         """Ask once: a GET without a body, a POST of JSON with one."""
@@ -52,6 +54,8 @@ class Caller:
 
     async def send(self, path: str, body: object = None) -> None:
         """Ask and do not wait for the answer."""
+        if time.monotonic() - self._used > IDLE:
+            self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         data = b"" if body is None else json.dumps(body).encode()
@@ -68,6 +72,7 @@ class Caller:
         pairs = (line.partition(": ") for line in lines if line)
         headers = {name.lower(): value for name, _, value in pairs}
         answer = await reader.readexactly(int(headers["content-length"]))
+        self._used = time.monotonic()
         return int(first.split()[1]), headers, answer
 
     def close(self) -> None:
