@@ -12,7 +12,7 @@ serve: $(VENV)/serve.stamp  ## serve the bundled checkpoint on port 8000
 test: $(VENV)/dev.stamp  ## the whole suite
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-soak: $(VENV)/dev.stamp  ## faults at random times, and a minute of overload: half an hour
+soak: $(VENV)/dev.stamp  ## faults at random times, and a minute of overload: seven minutes when idle
 	$(BIN)/python -m tests.soak --out benchmarks/results/soak.json $(SOAK)
 
 check: $(VENV)/dev.stamp audit  ## format, lint, types, security, container files, advisories
