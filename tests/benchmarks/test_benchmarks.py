@@ -179,3 +179,10 @@ def bench(out: Path, *arguments: str) -> set[str]:
     names = {Path(line).name for line in ran.stdout.splitlines()}
     assert all((out / name).is_file() for name in names)
     return names
+
+
+def test_the_readme_quotes_what_was_measured() -> None:
+    record = json.loads((ROOT / "benchmarks/results/comparison.json").read_text())
+    assert report.glance(record) in (ROOT / "README.md").read_text()
+    assert len(record["limits"]) >= 5  # rounds
+    assert not any(cell["errors"] for cell in record["cells"] if cell["system"] == "lorgnette")
