@@ -40,8 +40,8 @@ class ModelThreads:
 
     A call that takes longer than it may is given up with its thread, which is replaced. After the
     fourth such loss in a row, and at once when a call finds its device lost, nothing is run any
-    more and ``on_given_up`` is called. Calls that ran together and were all lost are one loss. Nor
-    is it where as many threads hang as such losses would leave behind, whatever others answered.
+    more and ``on_given_up`` is called. Calls that ran together and were all lost are one loss. The
+    same happens once more threads hang than such losses leave behind, whatever others answered.
 
     Args:
         count: of the threads; no more calls may run at the same time.
