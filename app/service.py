@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,6 +35,9 @@ from app.schemas import (
 )
 from app.settings import Settings
 from vae import latent
+
+SMALL = 64  # a picture that takes up to this part of the memory for one is read when weighed,
+LARGE = 8  # and one that takes more than this part when no other such one is
 
 R = TypeVar("R")
 
@@ -215,24 +219,32 @@ class Service:
         largest, limit = max(map(len, files), default=0), settings.max_picture_bytes
         if largest > limit:
             raise PictureTooLargeError(f"a picture has {largest} bytes; at most {limit} are read")
-        limits = (settings.max_picture_pixels, settings.max_picture_memory)
+        most = settings.max_picture_memory
+        limits = (settings.max_picture_pixels, most)
 
-        def weigh(data: bytes) -> Callable[[], int]:
-            return lambda: images.weigh(data, config.size, *limits)
+        def read(data: bytes) -> images.Picture:
+            return images.read(data, config.size, config.channels, reading.fit, *limits)
 
-        def read(data: bytes) -> Callable[[], images.Picture]:
-            return lambda: images.read(data, config.size, config.channels, reading.fit, *limits)
+        def weigh(data: bytes) -> tuple[int, images.Picture | None]:
+            weight = images.weigh(data, config.size, *limits)
+            return weight, read(data) if weight <= most // SMALL else None
 
-        weights = await asyncio.gather(*(self.off_loop(weigh(data)) for data in files))
-        most = 2 * settings.max_picture_memory
-        if sum(weights) > most:
+        async def finished(
+            data: bytes, weight: int, known: images.Picture | None
+        ) -> images.Picture:
+            if known is not None:
+                return known
+            return await self.off_loop(lambda: read(data), weight > most // LARGE)
+
+        weighed = await asyncio.gather(*(self.off_loop(partial(weigh, data)) for data in files))
+        together = sum(weight for weight, _ in weighed)
+        if together > 2 * most:
             raise images.TooManyPixelsError(
-                f"decoding these pictures takes {sum(weights)} bytes; one request is given {most}; "
+                f"decoding these pictures takes {together} bytes; one request is given {2 * most}; "
                 "send fewer at a time"
             )
-        large = settings.max_picture_memory // 8
-        pairs = zip(files, weights, strict=True)
-        return list(await asyncio.gather(*(self.off_loop(read(d), w > large) for d, w in pairs)))
+        pairs = zip(files, weighed, strict=True)
+        return list(await asyncio.gather(*(finished(data, *known) for data, known in pairs)))
 
     async def _latents(
         self,
