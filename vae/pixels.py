@@ -6,7 +6,7 @@ from torch import Tensor
 
 def to_float(pictures: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """uint8 ``(N, H, W, C)`` to float ``(N, C, H, W)`` in [0, 1], each value rounded once."""
-    return pictures.permute(0, 3, 1, 2).to(dtype) / 255.0
+    return pictures.permute(0, 3, 1, 2).to(dtype).div_(255.0)
 
 
 def to_uint8(pictures: Tensor) -> Tensor:
