@@ -52,7 +52,11 @@ def fit(
         ),
     ] = None,
     start: Annotated[
-        Path | None, typer.Option(help="Folder of a checkpoint whose weights to begin with.")
+        Path | None,
+        typer.Option(
+            help="Folder of a checkpoint whose weights to begin with; of more latent dimensions "
+            "than --latent-dim it gives the ones of the highest rate."
+        ),
     ] = None,
     guide: Annotated[
         Path | None,

@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from training.data import Dataset
 from training.loss import Loss, Terms
+from training.narrowing import narrowed
 from training.presets import Recipe
 from training.probes import Probes, label_table
 from vae.checkpoint import Checkpoint, write_atomically
@@ -72,7 +73,8 @@ class Trainer:
             data: the train split.
             folder: where the saves are.
             device: where to run.
-            start: whose weights to begin with, instead of new ones.
+            start: whose weights to begin with, instead of new ones; of more latent dimensions than
+                the recipe's it gives those of the highest rate (see ``training.narrowing``).
             guide: the classifier that the recipe's loss asks, if it asks one.
 
         Raises:
@@ -85,11 +87,13 @@ class Trainer:
         self.model = VAE(recipe.model).to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         self._start = "" if start is None else start.sha256
         if start is not None:
-            if start.model.config != recipe.model:
-                raise TrainingError(
-                    f"the start is another network than the recipe's: {start.model.config}"
-                )
-            self.model.load_state_dict(start.model.state_dict())
+            wide = start.model.config
+            latent_dim = min(wide.latent_dim, recipe.model.latent_dim)
+            if replace(wide, latent_dim=latent_dim) != recipe.model:
+                raise TrainingError(f"the start is another network than the recipe's: {wide}")
+            if not self._state.is_file():
+                narrow = narrowed(start.model, data, latent_dim)
+                self.model.load_state_dict(narrow.state_dict())
         try:
             self.loss = Loss(recipe.loss, self.model, guide).to(device)
         except ValueError as error:

@@ -23,6 +23,7 @@ from training.probes import Probes
 from vae.checkpoint import Checkpoint
 from vae.latent import LatentStatistics
 from vae.model import VAEConfig
+from vae.pixels import to_float
 
 SMALL = VAEConfig("residual", 3, 32, latent_dim=4, widths=(8, 16))
 SIGMOID = replace(SMALL, output="sigmoid")
@@ -169,8 +170,33 @@ def test_a_run_begins_with_the_weights_it_is_given(tmp_path: Path) -> None:
     second.run(ignore, max_minutes=0)
     with pytest.raises(TrainingError, match="another recipe, or other data, start or guide"):
         started(tmp_path / "second", described(first, sha256="2" * 64))
+    wide = replace(RECIPE, model=replace(SMALL, latent_dim=SMALL.latent_dim + 1))
     with pytest.raises(TrainingError, match="another network than the recipe's"):
-        started(tmp_path / "third", start, replace(RECIPE, model=replace(SMALL, latent_dim=5)))
+        started(tmp_path / "third", start, wide)
+
+
+def test_a_run_begins_with_the_strongest_dimensions_of_a_wider_start(tmp_path: Path) -> None:
+    wide = trainer(tmp_path / "wide")
+    wide.run(ignore)
+    start = described(wide, sha256="1" * 64)
+    dim, idle = SMALL.latent_dim, 1
+    state = start.model.state_dict()
+    last = [name for name in state if name.startswith("encoder.")][-1].rpartition(".")[0]
+    state[f"{last}.bias"][dim:] -= 4.0  # a small scale is a high rate
+    for row, value in ((idle, 0.7), (dim + idle, 0.0)):  # always the same code, at a low one
+        state[f"{last}.weight"][row] = 0.0
+        state[f"{last}.bias"][row] = value
+    recipe = replace(RECIPE, model=replace(SMALL, latent_dim=dim - 1))
+    narrow = started(tmp_path / "narrow", start, recipe).averaged_model()
+    x = to_float(dataset(noise(4)).batch(np.arange(4)))
+    before, after = start.model.encode(x), narrow.encode(x)
+    kept = [d for d in range(dim) if d != idle]
+    torch.testing.assert_close(after.mean, before.mean[:, kept])
+    torch.testing.assert_close(after.logvar, before.logvar[:, kept])
+    torch.testing.assert_close(narrow.decode(after.mean), start.model.decode(before.mean))
+    wrong = replace(recipe, model=replace(recipe.model, widths=(4, 4)))
+    with pytest.raises(TrainingError, match="another network than the recipe's"):
+        started(tmp_path / "other", start, wrong)
 
 
 def test_a_run_is_guided_by_the_guide_it_began_with(tmp_path: Path) -> None:
