@@ -31,6 +31,21 @@ JUDGED_COLUMNS = {
     "put on, preserved": "Put on, `preserve` 1",
     "taken off, preserved": "Taken off, `preserve` 1",
 }
+COMPARED = "1.5"  # the weight of the edits beside each other
+COMPARISON = {
+    "dimensions": ("latent_dim", "{}"),
+    "PSNR, dB": ("psnr_db", "{:.2f}"),
+    "SSIM": ("ssim", "{:.3f}"),
+    "MS-SSIM": ("ms_ssim", "{:.3f}"),
+    "rate, nats": ("rate_nats", "{:.0f}"),
+    "Fréchet, reconstructions": ("reconstructions", "{:.0f}"),
+    "Fréchet, samples": ("samples", "{:.0f}"),
+    "glasses kept": ("kept", "{:.1%}"),
+    "gained": ("gained", "{:.1%}"),
+    "put on": ("put on", "{:.1%}"),
+    "taken off": ("taken off", "{:.1%}"),
+    "sex changed": ("sex changed", "{:.1%}"),
+}
 CAPTIONS = {
     "reconstructions.png": "Test pictures (odd rows) and their reconstructions (even rows).",
     "samples.png": "Samples of the fitted prior, seeds 0 to 23.",
@@ -47,7 +62,21 @@ CAPTIONS = {
 }
 
 
-def write(checkpoint: Checkpoint, folder: Path) -> None:
+def add_baselines(file: Path, figures: dict[str, Any]) -> dict[str, Any]:
+    """Add figures to a ``baselines.json``, by the name of what they were measured of.
+
+    Returns:
+        all that the file now holds; empty, and no file is made, if there are none.
+    """
+    known: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+    if figures:
+        known |= figures
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(known, indent=2) + "\n")
+    return known
+
+
+def write(checkpoint: Checkpoint, folder: Path, beside: dict[str, Any] | None = None) -> None:
     """Write ``README.md`` beside a checkpoint.
 
     It shows the pictures in ``report``, and if there is a ``baselines.json`` its figures too.
@@ -55,9 +84,9 @@ def write(checkpoint: Checkpoint, folder: Path) -> None:
     Args:
         checkpoint: with its figures.
         folder: of the checkpoint.
+        beside: figures of other checkpoints by name, to add to ``baselines.json`` first.
     """
-    file = folder / "baselines.json"
-    baselines: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+    baselines = add_baselines(folder / "baselines.json", beside or {})
     facts = checkpoint.provenance
     config = checkpoint.model.config
     parameters = sum(p.numel() for p in checkpoint.model.parameters())
@@ -180,33 +209,35 @@ def _judged(judged: dict[str, Any]) -> list[str]:
 
 
 def _baselines(checkpoint: Checkpoint, baselines: dict[str, Any]) -> list[str]:
-    def row(name: str, dims: str, metrics: dict[str, Any]) -> list[str]:
-        distances = metrics.get("frechet", {})
-        samples = min((v for k, v in distances.items() if k != "reconstructions"), default=None)
-        kept = metrics.get("judged", {}).get("kept")
-        return [
-            name,
-            dims,
-            f"{metrics['psnr_db']:.2f}",
-            f"{metrics['ssim']:.3f}" if "ssim" in metrics else "",
-            f"{samples:.1f}" if samples is not None else "",
-            f"{kept:.1%}" if kept is not None else "",
-        ]
-
-    rows = [row("this model", str(checkpoint.model.config.latent_dim), checkpoint.metrics)]
-    if book := baselines.get("book"):
-        rows.append(row("`book`, as published", str(book["latent_dim"]), book))
-    rows += [
-        row("principal components" if k != "0" else "the mean picture", k, {"psnr_db": value})
-        for k, value in baselines.get("pca", {}).items()
-    ]
-    header = ["", "dimensions", "PSNR, dB", "SSIM", "Fréchet, samples", "glasses kept"]
+    models = [("this model", checkpoint.metrics)]
+    for name, metrics in baselines.items():
+        if name != "pca":
+            models.append((f"`{name}`, as published" if name == "book" else f"`{name}`", metrics))
+    for count, value in baselines.get("pca", {}).items():
+        name = "principal components" if count != "0" else "the mean picture"
+        models.append((name, {"latent_dim": count, "psnr_db": value}))
     return [
         "",
         "## Beside what one would otherwise have",
         "",
-        "Fitted to the same train pictures, measured on the same test pictures.",
-        *_table(header, rows),
+        "Fitted to the same train pictures, measured on the same test pictures. *Put on*, *taken "
+        f"off* and *sex changed* are those of `glasses`, by regression, at weight {COMPARED}.",
+        *_table(["", *COMPARISON], [[name, *_compared(metrics)] for name, metrics in models]),
+    ]
+
+
+def _compared(metrics: dict[str, Any]) -> list[str]:
+    """The cells of ``COMPARISON``, empty where a figure was not measured."""
+    distances = dict(metrics.get("frechet", {}))
+    distances["samples"] = min(
+        (v for k, v in distances.items() if k != "reconstructions"), default=None
+    )
+    judged = metrics.get("judged", {})
+    edits = judged.get("edits", {}).get("regression", {}).get(COMPARED, {})
+    figures = metrics | distances | judged | edits
+    return [
+        form.format(figures[key]) if figures.get(key) is not None else ""
+        for key, form in COMPARISON.values()
     ]
 
 

@@ -1,6 +1,5 @@
 """The commands that measure and tell: ``evaluate``, ``card``, ``probes`` and ``baseline``."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -66,13 +65,25 @@ def evaluate(
         print_metrics(found, model)
 
 
-def card(model: Annotated[Path, typer.Option(help="Folder of the checkpoint.")]) -> None:
+def card(
+    model: Annotated[Path, typer.Option(help="Folder of the checkpoint.")],
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of another checkpoint to compare with; may be repeated."),
+    ] = None,
+) -> None:
     """Write the model card anew, from what the checkpoint and its folder hold.
 
-    **Example:** `python -m training card --model models/faces`
+    The figures of a checkpoint `--beside` it stay in `baselines.json`, under its folder's name.
+
+    **Example:** `python -m training card --model models/faces --beside models/faces-100`
     """
     with plain_errors():
-        cards.write(checkpoint.load(model / "model.safetensors"), model)
+        others = {
+            folder.resolve().name: checkpoint.load(folder / "model.safetensors").metrics
+            for folder in beside or ()
+        }
+        cards.write(checkpoint.load(model / "model.safetensors"), model, others)
         console.print(f"Wrote {model / 'README.md'}")
 
 
@@ -140,9 +151,7 @@ def baseline(
                 probes=read_probes(probes),
             )
             figures = found.metrics
-        known = json.loads(out.read_text()) if out.is_file() else {}
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(known | {kind: figures}, indent=2) + "\n")
+        cards.add_baselines(out, {kind: figures})
         console.print(f"Wrote {out}")
 
 

@@ -61,6 +61,21 @@ def test_faces_are_judged_and_their_pictures_kept_private(
     assert "| `book`, as published | 100 | 12.35 | 0.500 |" in card
 
 
+def test_a_card_compares_with_a_checkpoint_beside_it(tmp_path: Path, command: Command) -> None:
+    copy = shutil.copytree(ROOT / "models" / "faces", tmp_path / "mine")
+    other = ROOT / "models" / "avatars"
+    for _ in range(2):  # what was beside it stays there
+        result = command("card", "--model", copy, "--beside", other)
+        assert result.exit_code == 0, result.output
+    figures = json.loads((other / "metrics.json").read_text())
+    beside = json.loads((copy / "baselines.json").read_text())
+    assert beside["avatars"] == figures
+    assert command("card", "--model", copy).exit_code == 0
+    card = (copy / "README.md").read_text()
+    assert card.count(f"| `avatars` | 32 | {figures['psnr_db']:.2f} |") == 1
+    assert "| `book`, as published |" in card
+
+
 def test_data_that_probes_cannot_judge_is_told_before_the_training(
     tmp_path: Path, avatars: Path, probes: Path, command: Command
 ) -> None:
