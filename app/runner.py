@@ -69,7 +69,7 @@ class Plain:
         raw = self._model.decoder(latents.to(self.dtype))
         step = len(raw) if self.device.type == "cuda" else 1  # of one, the pixels stay in the cache
         parts = raw.split(step)
-        return (torch.cat([to_uint8(self._model.pictures(part.float())) for part in parts]),)
+        return (torch.cat([to_uint8(self._model.to_pictures(part.float())) for part in parts]),)
 
 
 class Captured:

@@ -128,13 +128,13 @@ class VAE(nn.Module):
         """Raw answers as pixels around [0, 1], uncut so that a loss has a slope everywhere."""
         return torch.sigmoid(raw) if self.config.output == "sigmoid" else raw + 0.5
 
-    def pictures(self, raw: Tensor) -> Tensor:
+    def to_pictures(self, raw: Tensor) -> Tensor:
         """Raw answers as pictures, in [0, 1]."""
         return self.pixels(raw).clamp(0.0, 1.0)
 
     def decode(self, z: Tensor) -> Tensor:
         """Pictures ``(N, C, S, S)`` in [0, 1] of latents ``(N, D)``."""
-        return self.pictures(self.raw(z))
+        return self.to_pictures(self.raw(z))
 
 
 def _networks(config: VAEConfig) -> tuple[nn.Module, nn.Module]:
