@@ -58,6 +58,10 @@ train-faces: $(VENV)/dev.stamp  ## train models/faces and its baselines from DAT
 	$(BIN)/python -m training fit --preset faces-settle --start runs/faces-3-out \
 	  --guide runs/guide.safetensors $(FACES) --out models/faces --run runs/faces-4 \
 	  --private --licence "$(UTKFACE)"
+	$(BIN)/python -m training fit --preset faces-100 --start models/faces \
+	  --guide runs/guide.safetensors $(FACES) --out runs/out/faces-100 --run runs/faces-100 \
+	  --private --licence "$(UTKFACE)"
+	$(BIN)/python -m training card --model models/faces --beside runs/out/faces-100
 
 RIVALS := litserve bentoml ray codecs
 

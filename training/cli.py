@@ -55,7 +55,7 @@ def fit(
         Path | None,
         typer.Option(
             help="Folder of a checkpoint whose weights to begin with; of more latent dimensions "
-            "than --latent-dim it gives the ones of the highest rate."
+            "than --latent-dim it gives its principal axes."
         ),
     ] = None,
     guide: Annotated[

@@ -74,7 +74,7 @@ class Trainer:
             folder: where the saves are.
             device: where to run.
             start: whose weights to begin with, instead of new ones; of more latent dimensions than
-                the recipe's it gives those of the highest rate (see ``training.narrowing``).
+                the recipe's it gives its principal axes (see ``training.narrowing``).
             guide: the classifier that the recipe's loss asks, if it asks one.
 
         Raises:

@@ -4,49 +4,59 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from training.analysis import batches, device_of
 from training.data import Dataset
+from vae.gaussian import DiagonalGaussian
 from vae.model import VAE
 
-PICTURES = 2000  # that the rates are measured on
+PICTURES = 2000  # whose codes give the axes
 
 
 @torch.no_grad()
 def narrowed(model: VAE, data: Dataset, latent_dim: int) -> VAE:
-    """The model with only its dimensions of the highest rate; the others stay at their mean.
+    """The model with only the first principal axes of its encoded means as latent dimensions.
 
-    The rate of a dimension is its mean KL divergence to the prior, in nats. Every encoder ends and
-    every decoder begins with a dense layer, so nothing but their rows and columns has to go.
+    Every encoder ends and every decoder begins with a dense layer, which takes in the change of
+    axes: ``u = A (z - m)``, where the rows of ``A`` are the axes, scaled so that ``u`` varies by 1
+    over the data as under the prior. The axes that are left out stay at the mean. Variances follow
+    to first order around the mean log-variance, without the covariances that a rotation gives them.
 
     Args:
         model: of D dimensions; it is left as it is, and is the answer if all are kept.
         data: train pictures, of which at most 2,000, evenly spaced, are encoded.
-        latent_dim: how many dimensions to keep, 1 to D.
+        latent_dim: how many axes to keep, 1 to D.
     """
-    dim = model.config.latent_dim
-    if latent_dim == dim:
+    if latent_dim == model.config.latent_dim:
         return model
-    rate, mean = _rates(model, data)
-    keep = rate.topk(latent_dim).indices.sort().values
-    fixed = mean.index_fill(0, keep, 0.0)
-    rows = torch.cat([keep, dim + keep])  # of the means, then of the log variances
+    codes = _codes(model, data)
+    centre, middle = codes.mean.mean(0), codes.logvar.mean(0)
+    variances, axes = torch.linalg.eigh(torch.cov(codes.mean.T))
+    axes, variances = axes.T.flip(0)[:latent_dim], variances.flip(0)[:latent_dim]
+    inside = axes.square() * middle.exp()  # what each variance of a posterior adds along each axis
+    along = inside.sum(1)
+    scale = (variances.clamp_min(0.0) + along).sqrt()
+    change, shares = axes / scale[:, None], inside / along[:, None]
     assert isinstance(model.encoder, nn.Sequential)
     last, first = f"encoder.{len(model.encoder) - 1}", "decoder.0"
     state = model.state_dict()
-    state[f"{first}.bias"] = state[f"{first}.bias"] + state[f"{first}.weight"] @ fixed
-    state[f"{first}.weight"] = state[f"{first}.weight"][:, keep]
-    for name in (f"{last}.weight", f"{last}.bias"):
-        state[name] = state[name][rows]
+    (means, logvars), (mean, logvar) = (state[f"{last}.{k}"].chunk(2) for k in ("weight", "bias"))
+    state[f"{last}.weight"] = torch.cat([change @ means, shares @ logvars])
+    spread = (along / scale.square()).log() + shares @ (logvar - middle)
+    state[f"{last}.bias"] = torch.cat([change @ (mean - centre), spread])
+    weight = state[f"{first}.weight"]
+    state[f"{first}.weight"] = weight @ (axes.T * scale)
+    state[f"{first}.bias"] = state[f"{first}.bias"] + weight @ centre
     narrow = VAE(replace(model.config, latent_dim=latent_dim)).to(device_of(model))
     narrow.load_state_dict(state)
     return narrow
 
 
-def _rates(model: VAE, data: Dataset) -> tuple[Tensor, Tensor]:
-    """Mean rate and mean code of each dimension, ``(D,)``."""
+def _codes(model: VAE, data: Dataset) -> DiagonalGaussian:
     seen = data.rows_at(np.arange(0, len(data), -(-len(data) // PICTURES)))
     found = [model.encode(x) for x in batches(seen, device_of(model))]
-    rate = torch.cat([posterior.kl_per_dimension() for posterior in found])
-    return rate.mean(0), torch.cat([posterior.mean for posterior in found]).mean(0)
+    return DiagonalGaussian(
+        torch.cat([posterior.mean for posterior in found]),
+        torch.cat([posterior.logvar for posterior in found]),
+    )

@@ -141,7 +141,7 @@ PRESETS: dict[Preset, Recipe] = {
         balance="glasses",
     ),
     "faces-settle": SETTLE,
-    "faces-100": replace(  # begins with what "faces-settle" gave, less its 28 weakest dimensions
+    "faces-100": replace(  # begins with what "faces-settle" gave, less its 28 least axes
         SETTLE, model=replace(FACES, latent_dim=100), epochs=1.0, learning_rate=2e-4
     ),
 }
