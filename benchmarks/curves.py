@@ -51,7 +51,7 @@ class Plan:
         """The same in seconds: whether it works, not how fast."""
         return replace(
             self,
-            counts=(1, 2),
+            counts=(1, 3),
             latents=(8,),
             clients=(1, 2),
             workers=(1,),
@@ -119,7 +119,7 @@ def _points(
             folder = scratch / f"sample-{n}"
             works.write(work, folder, BODIES)
             target = works.target(work, folder, port, BODIES)
-            load.run(target, clients, replace(plan.bounds, seconds=0.5, each=1))
+            load.run(target, clients, replace(plan.bounds, seconds=plan.bounds.seconds / 4))
             found = measure(server, target, clients, plan.bounds, n)
             yield {"curve": curve, "value": value, **found}
 

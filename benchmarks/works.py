@@ -45,7 +45,7 @@ class Work:
     @property
     def height(self) -> int:
         """Of the answer, in pixels."""
-        return SIZE * (self.decodes // self.columns)
+        return SIZE * -(-self.decodes // self.columns)
 
     @property
     def content_type(self) -> str:
