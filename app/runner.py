@@ -66,10 +66,10 @@ class Plain:
 
     def decode_on_device(self, latents: Tensor) -> tuple[Tensor, ...]:
         """The pictures alone, everything on the device."""
-        raw = self._model.decoder(latents.to(self.dtype))
+        raw = self._model.raw(latents.to(self.dtype))
         step = len(raw) if self.device.type == "cuda" else 1  # of one, the pixels stay in the cache
         parts = raw.split(step)
-        return (torch.cat([to_uint8(self._model.to_pictures(part.float())) for part in parts]),)
+        return (torch.cat([to_uint8(self._model.to_pictures(part)) for part in parts]),)
 
 
 class Captured:

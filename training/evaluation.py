@@ -87,7 +87,7 @@ def _ms_ssim(x: Tensor, y: Tensor) -> float:
 def _distortion(model: VAE, sigma: float | None, z: Tensor, x: Tensor) -> Tensor:
     """Negative log-likelihood in nats, summed over the batch."""
     if sigma is None:
-        logits = model.raw(z)
+        logits = model.raw(z).float()
         return torch.nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="sum")
     squared = (model.decode(z) - x).square().sum()
     return 0.5 * squared / sigma**2 + x.numel() * (math.log(sigma) + 0.5 * math.log(2 * math.pi))

@@ -121,7 +121,7 @@ class Loss(nn.Module):
         beta = self.config.beta * (min(1.0, progress / warmup) if warmup else 1.0)
         objective = (self.config.weight * weighted + beta * charged) / x[0].numel()
         if self._guide and truth is not None:
-            missed = self._missed(model.pixels(raw).clamp(0.0, 1.0), truth)
+            missed = self._missed(model.to_pictures(raw), truth)
             objective = objective + self.config.guide * missed
         return Terms(objective, distortion.detach(), rate.detach())
 
@@ -136,7 +136,7 @@ class Loss(nn.Module):
         """The plain reconstruction term a picture, and the same with row weights and edges."""
         n = len(x)
         if self.config.reconstruction == "bce":
-            bce = F.binary_cross_entropy_with_logits(raw, x, reduction="none")
+            bce = F.binary_cross_entropy_with_logits(raw.float(), x, reduction="none")
             return bce.sum() / n, (bce * self.row_weights).sum() / n
         error = model.pixels(raw) - x
         squared = error.square()

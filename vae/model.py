@@ -122,10 +122,11 @@ class VAE(nn.Module):
         if z.shape[1:] != (self.config.latent_dim,):
             raise ValueError(f"latents are {tuple(z.shape[1:])}, not ({self.config.latent_dim},)")
         out: Tensor = self.decoder(z)
-        return out.float()
+        return out
 
     def pixels(self, raw: Tensor) -> Tensor:
-        """Raw answers as pixels around [0, 1], uncut so that a loss has a slope everywhere."""
+        """Raw answers as float32 around [0, 1], uncut so that a loss has a slope everywhere."""
+        raw = raw.float()
         return torch.sigmoid(raw) if self.config.output == "sigmoid" else raw + 0.5
 
     def to_pictures(self, raw: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ MOST_SECONDS = 60
 
 def spoil(folder: Path) -> None:
     """Put the faults into every model's decoder."""
-    decode = VAE.decode
+    raw = VAE.raw
 
     def faulty(self: VAE, z: Tensor) -> Tensor:
         end = time.monotonic() + MOST_SECONDS
@@ -43,9 +43,9 @@ def spoil(folder: Path) -> None:
         if (folder / "die").exists():
             (folder / "die").unlink()
             threading.Timer(0.05, end_thread, [threading.get_ident()]).start()
-        return decode(self, z)
+        return raw(self, z)
 
-    VAE.decode = faulty  # type: ignore[method-assign]
+    VAE.raw = faulty  # type: ignore[method-assign]
 
 
 def end_thread(thread: int) -> None:

@@ -143,7 +143,7 @@ def test_no_memory_for_one_picture_is_told(
     def none(self: VAE, z: Tensor) -> Tensor:
         raise error
 
-    monkeypatch.setattr(VAE, "decode", none)
+    monkeypatch.setattr(VAE, "raw", none)
     engine = Engine(tiny_checkpoint(0), torch.device("cpu"), one_by_one=False)
     with pytest.raises(OutOfMemoryError, match="no memory on the device for one picture"):
         engine.decode_many([torch.zeros(DIM)] * 5)

@@ -61,7 +61,7 @@ def test_an_error_of_ours_has_the_same_headers(
         raise ValueError("unlucky")
 
     with serving(settings()) as client:
-        monkeypatch.setattr(VAE, "decode", broken)
+        monkeypatch.setattr(VAE, "raw", broken)
         answer = client.post("/sample")
         problem(answer, 500)
     for name, value in HEADERS.items():
