@@ -4,16 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON := $(CURDIR)/$(BIN)/python
 
-.PHONY: serve test soak check audit lock openapi train-avatars train-faces bench bench-curves bench-lock clean
+.PHONY: serve dev test soak check audit lock openapi train-avatars train-faces bench bench-curves bench-lock clean
 
 serve: $(VENV)/serve.stamp  ## serve the bundled checkpoint on port 8000
 	$(BIN)/python -m app
+
+dev: $(VENV)/dev.stamp  ## install what training, benchmarks and tests need
 
 test: $(VENV)/dev.stamp  ## the whole suite
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 soak: $(VENV)/dev.stamp  ## faults at random times, and a minute of overload: seven minutes when idle
-	$(BIN)/python -m tests.soak --out benchmarks/results/soak.json $(SOAK)
+	$(BIN)/python -m tests.soak $(or $(SOAK),--out benchmarks/results/soak.json)
 
 check: $(VENV)/dev.stamp audit  ## format, lint, types, security, container files, advisories
 	$(BIN)/ruff format --check .
@@ -26,9 +28,9 @@ check: $(VENV)/dev.stamp audit  ## format, lint, types, security, container file
 audit: $(VENV)/dev.stamp  ## known vulnerabilities of what serves, where a source of them is reachable
 	$(BIN)/python .ci/audit.py $(BIN)/pip-audit -r requirements.lock --disable-pip --require-hashes --timeout 5
 
-lock: $(VENV)/bin/uv  ## resolve the dependencies anew, within pyproject.toml
-	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile $(LOCK) --all-extras -c requirements.lock pyproject.toml -o requirements-dev.lock
+lock: $(VENV)/bin/uv  ## resolve the dependencies of pyproject.toml; UPGRADE=--upgrade for newer ones
+	$(BIN)/uv pip compile $(LOCK) $(UPGRADE) pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile $(LOCK) $(UPGRADE) --all-extras -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 openapi: $(VENV)/dev.stamp  ## write openapi.json from the live application
 	$(BIN)/python -m app.openapi > openapi.json
@@ -71,9 +73,9 @@ bench: $(VENV)/dev.stamp $(RIVALS:%=$(VENV)/bench/%.stamp)  ## beside others: be
 bench-curves: $(VENV)/dev.stamp  ## what Lorgnette costs as it grows
 	$(BIN)/python -m benchmarks curves $(BENCH)
 
-bench-lock: $(VENV)/bin/uv requirements.lock  ## resolve what the others need, with our PyTorch
+bench-lock: $(VENV)/bin/uv requirements.lock  ## the same for the others, with our PyTorch
 	grep -E '^(isal|numpy|pillow|safetensors|torch)==' requirements.lock | tr -d '\\' > $(VENV)/shared.txt
-	for name in $(RIVALS); do $(BIN)/uv pip compile $(LOCK) -c $(VENV)/shared.txt \
+	for name in $(RIVALS); do $(BIN)/uv pip compile $(LOCK) $(UPGRADE) -c $(VENV)/shared.txt \
 	  benchmarks/requirements/$$name.in -o benchmarks/requirements/$$name.lock || exit 1; done
 
 clean:

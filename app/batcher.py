@@ -89,6 +89,7 @@ class Gate:
         self.places = places
         self.whole = False  # whether one call has all of several places
         self.free = places
+        self.watchers: list[Callable[[], None]] = []  # told of every place that becomes free
         self._handed = 0  # places whose entrants have not been told yet
         self._entrants: deque[asyncio.Future[None]] = deque()  # only where no place is free
 
@@ -129,6 +130,8 @@ class Gate:
                 self._handed += 1
                 return
         self.free += 1
+        for watcher in self.watchers:
+            watcher()
 
 
 class Batcher(Generic[T, U]):
@@ -174,6 +177,7 @@ class Batcher(Generic[T, U]):
         self._entering = 0  # workers that have no place yet
         self._closed = False
         self._seconds_per_item = 0.02  # until measured
+        gate.watchers.append(self._staff)  # what others leave free
 
     async def run(self, items: Sequence[T], timing: Timing | None = None) -> list[U]:
         """Queue the items, wait for all of them, and answer in their order.
@@ -265,9 +269,10 @@ class Batcher(Generic[T, U]):
                     self._staff()
                     if batch:
                         await self._run_batch(batch)
-                if not self._queue:
+                    again = bool(self._queue)
+                    self._entering += again  # before others are told that the place is free
+                if not again:
                     return
-                self._entering += 1
         finally:  # at once, so that whoever comes next starts another
             self._workers.discard(asyncio.current_task())
 

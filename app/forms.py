@@ -305,6 +305,8 @@ def from_npy(body: bytes, dim: int, most: int) -> npt.NDArray[np.float64]:
             raise ValueError(f"version {version} is not read")
         if any(abs(n) > MAX_DIMENSION for n in shape):  # which could not even be told
             raise ValueError("its shape is beyond any file")
+        if any(isinstance(n, bool) for n in shape):  # to numpy's reader they are numbers
+            raise ValueError("its shape is not of numbers")
     except Exception as error:  # numpy's reader raises what it likes on hostile bytes
         raise UnreadableBodyError(f"the body is not an .npy file: {error}") from None
     if dtype.kind != "f" or dtype.itemsize not in (2, 4, 8):

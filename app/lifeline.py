@@ -86,6 +86,6 @@ async def held(
             raise DepartedError("the client has gone")
         raise DeadlineError(f"not answered within {seconds:g} seconds")
     finally:
-        task.cancel()
         watch.cancel()
-        await asyncio.wait({task, watch})
+        if task.cancel():  # which it is given the time to do
+            await asyncio.wait({task})

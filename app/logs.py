@@ -19,6 +19,8 @@ def answered(
     trace_id: str | None = None,
 ) -> None:
     """Log an answer; never the query, a header or anything of a body."""
+    if not access.isEnabledFor(logging.INFO):
+        return
     path = path.encode("unicode_escape").decode()  # a line break in it makes no line
     fields = {
         "method": method,

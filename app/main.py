@@ -138,10 +138,7 @@ class Counted:
         finally:
             seconds = time.perf_counter() - started
             status, route = scope["status"], getattr(scope.get("route"), "path", "other")
-            metrics = self._state.service.metrics
-            metrics.requests.labels(route, status).inc()
-            metrics.request_seconds.labels(route).observe(seconds)
-            metrics.refresh()
+            self._state.service.metrics.count_answer(route, status, seconds)
             ids = scope["request_id"], scope.get("trace_id")
             answered(scope["method"], scope["path"], status, seconds, *ids)
 

@@ -26,7 +26,7 @@ class Metrics:
         )
         self.request_seconds = Histogram(
             "lorgnette_request_seconds",
-            "From the first byte of a request to the last of its answer.",
+            "From the whole head of a request until its answer is handed over.",
             ("path",),
             buckets=SECONDS,
             registry=registry,
@@ -85,6 +85,14 @@ class Metrics:
             "lorgnette_model_lost_calls", "Model calls that hung.", registry=registry
         )
         self._watched: list[tuple[Gauge, Callable[[], float]]] = []
+        self._one_of_several = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+
+    def count_answer(self, path: str, status: int, seconds: float) -> None:
+        """Count an answer by the path of its route."""
+        self.requests.labels(path, status).inc()
+        self.request_seconds.labels(path).observe(seconds)
+        if self._one_of_several:
+            self._refresh()  # for whichever of them is asked
 
     def of_batches(self, model: str, work: str) -> Callable[[Batch], None]:
         """What to tell of every batch of this model and work."""
@@ -101,23 +109,22 @@ class Metrics:
         return observe
 
     def watch_queue(self, model: str, work: str, depth: Callable[[], float]) -> None:
-        """Ask ``depth`` for the length of a queue whenever the gauges are brought up to date."""
+        """Ask ``depth`` for the length of a queue when it is wanted."""
         self._watched.append((self._queued.labels(model, work), depth))
 
     def watch_device(self, memory: Callable[[], float]) -> None:
-        """Ask ``memory`` for bytes whenever the gauges are brought up to date."""
+        """Ask ``memory`` for bytes when they are wanted."""
         self._watched.append((self._memory, memory))
-
-    def refresh(self) -> None:
-        """Bring the gauges up to date, for any of several workers to read."""
-        for gauge, ask in self._watched:
-            gauge.set(ask())
 
     def text(self) -> bytes:
         """Everything, of all workers together, in Prometheus' text format."""
-        self.refresh()
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        self._refresh()
+        if not self._one_of_several:
             return generate_latest(self.registry)
         together = CollectorRegistry()
         MultiProcessCollector(together)  # type: ignore[no-untyped-call]
         return generate_latest(together)
+
+    def _refresh(self) -> None:
+        for gauge, ask in self._watched:
+            gauge.set(ask())

@@ -69,8 +69,9 @@ class ModelThreads:
 
     @property
     def abandoned(self) -> bool:
-        """Whether the interpreter's end would trip: on a thread that hangs, or a lost device."""
-        return self._device_lost or any(thread.is_alive() for thread in self._abandoned)
+        """Whether the interpreter's end would trip: on a thread in a call, or a lost device."""
+        in_call = len(self._idle) < self._count
+        return self._device_lost or in_call or any(t.is_alive() for t in self._abandoned)
 
     async def run(self, call: Callable[[], T], limited: bool = True) -> T:
         """The answer of ``call``, made on an idle thread.

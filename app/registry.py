@@ -1,6 +1,7 @@
 """The models that are loaded, and the threads on which all of them run."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,7 @@ from vae import checkpoint
 from vae.checkpoint import Checkpoint, CheckpointError
 
 MOST_CALLS, USED = 4, 0.8  # at the same time on a CPU; share of its cores (decision 18)
+MEMORY_SECONDS = 1.0  # at least, between two looks at the memory of the device
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -70,7 +72,8 @@ class Registry:
         )
         self._loaded: dict[str, Served] = {}
         self._canary: asyncio.Task[None] | None = None
-        self._device_memory = 0  # bytes, after the last batch; to ask the device may block
+        self._device_memory = 0  # bytes, after one of the last batches; to ask may block
+        self._memory_due = 0.0
         metrics.watch_device(lambda: self._device_memory)
 
     def __iter__(self) -> Iterator[Served]:
@@ -157,7 +160,9 @@ class Registry:
         return self._cores if self._gate.whole else self._cores // self._gate.places
 
     def _note_memory(self) -> None:
-        if self.device.type == "cuda":
+        """Ask CUDA, now and then: it makes up all of its statistics for one number."""
+        if self.device.type == "cuda" and time.monotonic() >= self._memory_due:
+            self._memory_due = time.monotonic() + MEMORY_SECONDS
             self._device_memory = torch.cuda.memory_allocated()
 
 

@@ -95,11 +95,12 @@ async def encode(request: Request, model: ModelName = None, format: Format = Non
     served = service.models.get(model)
     media_type = _chosen(request, format, (JSON, NPY, PNG))
     fields = await forms.read(request, service.settings, raw="image")
+    wanted = forms.validate(schemas.EncodeRequest, fields)
     if media_type == PNG:
-        copy = forms.validate(schemas.ReconstructRequest, fields)
+        copy = schemas.ReconstructRequest(image=wanted.image, fit=wanted.fit, embedded=False)
         drawn = await service.reconstruct(served, copy, timing)
         return await _pictures(request, served, timing, drawn, PNG)
-    posteriors = await service.encode(served, forms.validate(schemas.EncodeRequest, fields), timing)
+    posteriors = await service.encode(served, wanted, timing)
 
     def write() -> Answer:
         if media_type == NPY:

@@ -154,7 +154,7 @@ class Bounded:
     """A fast runner for the latents that it was compared on; what lies beyond is run exactly.
 
     In half precision the error of a picture grows with its latent, and in float16 a value over
-    65504 is infinite.
+    65504 is infinite. So may be one of a picture that is encoded; then it is encoded exactly.
     """
 
     def __init__(self, fast: Runner, exact: Runner, farthest: float = FARTHEST) -> None:
@@ -162,7 +162,10 @@ class Bounded:
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logvar, float32 ``(N, D)``, of uint8 ``(N, S, S, C)``."""
-        return self.fast.encode(pictures)
+        mean, logvar = self.fast.encode(pictures)
+        if mean.isfinite().all() and logvar.isfinite().all():
+            return mean, logvar
+        return self._exact.encode(pictures)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Pictures, uint8 ``(N, S, S, C)``, of float32 ``(N, D)``."""

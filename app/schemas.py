@@ -93,7 +93,10 @@ def _bounded(value: object) -> object:
     return value
 
 
-class Reading(_Request):
+Pictures = Annotated[list[ImageBytes], BeforeValidator(_as_list), Field(min_length=1)]
+
+
+class Fitting(_Request):
     """How pictures that are sent are read."""
 
     fit: Fit = Field(
@@ -101,21 +104,27 @@ class Reading(_Request):
         description="How a picture that is not square is fitted: cut a centred square, pad with "
         "white, or stretch.",
     )
+
+
+class Reading(Fitting):
+    """How pictures that are sent become latents."""
+
     embedded: bool = Field(
         True,
         description="Read the latent that a picture of this model carries, instead of encoding it.",
     )
 
 
-class EncodeRequest(Reading):
+class EncodeRequest(Fitting):
     """Pictures to encode."""
 
-    image: Annotated[list[ImageBytes], BeforeValidator(_as_list), Field(min_length=1)]
+    image: Pictures
 
 
-class ReconstructRequest(EncodeRequest):
+class ReconstructRequest(Reading):
     """Pictures to encode and decode again."""
 
+    image: Pictures
     compare: bool = Field(False, description="Put each original to the left of its copy.")
 
 

@@ -1,6 +1,7 @@
 """What each endpoint does: latent operations composed from two batched primitives."""
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,7 @@ from app.schemas import (
     ArithmeticRequest,
     DecodeRequest,
     EncodeRequest,
+    Fitting,
     InterpolateRequest,
     Operand,
     Reading,
@@ -39,7 +41,11 @@ from vae import latent
 SMALL = 64  # a picture that takes up to this part of the memory for one is read when weighed,
 LARGE = 8  # and one that takes more than this part when no other such one is
 
+STOP_SECONDS = 5.0  # for the last calls of the models, whose requests are answered or given up
+
 R = TypeVar("R")
+
+log = logging.getLogger("lorgnette")
 
 
 class OperandError(Exception):
@@ -92,8 +98,12 @@ class Service:
         await self.models.load(map(Path, self.settings.models))
 
     async def stop(self) -> None:
-        """Finish what was accepted, then let the threads go."""
-        await self.models.close()
+        """Finish what was accepted, then let the threads go; a call that hangs is left behind."""
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.models.close()
+        except TimeoutError:
+            log.warning("a call of a model is still running; it is left behind")
         self._image_threads.shutdown()
         self._large_thread.shutdown()
 
@@ -213,7 +223,7 @@ class Service:
             raise TooManyPicturesError(f"{count} pictures or latents; one request takes {limit}")
 
     async def _read(
-        self, served: Served, files: Sequence[bytes], reading: Reading
+        self, served: Served, files: Sequence[bytes], reading: Fitting
     ) -> list[images.Picture]:
         config, settings = served.checkpoint.model.config, self.settings
         largest, limit = max(map(len, files), default=0), settings.max_picture_bytes

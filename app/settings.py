@@ -66,10 +66,10 @@ class Settings(BaseSettings):
         96 * 2**20,
         ge=2**20,
         description=(
-            "Most memory, in bytes, that decoding a picture may take: 4 for each pixel of most, 12 "
-            "of a compressed TIFF, 20 of a WebP, 6 of a progressive JPEG and little of any "
-            "other. The pictures of one request may come to twice as much; large ones are decoded "
-            "one after the other."
+            "Most memory, in bytes, that decoding a picture may take. A pixel takes 4 of them, 12 "
+            "in a compressed TIFF, 20 in a WebP, 6 in a progressive JPEG; other JPEGs take little, "
+            "since they are decoded at the size that is needed. The pictures of one request may "
+            "come to twice as much; large ones are decoded one after the other."
         ),
     )
     max_pictures: int = Field(
@@ -155,6 +155,12 @@ class Settings(BaseSettings):
                 f"host {self.host} is open to other machines: set LORGNETTE_API_KEYS, or "
                 "LORGNETTE_ALLOW_ANONYMOUS=true to let everybody in"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _rates_are_those_of_keys(self) -> Self:
+        if self.requests_per_minute and not self.api_keys:
+            raise ValueError("requests_per_minute counts those of each key: set api_keys too")
         return self
 
     @model_validator(mode="after")

@@ -24,7 +24,7 @@ PROPAGATED = {b"traceparent", b"tracestate"}
 
 
 class Trace:
-    """The span of one request, from its first byte to the end of its answer."""
+    """The span of one request, from its whole head until its answer is handed over."""
 
     def __init__(self, maker: SpanMaker, span: Span, method: str) -> None:
         self._maker, self._span, self._method = maker, span, method

@@ -57,8 +57,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=plan.rounds)
     parser.add_argument("--seconds", type=float, default=plan.bounds.seconds)
     parser.add_argument("--png", choices=["pillow", "lorgnette"], default=plan.png)
-    parser.add_argument("--out", type=Path, default=plan.out, help="the folder for results")
-    return parser.parse_args()
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="the folder for results (default: results; results/scratch for less than everything)",
+    )
+    wanted = parser.parse_args()
+    if wanted.out is None:
+        given = vars(wanted).items()
+        whole = all(value == parser.get_default(name) for name, value in given if name != "what")
+        wanted.out = plan.out if whole else plan.out / "scratch"
+    return wanted
 
 
 if __name__ == "__main__":

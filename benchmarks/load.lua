@@ -98,10 +98,10 @@ function done(summary, latency, _)
   local thread, errors = threads[1], summary.errors
   io.write(string.format(
     '{"sent":%d,"answered":%d,"wrong":%d,"seconds":%.6f,"bytes":%d,'
-      .. '"connect":%d,"read":%d,"write":%d,"timeout":%d,'
+      .. '"connect":%d,"write":%d,"timeout":%d,'
       .. '"p50_ms":%.3f,"p95_ms":%.3f,"p99_ms":%.3f,"max_ms":%.3f}\n',
     thread:get("sent"), thread:get("answered"), thread:get("wrong"), thread:get("elapsed"),
-    summary.bytes, errors.connect, errors.read, errors.write, errors.timeout,
+    summary.bytes, errors.connect, errors.write, errors.timeout,
     latency:percentile(50) / 1e3, latency:percentile(95) / 1e3, latency:percentile(99) / 1e3,
     latency.max / 1e3))
 end

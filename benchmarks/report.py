@@ -58,12 +58,19 @@ def _comparison(record: dict[str, Any], folder: Path) -> list[Path]:
 def _about(record: dict[str, Any]) -> str:
     about, plan = record["about"], record["plan"]
     rounds = len({cell["round"] for cell in record["cells"]})
+    seconds = plan["bounds"]["seconds"]
     versions = "\n".join(f"- {name}: {text}" for name, text in about["versions"].items())
     return (
+        f"{_machine(about)} PNGs of the competitors by {plan['png']}. Medians of {rounds} rounds "
+        f"of {seconds:g} s a measurement; errors are summed, memory is the peak.\n\n{versions}"
+    )
+
+
+def _machine(about: dict[str, Any]) -> str:
+    return (
         f"{about['time']}, {about['cores']} cores of {about['cpu']}, Linux {about['kernel']}, "
-        f"Python {about['python']}, {about['wrk']}. Checkpoint {about['checkpoint'][:12]}, PNGs of "
-        f"the competitors by {plan['png']}. Medians of {rounds} rounds; errors are summed, memory "
-        f"is the peak. Load average before: {about['load_before']:.2f}.\n\n{versions}"
+        f"Python {about['python']}, {about['wrk']}. Checkpoint {about['checkpoint'][:12]}. "
+        f"Load average before: {about['load_before']:.2f}."
     )
 
 
@@ -226,7 +233,7 @@ def _curves(record: dict[str, Any], folder: Path) -> list[Path]:
         ]
         for p in points
     ]
-    text = ["# What Lorgnette costs", _table(head, rows)]
+    text = ["# What Lorgnette costs", _machine(record["about"]), _table(head, rows)]
     if "memory" in record:
         text += ["## Memory over many requests", _memory_table(record["memory"])]
     (folder / "curves.md").write_text("\n\n".join(text) + "\n")
@@ -234,12 +241,17 @@ def _curves(record: dict[str, Any], folder: Path) -> list[Path]:
 
 
 def _memory_table(memory: dict[str, Any]) -> str:
-    """The median of each work's first and last quarter: what is in between is growth."""
-    rows = []
+    """The median of each work's first and last quarter, and of the first and last of all."""
+    watched: list[tuple[str, int, float, float]] = []
     for work, requests, samples in memory["watched"]:
         sizes = [rss / MEGABYTE for _, rss in samples]
         quarter = max(1, len(sizes) // 4)
         first, last = statistics.median(sizes[:quarter]), statistics.median(sizes[-quarter:])
-        rows.append([work, str(requests), f"{first:.0f}", f"{last:.0f}", f"{last - first:+.0f}"])
+        watched.append((work, requests, first, last))
+    total = sum(requests for _, requests, _, _ in watched)
+    rows = [
+        [work, str(requests), f"{first:.0f}", f"{last:.0f}", f"{last - first:+.0f}"]
+        for work, requests, first, last in [*watched, ("all", total, watched[0][2], watched[-1][3])]
+    ]
     head = ["work", "requests", "RSS, first quarter, MB", "last quarter, MB", "growth, MB"]
     return _table(head, rows)

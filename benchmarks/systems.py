@@ -60,6 +60,7 @@ class System:
                 **COMMON,
                 "BENCH_CHECKPOINT": str(CHECKPOINT),
                 "BENTOML_HOME": home,
+                "TMPDIR": home,
                 **{k: v.format(port=port) for k, v in self.environment.items()},
                 **(more or {}),
             }

@@ -185,7 +185,9 @@ def test_a_service_is_closed_in_and_can_work(name: str, monkeypatch: pytest.Monk
     service = SERVICES[name]
     for variable, value in service.get("environment", {}).items():
         assert variable.removeprefix("LORGNETTE_").lower() in Settings.model_fields
-        monkeypatch.setenv(variable, str(value))
+        if value is not None:  # else it is that of whoever starts it
+            monkeypatch.setenv(variable, str(value))
+    assert "LORGNETTE_API_KEYS" in service["environment"]
     settings = Settings()
     assert service["read_only"] is True
     assert service["tmpfs"] == ["/tmp"]

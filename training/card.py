@@ -243,5 +243,8 @@ def _compared(metrics: dict[str, Any]) -> list[str]:
 
 def _cell(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{k} {v}" for k, v in value.items())
+        return ", ".join(
+            f"{k} ({_cell(v)})" if isinstance(v, dict) else f"{k} {_cell(v)}"
+            for k, v in value.items()
+        )
     return str(value).replace("|", "\\|")

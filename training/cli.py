@@ -2,7 +2,6 @@
 
 import math
 import shlex
-import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ import typer
 from training import avatars as drawing
 from training import measuring, publish
 from training.data import Source
-from training.fitting import run_recipe
+from training.fitting import forget, run_recipe
 from training.loss import Reconstruction
 from training.presets import PRESETS, Preset
 from training.terminal import (
@@ -64,7 +63,9 @@ def fit(
     ] = None,
     source: Annotated[
         Source | None,
-        typer.Option(help="Kind of data; auto looks for manifest.csv, else class folders."),
+        typer.Option(
+            help="Kind of data; auto looks for manifest.csv and for CelebA, else class folders."
+        ),
     ] = None,
     epochs: Annotated[float | None, typer.Option(min=0, help="Passes over the data.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Pictures a step.")] = None,
@@ -143,7 +144,7 @@ def fit(
         )
         folder = run or Path("runs") / out.resolve().name
         if restart:
-            shutil.rmtree(folder, ignore_errors=True)
+            forget(folder)
         run_recipe(
             recipe,
             data,

@@ -106,7 +106,8 @@ def prepare(
 
     Args:
         path: the folder or ``.zip``.
-        source: what kind it is; ``auto`` looks for ``manifest.csv``, else class folders.
+        source: what kind it is; ``auto`` looks for ``manifest.csv`` and for CelebA's list of
+            attributes, else takes class folders.
         size: pixels a side; pictures are cropped to a centred square and resized.
         channels: 1 or 3.
         cache: folder for the decoded pictures; reused when the same call is made again.
@@ -155,7 +156,8 @@ def _entries(path: Path, source: Source) -> tuple[list[Entry], bool]:
         raise DataError(f"{path}: no such file or folder")
     if source == "auto":
         has_manifest = path.is_file() or (path / "manifest.csv").is_file()
-        source = "manifest" if has_manifest else "folder"
+        has_celeba = (path / "celeba" / "list_attr_celeba.txt").is_file()
+        source = "manifest" if has_manifest else "celeba" if has_celeba else "folder"
     match source:
         case "manifest":
             return list(_manifest(path)), False

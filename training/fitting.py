@@ -1,8 +1,8 @@
 """A recipe from data to checkpoint: train with a progress bar, describe, measure, write."""
 
 import math
+import shutil
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -13,6 +13,17 @@ from training.presets import Recipe
 from training.probes import Probes
 from training.terminal import bar, console, print_metrics
 from vae.checkpoint import Checkpoint
+
+WORKING = ("state.safetensors", "samples", "tensorboard", "report", "pictures.npy", "pictures.json")
+
+
+def forget(folder: Path) -> None:
+    """Remove what ``run_recipe`` has put into a working folder, and nothing else."""
+    for path in (folder / name for name in WORKING):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def run_recipe(
@@ -63,7 +74,6 @@ def run_recipe(
     trainer = Trainer(recipe, train, folder, device, start, guide)
     if trainer.step:
         console.print(f"Going on from step {trainer.step} of {trainer.steps}")
-    facts = publish.provenance(recipe, train, licence, command)
     epochs = folder / "samples"
     with bar("distortion {task.fields[d]:.1f}", "rate {task.fields[r]:.1f} nats") as shown:
         task = shown.add_task("fit", total=trainer.steps, completed=trainer.step, speed=0, d=0, r=0)
@@ -72,7 +82,7 @@ def run_recipe(
             speed = (shown.tasks[task].speed or 0.0) * recipe.batch_size
             shown.update(task, completed=step.step, speed=speed, d=step.distortion, r=step.rate)
             if step.epoch_ended is not None:
-                _save_samples(trainer, train, facts, epochs / f"epoch-{step.epoch_ended:04d}.png")
+                _save_samples(trainer, train, epochs / f"epoch-{step.epoch_ended:04d}.png")
 
         done = trainer.run(after, max_minutes, save_minutes)
     if not done:
@@ -80,16 +90,18 @@ def run_recipe(
             f"Time is up at step {trainer.step} of {trainer.steps}: the same command goes on from "
             "there. What there is so far is written now."
         )
+    trained = trainer.step / trainer.steps_per_epoch
+    facts = publish.provenance(recipe, train, licence, command, trained, start)
     described = publish.describe(trainer.averaged_model(), train, recipe.loss, facts)
     found = publish.publish(described, train, test, epochs, out, dtype, probes, private)
     print_metrics(found, out)
     return found
 
 
-def _save_samples(trainer: Trainer, train: Dataset, facts: dict[str, Any], file: Path) -> None:
+def _save_samples(trainer: Trainer, train: Dataset, file: Path) -> None:
     """A row of samples from a prior fitted to a few hundred pictures, always of the same noise."""
     file.parent.mkdir(parents=True, exist_ok=True)
     model = trainer.averaged_model()
     statistics = analysis.statistics(analysis.encoded_means(model, train.head(512)))
-    now = Checkpoint(model, statistics, provenance=facts)
+    now = Checkpoint(model, statistics)
     report.grid([report.samples(now, range(8))]).save(file)

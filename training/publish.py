@@ -42,15 +42,33 @@ def describe(
     )
 
 
-def provenance(recipe: Recipe, data: Dataset, licence: str, command: str) -> dict[str, Any]:
-    """Where a checkpoint comes from, for its metadata and its card."""
+def provenance(
+    recipe: Recipe,
+    data: Dataset,
+    licence: str,
+    command: str,
+    epochs: float,
+    start: Checkpoint | None = None,
+) -> dict[str, Any]:
+    """Where a checkpoint comes from, for its metadata and its card.
+
+    Args:
+        recipe: what it was trained by.
+        data: the train split.
+        licence: of the data.
+        command: that was given.
+        epochs: that were trained, which may be fewer than the recipe has.
+        start: what the training began with.
+    """
+    before = {} if start is None else {"begins with": _origin(start)}
     return {
+        **before,
         "data": data.name,
         "data sha256": data.sha256,
         "train pictures": len(data),
         "licence of the data": licence,
         "command": command,
-        "epochs": recipe.epochs,
+        "epochs": round(epochs, 3),
         "seed": recipe.seed,
         "code": f"lorgnette {__version__}{_commit()}",
         "libraries": {
@@ -60,6 +78,13 @@ def provenance(recipe: Recipe, data: Dataset, licence: str, command: str) -> dic
             "numpy": numpy.__version__,
         },
     }
+
+
+def _origin(start: Checkpoint) -> dict[str, Any]:
+    """The hash of a checkpoint and how it was made, back to its first start."""
+    known = ("begins with", "command", "epochs")
+    facts = {name: start.provenance[name] for name in known if name in start.provenance}
+    return {"sha256": start.sha256, **facts}
 
 
 def licence_of(data: Path) -> str:

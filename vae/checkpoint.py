@@ -14,7 +14,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vae import description
-from vae.latent import Direction, GaussianMixture, Kinds, LatentStatistics, normal, uniform
+from vae.latent import (
+    Direction,
+    GaussianMixture,
+    Kinds,
+    LatentStatistics,
+    normal_and_uniform,
+)
 from vae.model import VAE, VAEConfig
 
 FORMAT = 1
@@ -56,11 +62,10 @@ class Checkpoint:
 
     def draw(self, seeds: Sequence[int], temperature: float = 1.0) -> Tensor:
         """Draws from the fitted prior, ``(len(seeds), D)``; a row depends on its own seed alone."""
-        dim = self.model.config.latent_dim
-        noise = normal(seeds, dim)
+        noise, choice = normal_and_uniform(seeds, self.model.config.latent_dim)
         if self.mixture is None:
             return self.statistics.draw(noise, temperature)
-        return self.mixture.draw(noise, uniform(seeds, dim), temperature)
+        return self.mixture.draw(noise, choice, temperature)
 
 
 def save(checkpoint: Checkpoint, path: Path, dtype: torch.dtype = torch.float32) -> None:

@@ -58,6 +58,10 @@ class GaussianMixture:
     means: Tensor
     factors: Tensor
 
+    @cached_property
+    def _bounds(self) -> Tensor:
+        return self.weights.cumsum(0)
+
     def draw(self, noise: Tensor, choice: Tensor, temperature: float = 1.0) -> Tensor:
         """Prior draws ``(N, D)``: ``mean_k + temperature * L_k @ noise``.
 
@@ -67,7 +71,7 @@ class GaussianMixture:
             temperature: scale of the noise; at 0 a draw is the mean of its component.
         """
         last = len(self.weights) - 1
-        k = torch.searchsorted(self.weights.cumsum(0), choice, right=True).clamp_max(last)
+        k = torch.searchsorted(self._bounds, choice, right=True).clamp_max(last)
         return self.means[k] + temperature * _products([self.factors[i] for i in k], noise)
 
 
@@ -118,14 +122,14 @@ class Direction:
     kinds: Kinds | None = None
 
 
-def uniform(seeds: Sequence[int], dim: int) -> Tensor:
-    """One uniform number in [0, 1) a seed, drawn after the ``dim`` normal ones of that seed."""
-    numbers = []
+def normal_and_uniform(seeds: Sequence[int], dim: int) -> tuple[Tensor, Tensor]:
+    """``normal``, and one number in [0, 1) a seed, ``(len(seeds),)``, drawn after those of it."""
+    rows, numbers = [], []
     for seed in seeds:
         generator = torch.Generator().manual_seed(seed)
-        torch.randn(dim, generator=generator)
+        rows.append(torch.randn(dim, generator=generator))
         numbers.append(torch.rand(1, generator=generator))
-    return torch.cat(numbers)
+    return torch.stack(rows), torch.cat(numbers)
 
 
 def normal(seeds: Sequence[int], dim: int) -> Tensor:

@@ -13,13 +13,13 @@ on one that was closed fails (its issue 4971); it is sent again.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import bentoml
 import numpy as np
 import torch
+from PIL.Image import Image
 from starlette.responses import Response
 
 from benchmarks.servers import work
@@ -67,25 +67,25 @@ class Front:
         return await self._answer(self.prior.draw(n, seed), work.columns(n))
 
     @bentoml.api(route="/reconstruct")
-    async def reconstruct(self, image: Path) -> Any:
+    async def reconstruct(self, image: Image) -> Any:
         """A picture through the latent space and back."""
         return await self._answer(await self._encode(image), 1)
 
     @bentoml.api(route="/interpolate")
-    async def interpolate(self, start: Path, end: Path, steps: int = 8) -> Any:
+    async def interpolate(self, start: Image, end: Image, steps: int = 8) -> Any:
         """A path between two pictures."""
         means = await self._encode(start, end)
         return await self._answer(work.path(means[0], means[1], steps), steps)
 
     @bentoml.api(route="/arithmetic")
-    async def arithmetic(self, a: Path, b: Path, c: Path) -> Any:
+    async def arithmetic(self, a: Image, b: Image, c: Image) -> Any:
         """The picture of a - b + c."""
         means = await self._encode(a, b, c)
         return await self._answer((means[0] - means[1] + means[2])[None], 1)
 
-    async def _encode(self, *files: Path) -> torch.Tensor:
+    async def _encode(self, *images: Image) -> torch.Tensor:
         def read() -> np.ndarray:
-            return np.stack([work.read(file.read_bytes(), SIZE) for file in files])
+            return np.stack([work.fitted(image, SIZE) for image in images])
 
         pictures = await asyncio.to_thread(read)
         means = await _persistent(lambda: self.networks.to_async.encode(pictures))

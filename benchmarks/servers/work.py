@@ -73,7 +73,12 @@ class Model(Prior):
 
 def read(data: bytes, size: int) -> Pixels:
     """A picture file as uint8 ``(size, size, 3)``."""
-    image = Image.open(io.BytesIO(data)).convert("RGB")
+    return fitted(Image.open(io.BytesIO(data)), size)
+
+
+def fitted(image: Image.Image, size: int) -> Pixels:
+    """A picture as uint8 ``(size, size, 3)``."""
+    image = image.convert("RGB")
     if image.size != (size, size):
         image = image.resize((size, size), Image.Resampling.LANCZOS)
     return np.asarray(image)

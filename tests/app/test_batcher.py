@@ -390,6 +390,33 @@ def test_a_place_that_has_become_free_is_used_while_another_is_busy() -> None:
     asyncio.run(run())
 
 
+def test_a_place_that_one_batcher_leaves_is_used_by_the_other() -> None:
+    async def run() -> None:
+        long = {0: asyncio.Event(), 1: asyncio.Event()}
+
+        async def work(items: list[int]) -> list[int]:
+            for item in items:
+                if item in long:
+                    await long[item].wait()
+            return items
+
+        gate = Gate(2)
+        encoder, decoder = (Batcher(work, gate, 16, 100) for _ in range(2))
+        both = asyncio.ensure_future(encoder.run([0, 2]))  # one of its two parts is quick
+        slow = asyncio.ensure_future(decoder.run([1]))
+        await asyncio.sleep(0.01)
+        queued = asyncio.ensure_future(encoder.run([3]))
+        await asyncio.sleep(0.01)
+        long[1].set()
+        assert await slow == [1]
+        assert await asyncio.wait_for(queued, 5) == [3]
+        assert not both.done()
+        long[0].set()
+        assert await both == [0, 2]
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("places", [1, 2])
 def test_who_comes_as_the_last_worker_leaves_is_served(places: int) -> None:
     async def run() -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from app.engine import Engine
 from app.settings import Settings
 from tests.app.conftest import Pixels, apart, file, images, ok, picture, serving, text
-from vae.latent import GaussianMixture, LatentStatistics, normal, uniform
+from vae.latent import GaussianMixture, LatentStatistics, normal, normal_and_uniform
 
 REQUESTS = 64
 A, B = file(picture(1)), file(picture(2))
@@ -86,7 +86,7 @@ def test_a_draw_is_the_same_to_the_last_bit_alone_and_among_others(dim: int) -> 
     mixture = GaussianMixture(halves, factor[:2], torch.stack([factor, 2 * factor]))
     together = range(40)
     draws = gaussian.draw(normal(together, dim))
-    mixed = mixture.draw(normal(together, dim), uniform(together, dim))
+    mixed = mixture.draw(*normal_and_uniform(together, dim))
     for seed in together:
         assert torch.equal(gaussian.draw(normal([seed], dim))[0], draws[seed])
-        assert torch.equal(mixture.draw(normal([seed], dim), uniform([seed], dim))[0], mixed[seed])
+        assert torch.equal(mixture.draw(*normal_and_uniform([seed], dim))[0], mixed[seed])

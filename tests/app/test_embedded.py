@@ -23,6 +23,7 @@ from tests.app.conftest import (
     ok,
     picture,
     pixels,
+    problem,
 )
 
 PLAIN: Pixels = np.asarray(picture(5))
@@ -63,6 +64,14 @@ def test_a_sample_comes_back_as_it_was(client: Client) -> None:
     anew = client.post("/reconstruct?format=json&embedded=false", files={"image": drawn})
     np.testing.assert_allclose(latents(anew), means(client, drawn), atol=1e-4)
     assert latents(anew).tolist() != latent
+
+
+def test_to_encode_reads_the_pixels_alone(client: Client) -> None:
+    drawn = ok(client.post("/sample", json={"seed": 11})).content
+    copy = ok(client.post("/encode?format=png", files={"image": drawn})).content
+    anew = ok(client.post("/reconstruct?embedded=false", files={"image": drawn})).content
+    assert np.array_equal(pixels(copy), pixels(anew))
+    problem(client.post("/encode?embedded=true", files={"image": drawn}), 422, "#/embedded")
 
 
 def test_every_picture_in_json_carries_its_own_latent(client: Client) -> None:

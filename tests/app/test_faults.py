@@ -25,11 +25,11 @@ ROUNDS = 3
 
 
 def faulty(
-    models: Path, faults: Path, hang_seconds: str = "30"
+    models: Path, faults: Path, hang_seconds: str = "30", **settings: str
 ) -> AbstractContextManager[tuple[Popen[str], httpx.Client]]:
     module = ("tests.app.faulty", str(faults))
     more = {"HANG_SECONDS": hang_seconds, "MODEL_THREADS": "2"}  # two calls, on any machine
-    return running(*module, MODELS=str(models / "tiny"), **more)
+    return running(*module, MODELS=str(models / "tiny"), **more, **settings)
 
 
 def test_a_model_that_hangs_fails_its_callers_and_comes_back(models: Path, tmp_path: Path) -> None:
@@ -79,6 +79,17 @@ def test_a_second_signal_ends_the_process_at_once(models: Path, tmp_path: Path) 
             assert process.wait(5) == 128 + signal.SIGTERM
             with pytest.raises(httpx.TransportError):
                 asked.result()
+
+
+def test_a_call_that_hangs_does_not_hold_up_the_end(models: Path, tmp_path: Path) -> None:
+    with faulty(models, tmp_path, SHUTDOWN_SECONDS="1") as (process, client):
+        (tmp_path / "hang").touch()
+        with ThreadPoolExecutor(1) as crowd:
+            asked = crowd.submit(client.post, "/sample")
+            time.sleep(0.3)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+            assert asked.result().status_code >= 500
 
 
 def test_a_broken_item_does_not_fail_its_neighbours(models: Path, tmp_path: Path) -> None:

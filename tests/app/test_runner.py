@@ -152,6 +152,15 @@ def test_what_half_precision_was_not_compared_on_is_run_in_float32(
     assert torch.equal(found.decode(far), plain.decode(far))
 
 
+def test_a_picture_that_half_precision_cannot_encode_is_encoded_exactly(plain: Plain) -> None:
+    pictures = torch.zeros((2, SIZE, SIZE, 3), dtype=torch.uint8)
+    for fast in (Darker(plain, shift=float("nan")), Darker(plain, wider=float("inf"))):
+        for found, exact in zip(
+            Bounded(fast, plain).encode(pictures), plain.encode(pictures), strict=True
+        ):
+            assert torch.equal(found, exact)
+
+
 def test_the_fastest_faithful_way_is_taken(
     plain: Plain, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

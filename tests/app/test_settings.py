@@ -58,6 +58,12 @@ def test_other_machines_are_let_in_only_if_that_is_meant(host: str) -> None:
     Settings(host=host, api_keys=("0" * 64,))
 
 
+def test_a_rate_without_keys_to_count_by_is_refused() -> None:
+    Settings(requests_per_minute=5, api_keys=("0" * 64,))
+    with pytest.raises(ValueError, match="set api_keys too"):
+        Settings(requests_per_minute=5)
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.8.8.8"])
 def test_this_machine_is_let_in(host: str) -> None:
     assert Settings(host=host).api_keys == ()

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from tests.training.conftest import Command
 from tests.training.sources import plain, png, table
 from training.presets import PRESETS
+from vae import checkpoint
 
 
 def refused(command: Command, *words: object) -> str:
@@ -125,6 +126,7 @@ def test_stopped_refused_restarted(tmp_path: Path, faces: Path, command: Command
     assert stopped.exit_code == 0
     assert "Time is up at step 0 of 4: the same command goes on" in " ".join(stopped.output.split())
     untrained = load_file(out / "model.safetensors")
+    assert checkpoint.load(out / "model.safetensors").provenance["epochs"] == 0
 
     other = refused(command, *fit(faces, out, "--run", run, "--learning-rate", 0.01))
     assert "holds a run of another recipe, or other data" in other
@@ -138,11 +140,27 @@ def test_stopped_refused_restarted(tmp_path: Path, faces: Path, command: Command
     again = load_file(out / "model.safetensors")
     assert all(again[name].equal(trained[name]) for name in trained)
 
+    (run / "notes.txt").write_text("mine")
     restarted = command(*fit(faces, out, "--run", run, "--learning-rate", 0.01, "--restart"))
     assert restarted.exit_code == 0
+    assert (run / "notes.txt").read_text() == "mine"
     assert "Going on" not in restarted.output
     faster = load_file(out / "model.safetensors")
     assert not faster["model.encoder.1.weight"].equal(trained["model.encoder.1.weight"])
+
+
+def test_a_card_tells_what_the_training_began_with(
+    tmp_path: Path, faces: Path, command: Command
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    command(*fit(faces, first, "--run", tmp_path / "run-1"))
+    command(*fit(faces, second, "--run", tmp_path / "run-2", "--start", first))
+    begun = checkpoint.load(second / "model.safetensors").provenance["begins with"]
+    assert begun["sha256"] == checkpoint.load(first / "model.safetensors").sha256
+    assert str(first) in begun["command"]
+    assert (
+        f"| begins with | sha256 {begun['sha256']}, command " in (second / "README.md").read_text()
+    )
 
 
 def test_a_run_that_diverges_says_what_would_help(

@@ -11,7 +11,7 @@ from torchvision.datasets import CelebA
 
 from tests.training import sources
 from tests.training.sources import plain, png, table
-from training.data import DataError, Dataset, prepare, square
+from training.data import DataError, Dataset, Source, prepare, square
 
 HEADER = ["file", "split", "bright"]
 
@@ -105,11 +105,14 @@ def test_idx_files_through_torchvision(tmp_path: Path, kind: str, source: str) -
         assert int(picture.any(1).int().argmax()) == 2 * row + 3  # the bar of this class
 
 
-def test_celeba_through_torchvision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("source", ["celeba", "auto"])
+def test_celeba_through_torchvision(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(CelebA, "_check_integrity", lambda self: True)  # sums of the real files
     names = [f"Attribute_{i}" for i in range(40)]
     values = sources.celeba(tmp_path / "data", [0, 2, 1, 0, 2, 0, 2], names)
-    train, test = prepare(tmp_path / "data", "celeba", 16, 3, tmp_path / "cache")
+    train, test = prepare(tmp_path / "data", source, 16, 3, tmp_path / "cache")
     for data, rows in ((train, [0, 3, 5]), (test, [1, 4, 6])):
         assert list(data.labels) == names
         found = np.stack(list(data.labels.values()), axis=1)

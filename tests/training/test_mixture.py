@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from training.analysis import fit_mixture, statistics
-from vae.latent import normal, uniform
+from vae.latent import normal_and_uniform
 
 CLUMPS = torch.tensor([[-4.0, 0.0], [4.0, 0.0], [0.0, 6.0]])
 
@@ -22,7 +22,7 @@ def test_it_draws_from_the_clumps_where_one_gaussian_draws_from_the_gaps() -> No
     codes = clumped(600)
     mixture = fit_mixture(codes)
     assert mixture is not None
-    noise, choice = normal(range(500), 2), uniform(range(500), 2)
+    noise, choice = normal_and_uniform(range(500), 2)
     assert far_from_clumps(mixture.draw(noise, choice)) < 0.01
     assert far_from_clumps(statistics(codes).draw(noise)) > 0.3
 
@@ -64,7 +64,7 @@ def test_no_component_has_a_half_of_two_kinds() -> None:
     heights = mixture.means[:, 1]
     assert ((heights.abs() < 0.3) | ((heights - 2).abs() < 0.3)).all()
     assert float(mixture.weights.sum()) == pytest.approx(1)
-    drawn = mixture.draw(normal(range(400), 2), uniform(range(400), 2))[:, 1]
+    drawn = mixture.draw(*normal_and_uniform(range(400), 2))[:, 1]
     assert float(((drawn - 1).abs() < 0.3).float().mean()) < 0.02
 
 

@@ -63,3 +63,17 @@ def test_a_file_without_probes_is_told(tmp_path: Path, text: bytes) -> None:
 def test_a_label_that_cannot_be_probed_is_told(label: str, told: str) -> None:
     with pytest.raises(DataError, match=told):
         probes.fit(striped(8), (label,), Schedule(), CPU)
+
+
+def test_probes_do_not_take_glasses_for_a_sign_of_sex() -> None:
+    """Of labels that go together in the data, each is learnt as if they did not."""
+    glasses = torch.tensor([1.0] * 9 + [0.0] * 4 + [1.0] + [0.0] * 6)
+    male = torch.tensor([1.0] * 13 + [0.0] * 7)
+    table = torch.stack([glasses, male], dim=1)
+    weights = probes.independence_weights(table)
+    assert weights.sum().item() == pytest.approx(len(table))
+    for sex in (0, 1):
+        of_sex = weights * (male == sex)
+        assert (of_sex * glasses).sum() / of_sex.sum() == pytest.approx(0.5)
+    unknown = torch.tensor([[torch.nan, 1.0]])
+    assert probes.independence_weights(torch.cat([table, unknown]))[-1] == 1
