@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Message
 
 from app import forms, lifeline
+from app.batcher import ClosedError
 from app.service import Service
 
 OPEN_TO_ALL = "/health/"
@@ -50,6 +51,8 @@ class Held(APIRoute):
             try:
                 seconds = service_of(request).settings.request_seconds
                 return await lifeline.held(work, departure(), seconds)
+            except asyncio.CancelledError:  # by the server, which gives no more time to finish
+                raise ClosedError("the service is stopping") from None
             except lifeline.DeadlineError:
                 if request.method == "POST" and not body_read.is_set():
                     raise forms.SlowBodyError(f"no whole body within {seconds:g} seconds") from None

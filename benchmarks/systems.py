@@ -1,7 +1,6 @@
 """The systems that are compared: how each is started, and with what."""
 
 import json
-import os
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -88,15 +87,10 @@ def lorgnette(name: str = OURS, workers: int = 1, settings: dict[str, str] | Non
         "LORGNETTE_PORT": "{port}",
         "LORGNETTE_DEVICE": "cpu",
         "LORGNETTE_MAX_QUEUE": DEEP_QUEUE,
+        "LORGNETTE_WORKERS": str(workers),
         **(settings or {}),
     }
-    command: tuple[str, ...] = ("-m", "app")
-    if workers > 1:
-        threads = str(max(1, (os.cpu_count() or 1) // workers))
-        environment["LORGNETTE_MODEL_THREADS"] = threads
-        many = ("--factory", "--workers", str(workers))
-        command = (*uvicorn("lorgnette_workers:create"), *many)
-    return System(name, command, "fastapi", environment)
+    return System(name, ("-m", "app"), "fastapi", environment)
 
 
 SYSTEMS = {

@@ -200,12 +200,20 @@ def _judged(judged: dict[str, Any]) -> list[str]:
         f"{judged['smoothness']:.2f} times the mean step. *Put on* is the share of plain faces "
         "that wear glasses after `+ glasses`, *taken off* that of the others that wear none after "
         "`- glasses`, *sex changed* counts faces of whose sex the probe was sure, and *outside the "
-        "eyes* is the PSNR of the edit to the plain reconstruction there.",
+        f"eyes* is the PSNR of the edit to the plain reconstruction there.{_judge(judged)}",
         *_table(header, rows),
         "",
         "Sums of the mean codes of three people each, and how many of 200 come out as meant:",
         *_table(["sum", "glasses", "sex"], sums),
     ]
+
+
+def _judge(judged: dict[str, Any]) -> str:
+    """Which probes they were, where that is known, and how often they are right."""
+    if "judge" not in judged:
+        return ""
+    right = ", ".join(f"{name} {share:.1%}" for name, share in judged["judge"]["accuracy"].items())
+    return f" The probes are `{judged['judge']['sha256'][:12]}`, right on test pictures: {right}."
 
 
 def _baselines(checkpoint: Checkpoint, baselines: dict[str, Any]) -> list[str]:
@@ -223,6 +231,22 @@ def _baselines(checkpoint: Checkpoint, baselines: dict[str, Any]) -> list[str]:
         "Fitted to the same train pictures, measured on the same test pictures. *Put on*, *taken "
         f"off* and *sex changed* are those of `glasses`, by regression, at weight {COMPARED}.",
         *_table(["", *COMPARISON], [[name, *_compared(metrics)] for name, metrics in models]),
+        *_judged_otherwise(models),
+    ]
+
+
+def _judged_otherwise(models: Sequence[tuple[str, dict[str, Any]]]) -> list[str]:
+    """Whose edits other probes have judged than those of the first."""
+    judges = {
+        name: metrics["judged"].get("judge") for name, metrics in models if "judged" in metrics
+    }
+    others = [name for name, judge in judges.items() if judge != judges.get(models[0][0])]
+    if not others:
+        return []
+    return [
+        "",
+        f"The judged figures of {', '.join(others)} are of other probes than this model's, and "
+        "probes differ, most of all about sex.",
     ]
 
 

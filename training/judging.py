@@ -41,14 +41,14 @@ def judge(checkpoint: Checkpoint, train: Dataset, test: Dataset, probes: Probes)
         probes: of both labels.
 
     Returns:
-        ``kept`` and ``gained``: shares of the pictures with and without glasses whose
-        reconstructions wear some. ``edits`` by method and weight: shares of plain faces that wear
-        glasses after ``+ glasses`` and of others that wear none after ``- glasses``; the share
-        whose judged sex changed, of those whose reconstruction the probe was sure of (above 0.9
-        or below 0.1); PSNR of the edit to the plain reconstruction outside the eyes, in dB;
-        ``preserved`` shares, with the change added to the original pixels. ``sums``: the
-        tutorial's three sums, see ``_sums``. ``smoothness``: largest over mean step of 16 pictures
-        of a path, root mean square in pixels, mean over pairs of test pictures.
+        ``judge``: hash and test accuracy of the probes. ``kept`` and ``gained``: shares of the
+        pictures with and without glasses whose reconstructions wear some. ``edits`` by method and
+        weight: shares of plain faces that wear glasses after ``+ glasses`` and of others that wear
+        none after ``- glasses``; the share whose judged sex changed, of those whose reconstruction
+        the probe was sure of (above 0.9 or below 0.1); PSNR of the edit to the plain reconstruction
+        outside the eyes, in dB; ``preserved`` shares, with the change added to the original pixels.
+        ``sums``: the tutorial's three sums, see ``_sums``. ``smoothness``: largest over mean step
+        of 16 pictures of a path, root mean square in pixels, mean over pairs of test pictures.
     """
     require_labels(test)
     judged = _Judge(checkpoint, test, probes)
@@ -62,6 +62,7 @@ def judge(checkpoint: Checkpoint, train: Dataset, test: Dataset, probes: Probes)
     }
     plain, worn = (np.flatnonzero(test.labels["glasses"] == value) for value in (0, 1))
     return {
+        "judge": {"sha256": probes.sha256, "accuracy": probes.accuracy},
         "kept": judged.share("glasses", worn),
         "gained": judged.share("glasses", plain),
         "edits": {

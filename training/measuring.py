@@ -157,4 +157,4 @@ def baseline(
 
 def read_probes(file: Path | None) -> probing.Probes | None:
     """The probes of ``--probes``, if there are any."""
-    return None if file is None else probing.load(file)[0]
+    return None if file is None else probing.load(file)

@@ -38,6 +38,7 @@ class Probes(nn.Module):
         super().__init__()
         self.labels = tuple(labels)
         self.sha256 = ""  # of the file they came from
+        self.accuracy: dict[str, float] = {}  # on the test split, as that file has it
         self.backbone = Backbone()
         for layer in self.backbone.modules():
             if isinstance(layer, nn.BatchNorm2d):
@@ -188,8 +189,8 @@ def save(probes: Probes, found: dict[str, float], path: Path) -> None:
     write_atomically(path, tensors, {"probes": json.dumps(facts)})
 
 
-def load(path: Path) -> tuple[Probes, dict[str, float]]:
-    """Read probes and their test accuracy.
+def load(path: Path) -> Probes:
+    """Read probes with their test accuracy.
 
     Raises:
         DataError: if the file is not one that ``save`` wrote.
@@ -200,7 +201,8 @@ def load(path: Path) -> tuple[Probes, dict[str, float]]:
             tensors = {k: reader.get_tensor(k) for k in reader.keys()}  # noqa: SIM118
         probes = Probes(facts["labels"])
         probes.load_state_dict(tensors)
+        probes.accuracy = dict(facts["accuracy"])
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         raise DataError(f"{path}: no probes can be read from it ({error})") from None
     probes.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return probes.eval(), facts["accuracy"]
+    return probes.eval()

@@ -33,7 +33,7 @@ def test_faces_are_judged_and_their_pictures_kept_private(
     result = command("fit", "--preset", "faces", "--out", out, *words, *SMALL)
     assert result.exit_code == 0, result.output
     judged = json.loads((out / "metrics.json").read_text())["judged"]
-    assert judged.keys() == {"kept", "gained", "edits", "sums", "smoothness"}
+    assert judged.keys() == {"judge", "kept", "gained", "edits", "sums", "smoothness"}
     methods = {"regression", "regression, without kinds", "group means"}
     assert judged["edits"].keys() == methods
     public = {file.name for file in (out / "report").iterdir()}
@@ -42,6 +42,7 @@ def test_faces_are_judged_and_their_pictures_kept_private(
     assert {file.name for file in (run / "report").iterdir()} == SHOWING_DATA
     card = (out / "README.md").read_text()
     assert "## Edits as probes judge them" in card
+    assert f"The probes are `{judged['judge']['sha256'][:12]}`, right on test pictures: " in card
     assert not any(name in card for name in SHOWING_DATA)
 
     baselines = out / "baselines.json"
@@ -50,6 +51,8 @@ def test_faces_are_judged_and_their_pictures_kept_private(
     found = json.loads(baselines.read_text())
     assert found["pca"].keys() == {"0"}  # too few pictures for more
     found["book"] = {"latent_dim": 100, "psnr_db": 12.345, "ssim": 0.5}
+    found["same"] = {"judged": {"kept": 0.25, "judge": judged["judge"]}}
+    found["mine"] = {"judged": {"kept": 0.5, "judge": {"sha256": "other", "accuracy": {}}}}
     baselines.write_text(json.dumps(found))
 
     words = ["--data", faces, "--run", run, "--probes", probes, "--private"]
@@ -59,6 +62,7 @@ def test_faces_are_judged_and_their_pictures_kept_private(
     card = (out / "README.md").read_text()
     assert f"| the mean picture | 0 | {found['pca']['0']:.2f} |" in card
     assert "| `book`, as published | 100 | 12.35 | 0.500 |" in card
+    assert "The judged figures of `mine` are of other probes than this model's" in card
 
 
 def test_a_card_compares_with_a_checkpoint_beside_it(tmp_path: Path, command: Command) -> None:

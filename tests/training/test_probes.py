@@ -41,8 +41,8 @@ def test_probes_learn_labels_that_are_there(fitted: probes.Probes) -> None:
 def test_probes_that_are_saved_judge_the_same(fitted: probes.Probes, tmp_path: Path) -> None:
     file = tmp_path / "new" / "probes.safetensors"
     probes.save(fitted, {"glasses": 0.9, "male": 0.8}, file)
-    again, accuracy = probes.load(file)
-    assert accuracy == {"glasses": 0.9, "male": 0.8}
+    again = probes.load(file)
+    assert again.accuracy == {"glasses": 0.9, "male": 0.8}
     assert again.labels == ("glasses", "male")
     x = torch.rand(2, 3, SIZE, SIZE)
     with torch.inference_mode():
