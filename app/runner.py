@@ -1,6 +1,5 @@
 """How a model is run: plainly, in half precision where that is faster, on CUDA through graphs."""
 
-import copy
 import gc
 import logging
 import threading
@@ -44,9 +43,7 @@ class Plain:
 
     def __init__(self, model: VAE, device: torch.device, dtype: torch.dtype) -> None:
         self.device, self.dtype = device, dtype
-        if dtype != torch.float32:
-            model = copy.deepcopy(model).to(dtype=dtype)
-        self._model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._model = model.rearranged().to(device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logvar, float32 ``(N, D)``, of uint8 ``(N, S, S, C)``."""

@@ -1,5 +1,6 @@
 """One configuration, one model: what a family is built from, and the VAE it builds."""
 
+import copy
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -109,6 +110,16 @@ class VAE(nn.Module):
         super().__init__()
         self.config = config
         self.encoder, self.decoder = _networks(config)
+
+    def rearranged(self) -> "VAE":
+        """A copy for inference: the same function, faster in channels-last memory.
+
+        Its weights are not those that a checkpoint holds (see ``networks.pixels_together``).
+        """
+        model = copy.deepcopy(self)
+        model.encoder = networks.pixels_together(model.encoder)
+        model.decoder = networks.pixels_together(model.decoder)
+        return model
 
     def encode(self, x: Tensor) -> DiagonalGaussian:
         """The approximate posterior of pictures ``(N, C, S, S)`` in [0, 1]."""

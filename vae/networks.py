@@ -157,6 +157,68 @@ class SpaceToDepth(nn.Module):
         return cells.permute(0, 1, 3, 5, 2, 4).reshape(n, h, w, -1).permute(0, 3, 1, 2)
 
 
+class Fold(nn.Module):
+    """Blocks of pixels into channels; those of one pixel stay side by side.
+
+    In channels-last memory this copies whole rows of a block, where ``nn.PixelUnshuffle`` and
+    ``SpaceToDepth``, which put the same channel of all pixels side by side, copy single values.
+    """
+
+    def __init__(self, patch: int) -> None:
+        super().__init__()
+        self.patch = patch
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, C, H, W)`` to ``(N, patch**2 * C, H / patch, W / patch)``."""
+        n, channels, height, width = x.shape
+        h, w, p = height // self.patch, width // self.patch, self.patch
+        rows = x.permute(0, 2, 3, 1).reshape(n, h, p, w, p * channels)
+        return rows.permute(0, 1, 3, 2, 4).reshape(n, h, w, -1).permute(0, 3, 1, 2)
+
+
+class Unfold(nn.Module):
+    """The inverse of ``Fold``, as ``nn.PixelShuffle`` is that of ``nn.PixelUnshuffle``."""
+
+    def __init__(self, patch: int) -> None:
+        super().__init__()
+        self.patch = patch
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(N, patch**2 * C, h, w)`` to ``(N, C, h * patch, w * patch)``."""
+        n, _, h, w = x.shape
+        p = self.patch
+        rows = x.permute(0, 2, 3, 1).reshape(n, h, w, p, -1).permute(0, 1, 3, 2, 4)
+        return rows.reshape(n, h * p, w * p, -1).permute(0, 3, 1, 2)
+
+
+def pixels_together(network: nn.Module) -> nn.Module:
+    """What an encoder or decoder computes, with ``Fold`` and ``Unfold``; it is used up by this.
+
+    The channels of the convolutions beside them are put in their order.
+    """
+    if not isinstance(network, nn.Sequential):
+        return network
+    layers = list(network)
+    for i, layer in enumerate(layers):
+        if isinstance(layer, SpaceToDepth | nn.PixelUnshuffle):
+            after = layers[i + 1]
+            assert isinstance(after, nn.Conv2d)
+            p = layer.patch if isinstance(layer, SpaceToDepth) else layer.downscale_factor
+            weight = after.weight.data
+            apart = weight.reshape(len(weight), -1, p * p, *weight.shape[2:])
+            after.weight = nn.Parameter(apart.transpose(1, 2).flatten(1, 2))
+            layers[i] = Fold(p)
+        elif isinstance(layer, nn.PixelShuffle):
+            before = layers[i - 1]
+            assert isinstance(before, nn.Conv2d)
+            p = layer.upscale_factor
+            for name in ("weight", "bias"):
+                values = getattr(before, name).data.unflatten(0, (-1, p * p))
+                setattr(before, name, nn.Parameter(values.transpose(0, 1).flatten(0, 1)))
+            layers[i] = Unfold(p)
+    return nn.Sequential(*layers)
+
+
 class ResidualBlock(nn.Module):
     """``x + conv(silu(conv(silu(x))))`` with 3x3 convolutions, the identity when new."""
 

@@ -77,6 +77,19 @@ def test_an_answer_depends_on_its_own_input_alone(family: Family) -> None:
 
 
 @each_family
+@torch.no_grad()
+def test_rearranged_for_inference_it_computes_the_same(family: Family) -> None:
+    model = trained(family)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    fast = model.rearranged()
+    x, z = pictures(model, 3), latents(model, 3)
+    torch.testing.assert_close(fast.encode(x).mean, model.encode(x).mean)
+    torch.testing.assert_close(fast.encode(x).logvar, model.encode(x).logvar)
+    torch.testing.assert_close(fast.decode(z), model.decode(z))
+    assert all(value.equal(before[name]) for name, value in model.state_dict().items())
+
+
+@each_family
 @torch.inference_mode()
 def test_eval_mode_draws_no_random_numbers_and_changes_no_state(family: Family) -> None:
     model = trained(family)
