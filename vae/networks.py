@@ -142,12 +142,16 @@ def residual(
     return nn.Sequential(*encoder), nn.Sequential(*decoder)
 
 
-class SpaceToDepth(nn.Module):
-    """``nn.PixelUnshuffle``, three times as fast where channels are few and last in memory."""
+class _OfPatch(nn.Module):
+    """A module about square blocks of pixels, ``patch`` a side."""
 
     def __init__(self, patch: int) -> None:
         super().__init__()
         self.patch = patch
+
+
+class SpaceToDepth(_OfPatch):
+    """``nn.PixelUnshuffle``, three times as fast where channels are few and last in memory."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, C, H, W)`` to ``(N, C * patch**2, H / patch, W / patch)``."""
@@ -157,16 +161,12 @@ class SpaceToDepth(nn.Module):
         return cells.permute(0, 1, 3, 5, 2, 4).reshape(n, h, w, -1).permute(0, 3, 1, 2)
 
 
-class Fold(nn.Module):
+class Fold(_OfPatch):
     """Blocks of pixels into channels; those of one pixel stay side by side.
 
     In channels-last memory this copies whole rows of a block, where ``nn.PixelUnshuffle`` and
     ``SpaceToDepth``, which put the same channel of all pixels side by side, copy single values.
     """
-
-    def __init__(self, patch: int) -> None:
-        super().__init__()
-        self.patch = patch
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, C, H, W)`` to ``(N, patch**2 * C, H / patch, W / patch)``."""
@@ -176,12 +176,8 @@ class Fold(nn.Module):
         return rows.permute(0, 1, 3, 2, 4).reshape(n, h, w, -1).permute(0, 3, 1, 2)
 
 
-class Unfold(nn.Module):
+class Unfold(_OfPatch):
     """The inverse of ``Fold``, as ``nn.PixelShuffle`` is that of ``nn.PixelUnshuffle``."""
-
-    def __init__(self, patch: int) -> None:
-        super().__init__()
-        self.patch = patch
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, patch**2 * C, h, w)`` to ``(N, C, h * patch, w * patch)``."""

@@ -41,6 +41,7 @@ class Reader(Probes):
     def __init__(self) -> None:
         torch.nn.Module.__init__(self)
         self.labels = ("glasses", "male")
+        self.sha256, self.accuracy = "reader", {"glasses": 1.0, "male": 1.0}
 
     def forward(self, x: Tensor) -> Tensor:
         return 40 * (Stripes().encode(x).mean - 0.5)
