@@ -3,13 +3,14 @@
 import gc
 import logging
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vae.latent import normal
 from vae.model import VAE
@@ -39,11 +40,26 @@ class Runner(Protocol):
 
 
 class Plain:
-    """The model as it is, on its device."""
+    """The model as it is, on its device.
 
-    def __init__(self, model: VAE, device: torch.device, dtype: torch.dtype) -> None:
+    Args:
+        model: the model.
+        device: where to run it.
+        dtype: what to run it in.
+        trace: whether its networks are ``traced``.
+    """
+
+    def __init__(
+        self, model: VAE, device: torch.device, dtype: torch.dtype, trace: bool = False
+    ) -> None:
         self.device, self.dtype = device, dtype
         self._model = model.rearranged().to(device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if trace:
+            kind: dict[str, Any] = {"device": device, "dtype": dtype}
+            picture = torch.zeros(1, *model.config.shape, **kind)
+            latent = torch.zeros(1, model.config.latent_dim, **kind)
+            self._model.encoder = traced(self._model.encoder, picture)
+            self._model.decoder = traced(self._model.decoder, latent)
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logvar, float32 ``(N, D)``, of uint8 ``(N, S, S, C)``."""
@@ -67,6 +83,19 @@ class Plain:
         step = len(raw) if self.device.type == "cuda" else 1  # of one, the pixels stay in the cache
         parts = raw.split(step)
         return (torch.cat([to_uint8(self._model.to_pictures(part)) for part in parts]),)
+
+
+def traced(network: nn.Module, example: Tensor) -> nn.Module:
+    """The same network as a TorchScript graph, which is run without the interpreter.
+
+    Else its lock is let go for every operation and waited for after it; under load it is the
+    threads of requests that have it by then. Whether the answers are the same, ``faithful`` tells.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # TorchScript is deprecated: decision 21
+        graph = torch.jit.trace(network, example, check_trace=False)  # type: ignore[no-untyped-call]
+    assert isinstance(graph, nn.Module)
+    return graph
 
 
 class Captured:
@@ -209,7 +238,7 @@ def fastest(plain: Plain, model: VAE, most: int, ways: Sequence[Way] | None = No
     for reconstructions, and as many variances within a twentieth; and only for latents as far out
     as that was seen to hold. On CUDA it is float16, which has three more bits for a picture than
     bfloat16, and what cannot be captured is run plainly. On the CPU it is bfloat16, where that is
-    faster.
+    faster, and networks are traced.
 
     Args:
         plain: the float32 runner, which is the measure and the last resort.
@@ -255,17 +284,19 @@ def ways_on_cuda(
 
 
 def ways_on_cpu(plain: Plain, model: VAE) -> list[Way]:
-    """In half precision, if the CPU has instructions for it."""
-    has = torch.cpu.get_capabilities()
-    if not any(has.get(name, False) for name in BFLOAT16):
-        return []
+    """Traced, and in half precision if the CPU has instructions for it."""
+
+    def traced_in(dtype: torch.dtype) -> Plain:
+        return Plain(model, plain.device, dtype, trace=True)
 
     def bounded(farthest: float) -> Runner:
-        return Bounded(Plain(model, plain.device, torch.bfloat16), plain, farthest)
+        return Bounded(traced_in(torch.bfloat16), plain, farthest)
 
+    has = torch.cpu.get_capabilities()
+    halves = (FARTHEST, NEARER) if any(has.get(name, False) for name in BFLOAT16) else ()
     return [
-        Way(f"torch.bfloat16 up to {far:g}", partial(bounded, far), far)
-        for far in (FARTHEST, NEARER)
+        *(Way(f"torch.bfloat16 up to {far:g}", partial(bounded, far), far) for far in halves),
+        Way("torch.float32", lambda: traced_in(torch.float32)),
     ]
 
 

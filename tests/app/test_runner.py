@@ -213,7 +213,45 @@ def test_a_cpu_with_instructions_for_it_runs_bfloat16(
 def test_a_cpu_without_them_runs_float32(mild: VAE, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "amx_bf16": False})
     plain = Plain(mild, CPU, torch.float32)
+    found = fastest(plain, mild, 8)
+    assert isinstance(found, Plain)
+    assert found.dtype == torch.float32
+    latents = normal(range(8), DIM)
+    assert torch.equal(found.decode(latents), plain.decode(latents))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        VAEConfig("mlp", channels=1, size=28, latent_dim=DIM),
+        VAEConfig("conv28", channels=1, size=28, latent_dim=DIM),
+        VAEConfig("book", latent_dim=DIM),
+        VAEConfig("residual", size=SIZE, latent_dim=DIM, widths=(8, 16)),
+    ],
+    ids=lambda config: config.family,
+)
+def test_traced_networks_give_the_same_for_every_batch_size(config: VAEConfig) -> None:
+    model = VAE(config).eval()
+    plain, traced = (Plain(model, CPU, torch.float32, trace=trace) for trace in (False, True))
+    for count in (1, 5, 2):
+        latents = normal(range(count), DIM)
+        pictures = plain.decode(latents)
+        assert torch.equal(traced.decode(latents), pictures)
+        for found, expected in zip(traced.encode(pictures), plain.encode(pictures), strict=True):
+            assert torch.equal(found, expected)
+
+
+def test_networks_that_cannot_be_traced_run_as_they_are(
+    mild: VAE, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("cannot be traced")
+
+    monkeypatch.setattr(torch.jit, "trace", refuse)
+    caplog.set_level(logging.INFO, "lorgnette")
+    plain = Plain(mild, CPU, torch.float32)
     assert fastest(plain, mild, 8) is plain
+    assert "not run as torch.float32: cannot be traced" in caplog.text
 
 
 def test_a_model_that_bfloat16_draws_well_only_so_far_is_run_in_it_so_far(
