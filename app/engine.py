@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from app.batcher import DeviceLostError
-from app.runner import Plain, Runner, fastest, out_of_memory
+from app.runner import Plain, Runner, out_of_memory
+from app.ways import fastest
 from vae.checkpoint import Checkpoint
 from vae.gaussian import DiagonalGaussian
 

@@ -32,7 +32,7 @@ FRAMEWORK_FILES = {
     f"app/{name}.py"
     for name in ("main", "routes", "door", "errors", "forms", "connections", "__main__", "openapi")
 }
-TORCH_FILES = {f"app/{name}.py" for name in ("engine", "runner", "registry", "service")}
+TORCH_FILES = {f"app/{name}.py" for name in ("engine", "runner", "ways", "registry", "service")}
 PICKLES = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 REFUSED_NAMES = (
     "torch.load",

@@ -13,17 +13,14 @@ from torch import Tensor
 from app.engine import Engine
 from app.runner import (
     FARTHEST,
-    NEARER,
     Bounded,
     Captured,
     Plain,
     Runner,
     batch_sizes,
-    faithful,
-    fastest,
     filled_up,
-    ways_on_cuda,
 )
+from app.ways import NEARER, faithful, fastest, ways_on_cuda
 from tests.app.conftest import DIM, SIZE, tiny_checkpoint
 from vae.latent import normal
 from vae.model import VAE, VAEConfig
