@@ -30,5 +30,5 @@ USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "-m", "app.ready"]
+    CMD ["python", "-m", "app.server.healthcheck"]
 CMD ["python", "-m", "app"]

@@ -33,7 +33,7 @@ lock: $(VENV)/bin/uv  ## resolve the dependencies of pyproject.toml; UPGRADE=--u
 	$(BIN)/uv pip compile $(LOCK) $(UPGRADE) --all-extras -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 openapi: $(VENV)/dev.stamp  ## write openapi.json from the live application
-	$(BIN)/python -m app.openapi > openapi.json
+	$(BIN)/python -m app.server.openapi_document > openapi.json
 
 train-avatars: $(VENV)/dev.stamp  ## draw the avatars and train models/avatars from them
 	$(BIN)/python -m training avatars --out data/avatars -n 8000

@@ -13,11 +13,12 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from app import connections, logs
-from app.engine import device_count
-from app.main import create_app
+from app.application import create_app
+from app.inference.engine import device_count
+from app.observability import logs
+from app.server import http_protocol as connections
+from app.server.supervisor import STARTUP_FAILURE, end_with_parent, run_workers, shared_socket
 from app.settings import Settings
-from app.workers import STARTUP_FAILURE, end_with_parent, run_workers, shared_socket
 
 
 class Server(uvicorn.Server):
@@ -72,7 +73,7 @@ def _serve(settings: Settings, worker: bool) -> None:
         ws="none",
         log_config=logs.config(settings.log_format, settings.log_level),
         access_log=False,  # app.main logs answers with their request ids
-        timeout_graceful_shutdown=settings.shutdown_seconds,
+        timeout_graceful_shutdown=settings.graceful_shutdown_seconds,
         server_header=False,
     )
     server = Server(config, app)
@@ -92,7 +93,7 @@ def _status(app: FastAPI) -> int:
 def _exit(app: FastAPI) -> NoReturn:
     status = _status(app)
     service = getattr(app.state, "service", None)
-    if service is not None and service.models.threads.abandoned:
+    if service is not None and service.models.threads.has_hung_threads:
         os._exit(status)  # the interpreter's own end would abort on a thread inside the model
     sys.exit(status)
 

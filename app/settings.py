@@ -75,17 +75,17 @@ class Settings(BaseSettings):
     max_pictures: int = Field(
         64, ge=1, le=4096, description="Most pictures or latents in one request."
     )
-    max_head_bytes: int = Field(
+    max_header_bytes: int = Field(
         65_536, ge=1024, description="Longest request line and headers together, in bytes."
     )
-    max_bodies_bytes: int = Field(
+    max_total_body_bytes: int = Field(
         268_435_456,
         ge=1024,
         description=(
             "Most bytes of the bodies of all requests in hand together; what is beyond gets 503."
         ),
     )
-    head_seconds: float = Field(
+    header_timeout_seconds: float = Field(
         10.0,
         gt=0,
         description=(
@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     allow_anonymous: bool = Field(
         False, description="Listen on more than this machine although there are no keys."
     )
-    request_seconds: float = Field(
+    request_timeout_seconds: float = Field(
         30.0,
         gt=0,
         description=(
@@ -115,7 +115,7 @@ class Settings(BaseSettings):
             "(408 while its body is still on its way), and what it had queued is not run."
         ),
     )
-    hang_seconds: float = Field(
+    inference_timeout_seconds: float = Field(
         60.0,
         gt=0,
         description=(
@@ -123,7 +123,7 @@ class Settings(BaseSettings):
             "new thread; the fourth time in a row the process ends with status 1."
         ),
     )
-    shutdown_seconds: int = Field(
+    graceful_shutdown_seconds: int = Field(
         30, ge=0, description="On SIGTERM, seconds that accepted requests are given to finish."
     )
     log_format: Literal["text", "json"] = Field(

@@ -11,7 +11,7 @@ from benchmarks.servers import work as servers
 from benchmarks.works import WORKS, Work, jpeg
 
 CHECKED = 2  # requests of each work
-GREY_LEVELS, SHARE = 2, 0.999  # half precision may differ by as much, in as many of the values
+PIXEL_TOLERANCE, SHARE = 2, 0.999  # half precision may differ by as much, in as many of the values
 
 
 Request = tuple[str, int]  # a work and the number of its request
@@ -75,7 +75,7 @@ class Check:
                     raise WrongPictureError(f"{what}: {image.format} of {image.size}")
                 answers[work.name, i] = np.asarray(image.convert("RGB"))
                 apart = _apart(answers[work.name, i], right)
-                if np.mean(apart <= GREY_LEVELS) < SHARE:
+                if np.mean(apart <= PIXEL_TOLERANCE) < SHARE:
                     raise WrongPictureError(f"{what}: off by up to {apart.max()} grey levels")
         return answers
 

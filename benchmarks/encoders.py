@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from app import png
+from app.images import png
 
 REPEATS = 5
 
@@ -30,7 +30,7 @@ Encode = Callable[[Pixels], bytes]
 
 def png_encoders() -> dict[str, Encode]:
     """The encoders by name: those of Python that could be had."""
-    found: dict[str, Encode] = {"app/png.py": png.encode}
+    found: dict[str, Encode] = {"app/images/png.py": png.encode}
     found |= {f"Pillow, level {level}": _pillow(level) for level in (6, 1)}
     return found | _filtered() | _others()
 
@@ -45,7 +45,7 @@ def _pillow(level: int) -> Encode:
 
 
 def _filtered() -> dict[str, Encode]:
-    """The filter of ``app/png.py`` before other deflates."""
+    """The filter of ``app/images/png.py`` before other deflates."""
     deflates: dict[str, Callable[[bytes], bytes]] = {
         "zlib, level 1": partial(zlib.compress, level=1)
     }

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from app import png
-from app.engine import Engine
+from app.images import png
+from app.inference.engine import Engine
 from benchmarks.servers.work import FILE, MAX_BATCH, Model
 from vae import checkpoint
 
@@ -61,7 +61,7 @@ def _run(python: Path, module: str, argument: str) -> Any:
 def models_alone(seconds: float) -> dict[str, dict[str, dict[int, float]]]:
     """Pictures a second through encoder and decoder, by batch size, in both ways to run them."""
     model = Model()
-    engine = Engine(checkpoint.load(FILE), torch.device("cpu"), one_by_one=False)
+    engine = Engine(checkpoint.load(FILE), torch.device("cpu"), batch_size_one=False)
     engine.warm_up(MAX_BATCH)
     found: dict[str, dict[str, dict[int, float]]] = {
         name: {"encode": {}, "decode": {}} for name in ("model", "served")

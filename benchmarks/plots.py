@@ -101,7 +101,7 @@ def limits(limits: dict[str, Any], file: Path) -> Path:
 def _encoders_plot(axes: Axes, png: dict[str, dict[str, float]]) -> None:
     names = sorted(png, key=lambda name: png[name]["ms"], reverse=True)
     labels = [f"{name}: {png[name]['bytes'] / 1000:.0f} kB" for name in names]
-    colors = [COLORS[OURS] if name == "app/png.py" else "#9E9E9E" for name in names]
+    colors = [COLORS[OURS] if name == "app/images/png.py" else "#9E9E9E" for name in names]
     axes.barh(labels, [png[name]["ms"] for name in names], color=colors)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(PLAIN)

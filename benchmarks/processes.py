@@ -179,7 +179,7 @@ class MemoryWatch:
     def __enter__(self) -> Self:
         """Begin."""
         self._started = time.monotonic()
-        self._note(self._server.members())
+        self._record_timing(self._server.members())
         self._thread.start()
         return self
 
@@ -192,14 +192,14 @@ class MemoryWatch:
         """End, with a last sample."""
         self._ended.set()
         self._thread.join()
-        self._note(self._server.members())
+        self._record_timing(self._server.members())
 
     def _run(self) -> None:
         members = self._server.members()  # once: walking /proc would cost the systems CPU
         while not self._ended.wait(SAMPLE_SECONDS):
-            self._note(members)
+            self._record_timing(members)
 
-    def _note(self, members: Sequence[int]) -> None:
+    def _record_timing(self, members: Sequence[int]) -> None:
         self.samples.append((time.monotonic() - self._started, self._server.rss(members)))
 
 

@@ -39,7 +39,7 @@ def _comparison(record: dict[str, Any], folder: Path) -> list[Path]:
     bounds = limit_medians(record["limits"])
     text = [
         "# Lorgnette and others",
-        _about(record),
+        _model_info(record),
         "## Pictures a second, and the median latency",
         _summary(cells),
         "## Lorgnette beside the others",
@@ -55,7 +55,7 @@ def _comparison(record: dict[str, Any], folder: Path) -> list[Path]:
     return files
 
 
-def _about(record: dict[str, Any]) -> str:
+def _model_info(record: dict[str, Any]) -> str:
     about, plan = record["about"], record["plan"]
     rounds = len({cell["round"] for cell in record["cells"]})
     seconds = plan["bounds"]["seconds"]
@@ -200,7 +200,7 @@ _SHARES = [
 
 
 def _shares(cells: dict[Key, Cell], limits: dict[str, Any]) -> Iterable[list[str]]:
-    png = 1000 / limits["png"]["app/png.py"]["ms"]
+    png = 1000 / limits["png"]["app/images/png.py"]["ms"]
     for work in works_of(cells):
         bounds = [model_bound(work, limits[name]) for name in ("model", "served")]
         for clients in clients_of(cells):

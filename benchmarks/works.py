@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks.load import Target
-from training.avatars import png, portrait
+from training.data.avatars import png, portrait
 
 BODIES = 16  # of each work, sent in turn
 SEED, FIRST_IDENTITY = 0, 8000  # portraits that the bundled model was not trained on

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from training.avatars import Portrait, counterfactuals, png, wearing
+from training.data.avatars import Portrait, counterfactuals, png, wearing
 
 ROOT = Path(__file__).parent.parent
 SEED, FIRST_TEST_IDENTITY = 0, 8000  # of the data the avatars were trained on; these it never saw

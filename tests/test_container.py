@@ -194,7 +194,7 @@ def test_a_service_is_closed_in_and_can_work(name: str, monkeypatch: pytest.Monk
     assert service["cap_drop"] == ["ALL"]
     assert not {"user", "privileged", "cap_add", "pid", "network_mode"} & service.keys()
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert int(service["stop_grace_period"].removesuffix("s")) > settings.shutdown_seconds
+    assert int(service["stop_grace_period"].removesuffix("s")) > settings.graceful_shutdown_seconds
     assert settings.api_keys or settings.allow_anonymous
     published = {port.rsplit(":", 1)[1]: port for port in service["ports"]}
     assert published.keys() == {last("EXPOSE")}

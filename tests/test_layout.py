@@ -47,7 +47,7 @@ REFUSED_NAMES = (
 
 
 # Weights of a locked package, read without running what they hold: docs/decisions/0011.
-RESTRICTED_LOAD = "training/features.py"
+RESTRICTED_LOAD = "training/analysis/features.py"
 
 
 def refusal(path: str, top: str) -> str | None:
@@ -57,7 +57,7 @@ def refusal(path: str, top: str) -> str | None:
         return f"{package} must not import {top}"
     if package == "vae" and top not in MATHEMATICS:
         return f"vae imports torch and safetensors only, not {top}"
-    if path == "app/batcher.py" and top not in sys.stdlib_module_names:
+    if path == "app/inference/batcher.py" and top not in sys.stdlib_module_names:
         return f"the batcher imports the standard library only, not {top}"
     if top in FRAMEWORK and path not in FRAMEWORK_FILES:
         return f"{top} stays at the edge of app"
@@ -109,30 +109,30 @@ def test_every_package_is_looked_at(package: str) -> None:
         ("vae/latent.py", "import app", "vae must not import app"),
         ("vae/latent.py", "from training.data import Dataset", "vae must not import training"),
         ("vae/latent.py", "import numpy as np", "not numpy"),
-        ("app/service.py", "from training import loss", "app must not import training"),
-        ("app/service.py", "from tests import imports", "app must not import tests"),
-        ("training/loop.py", "import app.engine", "training must not import app"),
-        ("training/loop.py", "import fastapi", "fastapi stays at the edge"),
-        ("app/service.py", "from starlette.requests import Request", "starlette stays"),
-        ("app/images.py", "def late():\n    import uvicorn", "2: uvicorn stays"),
-        ("app/images.py", "import torch.nn as nn", "torch stays"),
-        ("app/batcher.py", "import numpy", "standard library only"),
-        ("app/batcher.py", "from app import errors", "not app"),
-        ("app/batcher.py", "from . import errors", "not app"),
-        ("app/batcher.py", "from .errors import table", "not app"),
-        ("training/data.py", "import pickle", "pickle can run code"),
-        ("training/data.py", "from pickle import loads as read", "pickle can run code"),
+        ("app/operations/service.py", "from training import loss", "app must not import training"),
+        ("app/operations/service.py", "from tests import imports", "app must not import tests"),
+        ("training/fit/trainer.py", "import app.engine", "training must not import app"),
+        ("training/fit/trainer.py", "import fastapi", "fastapi stays at the edge"),
+        ("app/operations/service.py", "from starlette.requests import Request", "starlette stays"),
+        ("app/images/decoding.py", "def late():\n    import uvicorn", "2: uvicorn stays"),
+        ("app/images/decoding.py", "import torch.nn as nn", "torch stays"),
+        ("app/inference/batcher.py", "import numpy", "standard library only"),
+        ("app/inference/batcher.py", "from app import errors", "not app"),
+        ("app/inference/batcher.py", "from . import errors", "not app"),
+        ("app/inference/batcher.py", "from .errors import table", "not app"),
+        ("training/data/sources.py", "import pickle", "pickle can run code"),
+        ("training/data/sources.py", "from pickle import loads as read", "pickle can run code"),
         ("vae/checkpoint.py", "import torch\ntorch.load('x')", "2: torch.load"),
         ("vae/checkpoint.py", "import torch as t\nread = t.load", "2: torch.load"),
         ("vae/checkpoint.py", "import torch.nn\ntorch.load('x')", "2: torch.load"),
         ("vae/checkpoint.py", "from torch import load", "1: torch.load"),
         ("vae/checkpoint.py", "from torch.serialization import load", "torch.serialization"),
-        ("app/main.py", "import importlib\nimportlib.import_module('x')", "import_module"),
-        ("app/main.py", "__import__('x')", "__import__"),
-        ("training/features.py", "import torch\ntorch.load('x')", "2: torch.load"),
-        ("training/features.py", "import torch\ntorch.load('x', weights_only=no)", "torch.load"),
-        ("training/features.py", "import torch\nread = torch.load", "torch.load"),
-        ("training/loop.py", "import torch\ntorch.load('x', weights_only=True)", "torch.load"),
+        ("app/application.py", "import importlib\nimportlib.import_module('x')", "import_module"),
+        ("app/application.py", "__import__('x')", "__import__"),
+        ("training/analysis/features.py", "import torch\ntorch.load('x')", "2: torch.load"),
+        ("training/analysis/features.py", "import torch\ntorch.load('x', weights_only=no)", "torch.load"),
+        ("training/analysis/features.py", "import torch\nread = torch.load", "torch.load"),
+        ("training/fit/trainer.py", "import torch\ntorch.load('x', weights_only=True)", "torch.load"),
     ],
 )
 def test_a_violation_is_found(path: str, source: str, reason: str) -> None:
@@ -144,12 +144,12 @@ def test_a_violation_is_found(path: str, source: str, reason: str) -> None:
     [
         ("vae/latent.py", "import math\nimport torch\nfrom safetensors import safe_open"),
         ("vae/latent.py", "from vae import model\nfrom . import pixels"),
-        ("app/service.py", "import torch\nfrom vae import latent\nfrom app import images"),
-        ("app/routes.py", "from fastapi import APIRouter"),
-        ("app/batcher.py", "import asyncio\nfrom collections.abc import Callable"),
-        ("training/loop.py", "import torch\nmodel.load_state_dict(checkpoint.load(path))"),
-        ("training/features.py", "import torch\ntorch.load('x', weights_only=True)"),
-        ("training/loop.py", "'torch.load, pickle and __import__ in a sentence'"),
+        ("app/operations/service.py", "import torch\nfrom vae import latent\nfrom app import images"),
+        ("app/http/routes.py", "from fastapi import APIRouter"),
+        ("app/inference/batcher.py", "import asyncio\nfrom collections.abc import Callable"),
+        ("training/fit/trainer.py", "import torch\nmodel.load_state_dict(checkpoint.load(path))"),
+        ("training/analysis/features.py", "import torch\ntorch.load('x', weights_only=True)"),
+        ("training/fit/trainer.py", "'torch.load, pickle and __import__ in a sentence'"),
     ],
 )
 def test_what_is_allowed_is_not_refused(path: str, source: str) -> None:

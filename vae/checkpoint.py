@@ -13,13 +13,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from vae import description
+from vae import metadata as description
 from vae.latent import (
     Direction,
     GaussianMixture,
-    Kinds,
     LatentStatistics,
-    normal_and_uniform,
+    WithinLabelSubspace,
+    seeded_noise_and_uniform,
 )
 from vae.model import VAE, VAEConfig
 
@@ -62,7 +62,7 @@ class Checkpoint:
 
     def draw(self, seeds: Sequence[int], temperature: float = 1.0) -> Tensor:
         """Draws from the fitted prior, ``(len(seeds), D)``; a row depends on its own seed alone."""
-        noise, choice = normal_and_uniform(seeds, self.model.config.latent_dim)
+        noise, choice = seeded_noise_and_uniform(seeds, self.model.config.latent_dim)
         if self.mixture is None:
             return self.statistics.draw(noise, temperature)
         return self.mixture.draw(noise, choice, temperature)
@@ -219,11 +219,11 @@ def _rebuild(tensors: dict[str, Tensor], metadata: dict[str, str], sha256: str) 
     )
 
 
-def _kinds(tensors: dict[str, Tensor], name: str, dim: int) -> Kinds | None:
+def _kinds(tensors: dict[str, Tensor], name: str, dim: int) -> WithinLabelSubspace | None:
     if f"kinds.{name}" not in tensors:
         return None
     count = len(tensors[f"kinds.{name}"])
-    return Kinds(
+    return WithinLabelSubspace(
         rows=_finite(tensors, f"kinds.{name}", (count, dim)),
         centre=_finite(tensors, f"kinds_centre.{name}", (count,)),
     )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 Method = Literal["slerp", "lerp"]
 
-MOST_OF_A_KIND = 0.5  # share of an axis' spread that pictures without a label may have too
+MAX_SHRINKAGE = 0.5  # share of an axis' spread that pictures without a label may have too
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _products(matrices: Sequence[Tensor], rows: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Kinds:
+class WithinLabelSubspace:
     """What pictures with a label differ in among themselves, and others do not: of glasses, frames.
 
     Attributes:
@@ -96,7 +96,7 @@ class Kinds:
     rows: Tensor
     centre: Tensor
 
-    def beside_centre(self, z: Tensor) -> Tensor:
+    def residual(self, z: Tensor) -> Tensor:
         """The part of latents ``(N, D)`` or ``(D,)`` that is their own kind, of the same shape."""
         return (z @ self.rows.T - self.centre) @ self.rows
 
@@ -119,10 +119,10 @@ class Direction:
     meaning: str
     method: str
     count: int
-    kinds: Kinds | None = None
+    kinds: WithinLabelSubspace | None = None
 
 
-def normal_and_uniform(seeds: Sequence[int], dim: int) -> tuple[Tensor, Tensor]:
+def seeded_noise_and_uniform(seeds: Sequence[int], dim: int) -> tuple[Tensor, Tensor]:
     """``normal``, and one number in [0, 1) a seed, ``(len(seeds),)``, drawn after those of it."""
     rows, numbers = [], []
     for seed in seeds:
@@ -186,26 +186,26 @@ def edited(z: Tensor, terms: Sequence[tuple[float, Direction]]) -> Tensor:
     for weight, direction in terms:
         if weight < 0 and direction.kinds is not None:
             before = z - weight * direction.vector
-            z = z + max(weight, -1.0) * direction.kinds.beside_centre(before)
+            z = z + max(weight, -1.0) * direction.kinds.residual(before)
     return z
 
 
-def kinds(with_it: Tensor, without: Tensor) -> Kinds | None:
+def kinds(positives: Tensor, without: Tensor) -> WithinLabelSubspace | None:
     """The kinds of a label, from latents ``(N, D)`` with and without it; None if there are none.
 
     They are the axes along which the optimal transport of a Gaussian fitted to the first onto one
     fitted to the second more than halves the distances: Peyré & Cuturi, "Computational Optimal
     Transport", 2019, remark 2.31.
     """
-    mean, spread = with_it.double().mean(0), torch.cov(with_it.double().T)
+    mean, spread = positives.double().mean(0), torch.cov(positives.double().T)
     root, inverse = _power(spread, 0.5), _power(spread, -0.5)
     across = root @ torch.cov(without.double().T) @ root
     shrinkage, axes = torch.linalg.eigh(inverse @ _power(across, 0.5) @ inverse)
-    lost = shrinkage < MOST_OF_A_KIND
+    lost = shrinkage < MAX_SHRINKAGE
     if not lost.any():
         return None
     rows = (axes[:, lost] * (1.0 - shrinkage[lost].clamp_min(0.0)).sqrt()).T
-    return Kinds(rows.float().contiguous(), (rows @ mean).float())
+    return WithinLabelSubspace(rows.float().contiguous(), (rows @ mean).float())
 
 
 def _power(matrix: Tensor, exponent: float) -> Tensor:
@@ -221,8 +221,8 @@ def group_direction(means: Tensor, label: Tensor) -> Tensor:
 
     The tutorials' way. It carries along whatever else goes with the label in the data.
     """
-    with_it = label > 0.5
-    return means[with_it].mean(0) - means[~with_it].mean(0)
+    positives = label > 0.5
+    return means[positives].mean(0) - means[~positives].mean(0)
 
 
 def regressed_directions(means: Tensor, labels: Tensor) -> Tensor:

@@ -161,7 +161,7 @@ class SpaceToDepth(_OfPatch):
         return cells.permute(0, 1, 3, 5, 2, 4).reshape(n, h, w, -1).permute(0, 3, 1, 2)
 
 
-class Fold(_OfPatch):
+class PixelMajorUnshuffle(_OfPatch):
     """Blocks of pixels into channels; those of one pixel stay side by side.
 
     In channels-last memory this copies whole rows of a block, where ``nn.PixelUnshuffle`` and
@@ -176,8 +176,8 @@ class Fold(_OfPatch):
         return rows.permute(0, 1, 3, 2, 4).reshape(n, h, w, -1).permute(0, 3, 1, 2)
 
 
-class Unfold(_OfPatch):
-    """The inverse of ``Fold``, as ``nn.PixelShuffle`` is that of ``nn.PixelUnshuffle``."""
+class PixelMajorShuffle(_OfPatch):
+    """The inverse of ``PixelMajorUnshuffle``, as ``nn.PixelShuffle`` is that of ``nn.PixelUnshuffle``."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, patch**2 * C, h, w)`` to ``(N, C, h * patch, w * patch)``."""
@@ -187,8 +187,8 @@ class Unfold(_OfPatch):
         return rows.reshape(n, h * p, w * p, -1).permute(0, 3, 1, 2)
 
 
-def pixels_together(network: nn.Module) -> nn.Module:
-    """What an encoder or decoder computes, with ``Fold`` and ``Unfold``; it is used up by this.
+def to_pixel_major(network: nn.Module) -> nn.Module:
+    """What an encoder or decoder computes, with ``PixelMajorUnshuffle`` and ``PixelMajorShuffle``; it is used up by this.
 
     The channels of the convolutions beside them are put in their order.
     """
@@ -203,7 +203,7 @@ def pixels_together(network: nn.Module) -> nn.Module:
             weight = after.weight.data
             apart = weight.reshape(len(weight), -1, p * p, *weight.shape[2:])
             after.weight = nn.Parameter(apart.transpose(1, 2).flatten(1, 2))
-            layers[i] = Fold(p)
+            layers[i] = PixelMajorUnshuffle(p)
         elif isinstance(layer, nn.PixelShuffle):
             before = layers[i - 1]
             assert isinstance(before, nn.Conv2d)
@@ -211,7 +211,7 @@ def pixels_together(network: nn.Module) -> nn.Module:
             for name in ("weight", "bias"):
                 values = getattr(before, name).data.unflatten(0, (-1, p * p))
                 setattr(before, name, nn.Parameter(values.transpose(0, 1).flatten(0, 1)))
-            layers[i] = Unfold(p)
+            layers[i] = PixelMajorShuffle(p)
     return nn.Sequential(*layers)
 
 

@@ -2,7 +2,7 @@
 
 The model is called with care (channels-last, inference mode), and PNGs are written at Pillow's
 fastest level, where the naive server leaves both at their defaults. With ``BENCH_PNG=lorgnette``
-they are written by Lorgnette's own ``app/png.py`` instead.
+they are written by Lorgnette's own ``app/images/png.py`` instead.
 """
 
 import io
@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from app import png as lorgnette_png
+from app.images import png as lorgnette_png
 from vae import checkpoint, latent
 from vae.pixels import to_float, to_uint8
 

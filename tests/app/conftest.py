@@ -15,10 +15,10 @@ import torch
 import uvicorn
 from PIL import Image
 
-from app.main import create_app
+from app.application import create_app
 from app.settings import Settings
 from vae.checkpoint import Checkpoint, save
-from vae.latent import Direction, GaussianMixture, Kinds, LatentStatistics, normal
+from vae.latent import Direction, GaussianMixture, LatentStatistics, WithinLabelSubspace, normal
 from vae.model import VAE, VAEConfig
 
 SIZE, DIM = 32, 8
@@ -47,7 +47,7 @@ def tiny_checkpoint(
                 "glasses: from without to with",
                 "regression",
                 40,
-                Kinds(0.9 * torch.eye(dim)[:2], torch.tensor([0.3, -0.2])),
+                WithinLabelSubspace(0.9 * torch.eye(dim)[:2], torch.tensor([0.3, -0.2])),
             ),
             "smile": Direction(vectors[1], "smile: from without to with", "regression", 40),
         },

@@ -10,9 +10,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from app import embedded, forms, images, png, screening
-from app.expression import MAX_LENGTH, ExpressionError, parse
-from app.schemas import ArithmeticRequest, DecodeRequest, ImageBytes, InterpolateRequest
+from app.http import request_parsing as forms
+from app.http.schemas import ArithmeticRequest, DecodeRequest, ImageBytes, InterpolateRequest
+from app.images import decoding as images
+from app.images import guards as screening
+from app.images import png
+from app.images import provenance as embedded
+from app.operations.expression import MAX_LENGTH, ExpressionError, parse
 from tests.hostile.formats import FORMATS, MAGICS, whole
 
 bounded = settings(max_examples=100, derandomize=True, deadline=None, database=None)
@@ -133,11 +137,11 @@ def test_a_picture_is_read_or_refused(kind: str, noise: bytes, place: int) -> No
 
 
 @bounded
-@given(st.sampled_from(sorted(screening.WALKS)), st.binary(max_size=300))
+@given(st.sampled_from(sorted(screening.WALKERS)), st.binary(max_size=300))
 def test_screening_only_ever_counts(magic: bytes, noise: bytes) -> None:
     try:
         screening.check(magic + noise)
-    except screening.OverfullError as error:
+    except screening.StructureLimitError as error:
         told(error)
 
 
@@ -145,7 +149,7 @@ def test_screening_only_ever_counts(magic: bytes, noise: bytes) -> None:
 @given(st.lists(st.floats(width=32), max_size=40), st.text(max_size=30), st.none() | st.integers())
 def test_what_is_embedded_comes_back(values: list[float], model: str, seed: int | None) -> None:
     pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
-    origin = embedded.Embedded(model, np.array(values, np.float32), seed)
+    origin = embedded.ImageProvenance(model, np.array(values, np.float32), seed)
     text = embedded.write(origin, pixels)[embedded.KEYWORD]
     found = embedded.read(text, pixels)
     assert found is not None

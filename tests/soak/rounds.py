@@ -109,7 +109,7 @@ async def hung(scene: Scene) -> None:
 
 async def thread_lost(scene: Scene) -> None:
     """A model thread that has died is replaced."""
-    server, before = scene.server, scene.server.losses
+    server, before = scene.server, scene.server.consecutive_timeouts
     for _ in range(5):  # one that is met within a call fails that call and lives
         server.begin("die")
         deadline = time.monotonic() + 30
@@ -118,7 +118,7 @@ async def thread_lost(scene: Scene) -> None:
             await asyncio.sleep(0.02)
         deadline = time.monotonic() + HANG + 2
         while time.monotonic() < deadline:
-            if server.losses > before:
+            if server.consecutive_timeouts > before:
                 return
             await asyncio.sleep(0.05)
     raise AssertionError("the thread does not die")

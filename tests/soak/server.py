@@ -101,7 +101,7 @@ class Server:
         return await asyncio.to_thread(self.process.wait, seconds)
 
     @property
-    def losses(self) -> int:
+    def consecutive_timeouts(self) -> int:
         """How often it has said that a model call, with its thread, was lost."""
         return self.log.read_text().count("the model was lost")
 

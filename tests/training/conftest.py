@@ -7,7 +7,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from tests.training import sources
-from training import cli
+from training.cli import commands as cli
 
 Command = Callable[..., Result]
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from training.data import Dataset
+from training.data.sources import Dataset
 
 Bytes = npt.NDArray[np.uint8]
 HEADER = ["file", "split", "glasses", "male", "age"]

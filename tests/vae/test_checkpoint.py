@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vae import checkpoint, networks
 from vae.checkpoint import Checkpoint, CheckpointError, load, save, stored_dtype
-from vae.latent import Direction, Kinds, LatentStatistics, normal
+from vae.latent import Direction, LatentStatistics, WithinLabelSubspace, normal
 from vae.model import VAE, VAEConfig
 
 DIM = 3
@@ -34,7 +34,7 @@ def some_checkpoint(seed: int = 0, config: VAEConfig = CONFIG) -> Checkpoint:
                 "glasses: from without to with",
                 "regression",
                 12,
-                Kinds(normal([3, 4], DIM), torch.tensor([0.5, -1.0])),
+                WithinLabelSubspace(normal([3, 4], DIM), torch.tensor([0.5, -1.0])),
             ),
             "age": Direction(vectors[1], "age: up by 10", "regression", 12),
         },

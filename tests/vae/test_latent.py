@@ -143,40 +143,42 @@ def framed(count: int) -> tuple[Tensor, Tensor]:
     """
     noise = torch.randn(2 * count, 3, generator=torch.Generator().manual_seed(0))
     frame = torch.where(torch.arange(count) % 2 == 0, 1.0, -1.0)
-    with_it = noise[:count] * torch.tensor([2.0, 0.05, 0.05])
-    with_it[:, 1] += 3.0
-    with_it[:, 2] += frame
-    return with_it, noise[count:] * torch.tensor([2.0, 0.05, 0.05])
+    positives = noise[:count] * torch.tensor([2.0, 0.05, 0.05])
+    positives[:, 1] += 3.0
+    positives[:, 2] += frame
+    return positives, noise[count:] * torch.tensor([2.0, 0.05, 0.05])
 
 
-def glasses(with_it: Tensor, without: Tensor) -> Direction:
-    step = with_it.mean(0) - without.mean(0)
-    return Direction(step, "glasses", "made", len(with_it), kinds(with_it, without))
+def glasses(positives: Tensor, without: Tensor) -> Direction:
+    step = positives.mean(0) - without.mean(0)
+    return Direction(step, "glasses", "made", len(positives), kinds(positives, without))
 
 
 def test_taking_off_takes_the_kind_along_and_leaves_the_rest() -> None:
-    with_it, without = framed(2000)
-    direction = glasses(with_it, without)
+    positives, without = framed(2000)
+    direction = glasses(positives, without)
     assert direction.kinds is not None
     assert len(direction.kinds.rows) == 1
-    off = edited(with_it, [(-1.0, direction)])
+    off = edited(positives, [(-1.0, direction)])
     assert off[:, 1:].abs().mean() < 0.15  # neither step nor frame is left
-    assert (with_it - direction.vector)[:, 2].abs().mean() > 0.9  # as one step for all would leave
-    torch.testing.assert_close(off[:, 0], with_it[:, 0] - direction.vector[0], atol=0.1, rtol=0)
+    assert (positives - direction.vector)[
+        :, 2
+    ].abs().mean() > 0.9  # as one step for all would leave
+    torch.testing.assert_close(off[:, 0], positives[:, 0] - direction.vector[0], atol=0.1, rtol=0)
 
 
 def test_one_latent_is_edited_as_among_others() -> None:
-    with_it, without = framed(200)
-    terms = [(-0.7, glasses(with_it, without)), (0.5, glasses(without, with_it))]
-    together = edited(with_it[:3], terms)
-    for z, expected in zip(with_it, together, strict=False):
+    positives, without = framed(200)
+    terms = [(-0.7, glasses(positives, without)), (0.5, glasses(without, positives))]
+    together = edited(positives[:3], terms)
+    for z, expected in zip(positives, together, strict=False):
         torch.testing.assert_close(edited(z, terms), expected)
 
 
 def test_a_kind_goes_in_proportion_and_at_most_once() -> None:
-    with_it, without = framed(2000)
-    direction = glasses(with_it, without)
-    frame = [edited(with_it[0], [(-w, direction)])[2].item() for w in (0.0, 0.5, 1.0, 1.5)]
+    positives, without = framed(2000)
+    direction = glasses(positives, without)
+    frame = [edited(positives[0], [(-w, direction)])[2].item() for w in (0.0, 0.5, 1.0, 1.5)]
     assert frame[0] > 0.8
     assert frame[1] == pytest.approx(frame[0] / 2, abs=0.1)
     assert abs(frame[2]) < 0.15
@@ -184,8 +186,8 @@ def test_a_kind_goes_in_proportion_and_at_most_once() -> None:
 
 
 def test_adding_is_the_mean_step_alone() -> None:
-    with_it, without = framed(200)
-    direction = glasses(with_it, without)
+    positives, without = framed(200)
+    direction = glasses(positives, without)
     assert edited(without, [(1.5, direction)]).equal(without + 1.5 * direction.vector)
 
 
@@ -195,10 +197,10 @@ def test_a_label_whose_pictures_vary_like_the_others_has_no_kinds() -> None:
 
 
 def test_codes_that_have_collapsed_do_no_harm() -> None:
-    with_it, without = framed(200)
-    with_it[:, 0] = without[:, 0] = 0.0
-    direction = glasses(with_it, without)
-    assert edited(with_it, [(-1.0, direction)]).isfinite().all()
+    positives, without = framed(200)
+    positives[:, 0] = without[:, 0] = 0.0
+    direction = glasses(positives, without)
+    assert edited(positives, [(-1.0, direction)]).isfinite().all()
 
 
 def some_statistics() -> LatentStatistics:

@@ -6,7 +6,7 @@ import torch
 
 from tests.vae.test_checkpoint import some_checkpoint
 from vae.checkpoint import CheckpointError, load, save
-from vae.latent import GaussianMixture, normal_and_uniform
+from vae.latent import GaussianMixture, seeded_noise_and_uniform
 
 DIM = 3
 MIXTURE = GaussianMixture(
@@ -18,7 +18,7 @@ MIXTURE = GaussianMixture(
 
 def test_components_are_drawn_by_their_weight_and_spread_as_they_say() -> None:
     seeds = range(4000)
-    z = MIXTURE.draw(*normal_and_uniform(seeds, DIM))
+    z = MIXTURE.draw(*seeded_noise_and_uniform(seeds, DIM))
     second = z[:, 0] > 0
     assert second.float().mean().item() == pytest.approx(0.75, abs=0.03)
     torch.testing.assert_close(z[second].mean(0), MIXTURE.means[1], atol=0.15, rtol=0)

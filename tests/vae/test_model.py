@@ -81,7 +81,7 @@ def test_an_answer_depends_on_its_own_input_alone(family: Family) -> None:
 def test_rearranged_for_inference_it_computes_the_same(family: Family) -> None:
     model = trained(family)
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    fast = model.rearranged()
+    fast = model.for_inference()
     x, z = pictures(model, 3), latents(model, 3)
     torch.testing.assert_close(fast.encode(x).mean, model.encode(x).mean)
     torch.testing.assert_close(fast.encode(x).logvar, model.encode(x).logvar)

@@ -1,0 +1,1 @@
+"""The web edge: routes, request parsing, responses, errors, authentication, request limits."""

@@ -1,0 +1,1 @@
+"""Batched inference: queue, threads, models on their device."""

@@ -1,0 +1,1 @@
+"""The process: command line, HTTP protocol, worker processes, health check."""

@@ -1,0 +1,107 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from httpx import Client
+
+from app.http.schemas import Problem
+from app.server.openapi_document import document
+from tests.app.conftest import DIM
+
+JSON = {"Content-Type": "application/json"}
+COMMITTED = (Path(__file__).parents[3] / "openapi.json").read_text()
+DOCUMENT: dict[str, Any] = json.loads(COMMITTED)
+OPERATIONS = {
+    f"{method} {path}": operation
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+}
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def test_the_committed_document_is_the_live_one() -> None:
+    assert document() == COMMITTED, "run `make openapi`"
+
+
+def test_every_endpoint_is_in_it() -> None:
+    assert set(OPERATIONS) == {
+        "post /encode",
+        "post /decode",
+        "post /reconstruct",
+        "post /sample",
+        "post /interpolate",
+        "post /arithmetic",
+        "get /directions",
+        "get /models",
+        "get /models/{name}",
+        "get /health/live",
+        "get /health/ready",
+        "get /metrics",
+    }
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_and_error_has_an_example(name: str) -> None:
+    operation = OPERATIONS[name]
+    assert operation["description"]
+    answers = dict(operation["responses"])
+    contents = answers.pop("200")["content"]
+    kind = "text/plain" if name == "get /metrics" else "application/json"
+    assert contents[kind]["example"]
+    assert answers
+    for status, response in answers.items():
+        example = response["content"]["application/problem+json"]["example"]
+        assert example["status"] == int(status)
+        Problem.model_validate(example)
+    for kind, body in operation.get("requestBody", {}).get("content", {}).items():
+        assert kind != "application/json" or body["example"]
+
+
+EXAMPLES = {
+    name: operation["requestBody"]["content"]["application/json"]["example"]
+    for name, operation in OPERATIONS.items()
+    if "requestBody" in operation
+}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_works_as_it_stands(client: Client, name: str) -> None:
+    body = json.dumps(EXAMPLES[name])
+    if name == "post /decode":
+        body = json.dumps({"latents": [[0.1] * DIM]})  # whose length depends on the model
+    answer = client.post(name.removeprefix("post "), content=body, headers=JSON)
+    assert answer.status_code == 200, answer.text
+    offered = OPERATIONS[name]["responses"]["200"]["content"]
+    assert answer.headers["content-type"] in offered
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - {"get /metrics"}))
+def test_an_answer_has_the_fields_that_its_example_shows(client: Client, name: str) -> None:
+    method, path = name.split()
+    path = path.replace("{name}", "tiny")
+    body = json.dumps(EXAMPLES.get(name))
+    if name == "post /decode":
+        body = json.dumps({"latents": [[0.1] * DIM]})
+    options: Any = {} if method == "get" else {"content": body, "headers": JSON}
+    answer = client.request(method, f"{path}?format=json", **options).json()
+    example = OPERATIONS[name]["responses"]["200"]["content"]["application/json"]["example"]
+    assert answer.keys() == example.keys()
+
+
+def test_every_reference_leads_somewhere() -> None:
+    for reference in set(references(DOCUMENT)):
+        node: Any = DOCUMENT
+        for step in reference.removeprefix("#/").split("/"):
+            node = node[step]

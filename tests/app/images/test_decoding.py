@@ -1,0 +1,231 @@
+import struct
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from app.images.decoding import (
+    CorruptPictureError,
+    Fit,
+    TooManyPixelsError,
+    UnknownPictureError,
+    read,
+)
+from app.images.guards import MAX_FIELDS, MAX_RATIONALS, MAX_VALUES
+from tests.app.conftest import Pixels, file, picture
+from tests.hostile import formats
+
+SIDE = 16
+
+
+def seen(data: bytes, channels: int = 3, fit: Fit = "crop") -> Pixels:
+    return read(data, SIDE, channels, fit, 10**6).pixels
+
+
+@pytest.mark.parametrize(
+    ("kind", "tolerance"),
+    [("PNG", 0), ("GIF", 40), ("BMP", 0), ("TIFF", 0), ("WEBP", 60), ("JPEG", 60)],
+)
+def test_formats_are_told_by_their_bytes(kind: str, tolerance: int) -> None:
+    image = picture(1, (SIDE, SIDE))
+    options = {"lossless": True} if kind == "WEBP" else {}
+    found = seen(file(image, kind, **options))
+    assert found.shape == (SIDE, SIDE, 3)
+    assert np.abs(found.astype(int) - np.asarray(image)).max() <= tolerance
+
+
+def flat(mode: str, color: Any) -> Image.Image:
+    return Image.new(mode, (SIDE, SIDE), color)
+
+
+def palette(**options: Any) -> bytes:
+    image = flat("P", 0)
+    image.putpalette([255, 0, 0, 0, 255, 0])
+    return file(image, **options)
+
+
+@pytest.mark.parametrize(
+    ("data", "color"),
+    [
+        (file(flat("L", 100)), (100, 100, 100)),
+        (file(flat("1", 1)), (255, 255, 255)),
+        (file(flat("1", 0)), (0, 0, 0)),
+        (file(flat("LA", (0, 0))), (255, 255, 255)),
+        (file(flat("LA", (100, 255))), (100, 100, 100)),
+        (file(flat("RGBA", (255, 0, 0, 255))), (255, 0, 0)),
+        (file(flat("RGBA", (255, 0, 0, 0))), (255, 255, 255)),
+        (file(flat("RGBA", (0, 0, 0, 128))), (127, 127, 127)),
+        (file(flat("I;16", 32_896)), (128, 128, 128)),
+        (file(flat("I;16", 65_535)), (255, 255, 255)),
+        (file(flat("I;16", 200)), (1, 1, 1)),  # dark, not 8-bit
+        (file(flat("I;16", 32_896), "TIFF"), (128, 128, 128)),
+        (file(flat("F", 100.0), "TIFF"), (100, 100, 100)),
+        (file(flat("F", float("nan")), "TIFF"), (0, 0, 0)),
+        (file(flat("CMYK", (0, 255, 255, 0)), "TIFF"), (255, 0, 0)),
+        (file(flat("CMYK", (0, 255, 255, 0)), "JPEG"), (255, 0, 0)),
+        (file(flat("RGB", "lime").quantize(4)), (0, 255, 0)),
+        (file(flat("RGB", "lime").quantize(4), "GIF"), (0, 255, 0)),
+        (file(flat("RGBA", (0, 0, 0, 0)), "WEBP"), (255, 255, 255)),
+        (palette(), (255, 0, 0)),
+        (palette(transparency=0), (255, 255, 255)),
+        (palette(transparency=1), (255, 0, 0)),
+        (palette(transparency=bytes([128, 0])), (255, 127, 127)),
+    ],
+)
+def test_every_mode_becomes_the_models(data: bytes, color: tuple[int, ...]) -> None:
+    assert np.abs(seen(data).astype(int) - color).max() <= 2
+    grey = seen(data, channels=1)
+    assert grey.shape == (SIDE, SIDE, 1)
+    luma = np.dot(color, (0.299, 0.587, 0.114))
+    assert np.abs(grey - luma).max() <= 3
+
+
+def test_the_first_frame_counts() -> None:
+    frames = [flat("RGB", c) for c in ("red", "blue")]
+    for kind in ("GIF", "PNG", "WEBP", "TIFF"):
+        data = file(frames[0], kind, save_all=True, append_images=frames[1:])
+        found = seen(data)[0, 0].astype(int)
+        assert np.abs(found - [255, 0, 0]).max() <= 4
+
+
+@pytest.mark.parametrize(
+    ("orientation", "turned"),
+    [
+        (1, lambda a: a),
+        (2, np.fliplr),
+        (3, lambda a: np.rot90(a, 2)),
+        (4, np.flipud),
+        (5, lambda a: a.transpose(1, 0, 2)),
+        (6, lambda a: np.rot90(a, -1)),
+        (7, lambda a: np.rot90(a, 2).transpose(1, 0, 2)),
+        (8, np.rot90),
+        (99, lambda a: a),
+    ],
+)
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_exif_orientation_is_applied(
+    kind: str, orientation: int, turned: Callable[[Pixels], Pixels]
+) -> None:
+    corners = np.zeros((SIDE, SIDE, 3), np.uint8)
+    half = SIDE // 2
+    corners[:half, :half], corners[:half, half:], corners[half:, :half] = 250, 160, 80
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = file(Image.fromarray(corners), kind, exif=exif)
+    assert np.abs(seen(data).astype(int) - turned(corners)).max() <= 40
+
+
+def test_fit() -> None:
+    wide = Image.new("RGB", (3 * SIDE, SIDE), "black")
+    wide.paste("red", (0, 0, SIDE, SIDE))
+    data = file(wide)
+    assert seen(data, fit="crop").max() == 0  # the middle third
+    padded = seen(data, fit="pad")
+    assert (padded[0] == 255).all()
+    assert (padded[SIDE // 2, 0] == [255, 0, 0]).all()
+    stretched = seen(data, fit="stretch")
+    assert (stretched[:, 1] == [255, 0, 0]).all()
+    assert stretched[:, SIDE // 2 :].max() == 0
+
+
+def test_a_circle_stays_a_circle() -> None:
+    wide = Image.new("L", (200, 100), 0)
+    ImageDraw.Draw(wide).ellipse((70, 20, 130, 80), fill=255)
+    found = read(file(wide), 64, 1, "crop", 10**6).pixels[:, :, 0] > 128
+    assert abs(int(found.any(0).sum()) - int(found.any(1).sum())) <= 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 10_000), (10_000, 1), (3, 2), (SIDE + 1, SIDE)])
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+def test_any_shape_is_fitted(size: tuple[int, int], fit: Fit) -> None:
+    for channels in (1, 3):
+        found = seen(file(Image.new("RGB", size, "red")), channels, fit)
+        assert found.shape == (SIDE, SIDE, channels)
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"<svg xmlns='http://www.w3.org/2000/svg'/>"])
+def test_what_is_no_picture(data: bytes) -> None:
+    with pytest.raises(UnknownPictureError):
+        seen(data)
+
+
+def test_too_many_pixels() -> None:
+    with pytest.raises(TooManyPixelsError, match="101 x 100"):
+        read(file(picture(0, (101, 100))), SIDE, 3, "crop", 10_000)
+
+
+EXIF_POINTER, GPS_POINTER, INTEROP_POINTER = 34665, 34853, 40965
+MANY = formats.rationals(MAX_RATIONALS + 1)
+HALVES = [(tag, 5, MAX_RATIONALS // 2 + 1, 8) for tag in (1, 2)]
+FIELDS = [(tag, 3, 1, 1) for tag in range(1_000, 1_001 + MAX_FIELDS)]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        formats.with_segments(formats.exif_segments(MANY)),
+        formats.with_segments(formats.exif_segments(MANY, 500)),
+        formats.dot(formats.chunk(b"eXIf", MANY)),
+        formats.dot(after=formats.chunk(b"eXIf", MANY)),
+        formats.dot(formats.raw_profile(MANY)),
+        formats.dot(formats.chunk(b"tEXt", b"exif\0" + MANY)),
+        file(picture(1), "WEBP", exif=MANY),
+        formats.tiff([[*formats.fields(8, 8), (282, 5, MAX_RATIONALS + 1, 8)]]),
+        formats.tiff([[*formats.fields(8, 8), (282, 3, MAX_VALUES + 1, 8)]]),
+        formats.tiff([[*formats.fields(8, 8), (282, 6, MAX_VALUES + 1, 8)]]),
+        formats.tiff([formats.fields(8, 8) + HALVES]),
+        formats.tiff([formats.fields(8, 8) + FIELDS]),
+        formats.sub_directory(HALVES, EXIF_POINTER),
+        formats.sub_directory(HALVES, GPS_POINTER),
+        formats.sub_directory(FIELDS, EXIF_POINTER),
+        formats.sub_directory([(INTEROP_POINTER, 4, 1, 8), *HALVES], EXIF_POINTER, INTEROP_POINTER),
+    ],
+)
+def test_too_many_values_are_refused_wherever_pillow_would_read_them(data: bytes) -> None:
+    with pytest.raises(CorruptPictureError, match=r"(values|fields together); at most"):
+        seen(data)
+
+
+def test_the_metadata_of_a_camera_is_not_too_much() -> None:
+    exif = Image.Exif()
+    exif[0x010F], exif[0x011A] = "Maker", 72.0
+    exif.get_ifd(EXIF_POINTER).update({0x829A: 0.01, 0x927C: bytes(40_000), 0xA432: (24.0,) * 4})
+    exif.get_ifd(GPS_POINTER).update({1: "N", 2: (47.0, 22.0, 1.5)})
+    for kind in ("PNG", "JPEG", "WEBP", "TIFF"):
+        assert seen(file(picture(1), kind, exif=exif)).shape == (SIDE, SIDE, 3)
+
+
+def test_a_tile_is_weighed_whole() -> None:
+    pixels = zlib.compress(bytes(16 * 16))
+    assert seen(formats.tiled(8, 8, 16, pixels)).max() == 0
+    with pytest.raises(TooManyPixelsError, match="19200000000 bytes"):
+        read(formats.tiled(8, 8, 40_000, pixels), SIDE, 3, "crop", 10**6, 10**8)
+
+
+def test_the_side_of_a_tile_is_a_whole_number() -> None:
+    data = bytearray(formats.tiled(8, 8, 16))
+    place = data.index(struct.pack("<HH", 322, 4))
+    for kind in (1, 5, 8, 17):
+        data[place + 2] = kind
+        with pytest.raises(CorruptPictureError, match="field 322"):
+            seen(bytes(data))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_damage_is_never_a_surprise(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
+    whole = file(picture(4, (24, 20)), kind)
+    random = np.random.default_rng(0)
+    refused = 0
+    for _ in range(200):
+        data = bytearray(whole)
+        for place in random.integers(len(data), size=4):
+            data[place] = random.integers(256)
+        data = data[: random.integers(1, len(data) + 1)]
+        try:
+            assert seen(bytes(data)).shape == (SIDE, SIDE, 3)
+        except (CorruptPictureError, UnknownPictureError, TooManyPixelsError):
+            refused += 1
+    assert refused > 20

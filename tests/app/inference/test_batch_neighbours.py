@@ -1,0 +1,92 @@
+"""An answer does not depend on what else is asked at the time."""
+
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+import torch
+from torch import Tensor
+
+from app.inference.engine import Engine
+from app.settings import Settings
+from tests.app.conftest import Pixels, apart, file, images, ok, picture, serving, text
+from vae.latent import GaussianMixture, LatentStatistics, normal, seeded_noise_and_uniform
+
+REQUESTS = 64
+A, B = file(picture(1)), file(picture(2))
+
+
+@contextmanager
+def recorded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A server, and the sizes of the batches that it decodes and the threads that do it."""
+    sizes: list[tuple[int, int]] = []
+    decode_many = Engine.decode_many
+
+    def recording(self: Engine, latents: list[Tensor]) -> list[Pixels]:
+        sizes.append((len(latents), torch.get_num_threads()))
+        return decode_many(self, latents)
+
+    monkeypatch.setattr(Engine, "decode_many", recording)
+    with serving(settings) as client:
+        sizes.clear()
+        yield client, sizes
+    torch.use_deterministic_algorithms(False)
+
+
+def asked(client: httpx.Client, number: int) -> httpx.Response:
+    """A request of one of four kinds, always the same for the same number."""
+    kinds: list[tuple[str, dict[str, Any]]] = [
+        ("/sample", {"n": 1 + number % 5, "seed": 1000 * number}),
+        ("/interpolate", {"start": {"image": text(A)}, "end": {"seed": number}, "steps": 3}),
+        ("/arithmetic", {"expression": "a + 2*smile", "operands": {"a": {"seed": number}}}),
+        ("/reconstruct", {"image": [text(A), text(B)]}),
+    ]
+    path, body = kinds[number % 4]
+    return ok(client.post(f"{path}?format=json", json=body))
+
+
+@pytest.mark.parametrize(("deterministic", "threads"), [(False, 1), (False, 2), (True, 2)])
+def test_together_as_alone(
+    settings: Callable[..., Settings],
+    monkeypatch: pytest.MonkeyPatch,
+    deterministic: bool,
+    threads: int,
+) -> None:
+    calls = 1 if deterministic else threads  # at the same time
+    used = settings(deterministic=deterministic, model_threads=threads)
+    with recorded(used, monkeypatch) as (client, sizes):
+        alone = [asked(client, number) for number in range(REQUESTS)]
+        assert max(sizes)[0] == math.ceil(5 / calls)  # of one request each
+        assert (1, threads) in sizes  # which a single picture has to itself
+        assert {has for size, has in sizes if size > 1} == {threads // calls}
+        sizes.clear()
+        with ThreadPoolExecutor(REQUESTS) as crowd:
+            together = list(crowd.map(lambda number: asked(client, number), range(REQUESTS)))
+        assert 5 < max(sizes)[0] <= 16
+        third = ok(client.post("/sample?format=json", json={"seed": 4002}))
+    for before, after in zip(alone, together, strict=True):
+        if deterministic:
+            assert before.content == after.content
+        for ours, theirs in zip(images(before), images(after), strict=True):
+            assert apart(ours, theirs) <= 1
+    if deterministic:
+        assert alone[4].json()["images"][2] == third.json()["images"][0]
+    assert apart(images(alone[4])[2], images(third)[0]) <= 1
+
+
+@pytest.mark.parametrize("dim", [5, 64, 128])
+def test_a_draw_is_the_same_to_the_last_bit_alone_and_among_others(dim: int) -> None:
+    factor = normal(range(dim), dim)
+    gaussian = LatentStatistics(torch.ones(dim), factor @ factor.T)
+    halves = torch.tensor([0.5, 0.5])
+    mixture = GaussianMixture(halves, factor[:2], torch.stack([factor, 2 * factor]))
+    together = range(40)
+    draws = gaussian.draw(normal(together, dim))
+    mixed = mixture.draw(*seeded_noise_and_uniform(together, dim))
+    for seed in together:
+        assert torch.equal(gaussian.draw(normal([seed], dim))[0], draws[seed])
+        assert torch.equal(mixture.draw(*seeded_noise_and_uniform([seed], dim))[0], mixed[seed])

@@ -1,0 +1,278 @@
+"""What a real process tells a collector of its requests, and that it does not depend on one."""
+
+import hashlib
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from itertools import pairwise
+from pathlib import Path
+from subprocess import Popen
+
+import httpx
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from tests.app.conftest import DIM, file, ok, picture, problem
+from tests.app.observability.collector import Collector, attributes, collecting
+from tests.app.processes import ROOT, running
+
+KEY = "a-key-that-nobody-may-read"
+HASH = hashlib.sha256(KEY.encode()).hexdigest()
+TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+MODULE = "tests.app.faulty"
+COSTLY = ("opentelemetry.sdk", "opentelemetry.exporter", "opentelemetry.proto", "app.observability.tracing")
+
+
+@contextmanager
+def traced(
+    models: Path, faults: Path, endpoint: str, **more: str
+) -> Iterator[tuple[Popen[str], httpx.Client]]:
+    with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+        patch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")  # which would tell more than ours
+        served = running(MODULE, str(faults), MODELS=str(models / "tiny"), **more)
+        process, client = stack.enter_context(served)
+        patch.undo()  # which is for that process alone
+        yield process, client
+
+
+@pytest.fixture(scope="module")
+def faults(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("faults")
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    with collecting() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="module")
+def client(models: Path, faults: Path, collector: Collector) -> Iterator[httpx.Client]:
+    settings = {"API_KEYS": HASH, "MODEL_THREADS": "1"}  # one call at a time, whatever the machine
+    with traced(models, faults, collector.url, **settings) as (_, client):
+        client.headers["Authorization"] = f"Bearer {KEY}"
+        yield client
+
+
+def caller(number: int) -> tuple[str, dict[str, str]]:
+    """A trace of a caller, and the header that tells of it."""
+    trace = f"{number:032x}"
+    return trace, {"traceparent": f"00-{trace}-{CALLER}-01"}
+
+
+def is_server(span: Span) -> bool:
+    return span.kind == Span.SPAN_KIND_SERVER
+
+
+def test_a_request_is_a_part_of_its_callers_trace(
+    client: httpx.Client, collector: Collector
+) -> None:
+    trace, headers = caller(1)
+    before = time.time_ns()
+    ok(client.post("/sample?model=tiny", json={"n": 3}, headers=headers))
+    after = time.time_ns()
+    spans = {span.name: span for span in collector.trace(trace, is_server)}
+    server, children = spans.pop("POST /sample"), spans
+    assert server.parent_span_id.hex() == CALLER
+    assert attributes(server) == {
+        "http.request.method": "POST",
+        "http.route": "/sample",
+        "http.response.status_code": 200,
+        "url.path": "/sample",
+        "url.scheme": "http",
+    }
+    assert list(children) == ["queue", "batch", "write"]
+    assert all(span.parent_span_id == server.span_id for span in children.values())
+    about = {"lorgnette.model": "tiny", "lorgnette.work": "decode", "lorgnette.items": 3}
+    assert attributes(children["queue"]) == about
+    number = attributes(children["batch"])["lorgnette.batch.number"]
+    batch = {"lorgnette.batch.size": 3, "lorgnette.batch.number": number}
+    assert attributes(children["batch"]) == about | batch
+    assert attributes(children["write"]) == {"lorgnette.media_type": "image/png"}
+    times = [before, server.start_time_unix_nano]
+    for child in children.values():
+        times += [child.start_time_unix_nano, child.end_time_unix_nano]
+    times += [server.end_time_unix_nano, after]
+    slack = 1_000_000  # two clocks are read one after the other
+    assert all(a <= b + slack for a, b in pairwise(times)), times
+    assert collector.services == {"lorgnette"}
+
+
+def test_encode_and_decode_are_steps_of_their_own(
+    client: httpx.Client, collector: Collector
+) -> None:
+    trace, headers = caller(2)
+    ok(client.post("/reconstruct", files={"image": file(picture())}, headers=headers))
+    spans = [span for span in collector.trace(trace, is_server) if not is_server(span)]
+    told = [(span.name, attributes(span).get("lorgnette.work")) for span in spans]
+    assert told == [
+        ("queue", "encode"),
+        ("batch", "encode"),
+        ("queue", "decode"),
+        ("batch", "decode"),
+        ("write", None),
+    ]
+
+
+def test_requests_of_one_batch_name_the_same_batch(
+    client: httpx.Client, collector: Collector, faults: Path
+) -> None:
+    with ThreadPoolExecutor(3) as crowd:
+        (faults / "hang").touch()
+        first = crowd.submit(client.post, "/sample")
+        time.sleep(0.3)
+        together = [
+            crowd.submit(client.post, "/sample", json={"n": n}, headers=caller(10 + n)[1])
+            for n in (1, 2)
+        ]
+        time.sleep(0.3)
+        (faults / "hang").unlink()
+        for asked in (first, *together):
+            ok(asked.result())
+    batches, waits = [], []
+    for n in (1, 2):
+        spans = {span.name: span for span in collector.trace(caller(10 + n)[0], is_server)}
+        batches.append(attributes(spans["batch"]))
+        waits.append(spans["queue"].end_time_unix_nano - spans["queue"].start_time_unix_nano)
+    assert [batch["lorgnette.items"] for batch in batches] == [1, 2]
+    assert {batch["lorgnette.batch.size"] for batch in batches} == {3}
+    assert len({batch["lorgnette.batch.number"] for batch in batches}) == 1
+    assert min(waits) > 200_000_000
+
+
+def test_failures_are_told(client: httpx.Client, collector: Collector, faults: Path) -> None:
+    (faults / "broken").touch()
+    trace, headers = caller(3)
+    problem(client.post("/decode", json={"latents": [[13.0] * DIM]}, headers=headers), 500)
+    (faults / "broken").unlink()
+    [server] = filter(is_server, collector.trace(trace, is_server))
+    assert attributes(server)["http.response.status_code"] == 500
+    assert attributes(server)["error.type"] == "500"
+    assert server.status.code == Status.STATUS_CODE_ERROR
+    trace, headers = caller(4)
+    problem(client.get("/no/such/place", headers=headers), 404)
+    [server] = collector.trace(trace, is_server)
+    assert (server.name, server.status.code) == ("GET", Status.STATUS_CODE_UNSET)
+    assert "http.route" not in attributes(server)
+
+
+@pytest.mark.parametrize(
+    "header", [None, "", "00-0-0-01", "x" * 2000, f"00-{'0' * 32}-{CALLER}-01"]
+)
+def test_without_a_trace_of_the_caller_there_is_a_new_one(
+    client: httpx.Client, collector: Collector, header: str | None
+) -> None:
+    known = {span.trace_id for span in collector.spans}
+    ok(client.get("/directions", headers={} if header is None else {"traceparent": header}))
+    deadline = time.monotonic() + 30
+    new: list[Span] = []
+    while not new:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+        new = [s for s in collector.spans if s.trace_id not in known and "directions" in s.name]
+    assert not new[0].parent_span_id
+
+
+def test_what_the_caller_does_not_sample_is_not_sent(
+    client: httpx.Client, collector: Collector
+) -> None:
+    ok(client.get("/models", headers={"traceparent": f"00-{TRACE}-{CALLER}-00"}))
+    trace, headers = caller(5)
+    ok(client.get("/models", headers=headers))
+    collector.trace(trace, is_server)
+    assert TRACE not in {span.trace_id.hex() for span in collector.spans}
+
+
+def test_no_key_latent_or_picture_is_told(client: httpx.Client, collector: Collector) -> None:
+    latent, sent = 0.7654321, file(picture())
+    trace, headers = caller(6)
+    body = {"latents": [[latent] * DIM]}
+    answer = ok(client.post("/decode", json=body, headers=headers))
+    ok(client.get(f"/models?key={KEY}", headers=headers))
+    ok(client.post("/encode", content=sent, headers=headers | {"Content-Type": "image/png"}))
+    problem(client.get("/models", headers=headers | {"Authorization": "Bearer wrong-one"}), 403)
+    collector.trace(trace, lambda span: attributes(span).get("http.response.status_code") == 403)
+    told = b"".join(collector.bodies)
+    for secret in (KEY, HASH, "wrong-one", str(latent)):
+        assert secret.encode() not in told
+    for data in (sent, answer.content):
+        assert data[60:120] not in told
+
+
+def test_answers_are_logged_with_their_trace(models: Path, tmp_path: Path) -> None:
+    trace, headers = caller(7)
+    (tmp_path / "broken").touch()
+    with (
+        collecting() as collector,
+        traced(models, tmp_path, collector.url, LOG_FORMAT="json") as (process, client),
+    ):
+        ok(client.post("/sample", headers=headers))
+        client.post("/decode", json={"latents": [[13.0] * DIM]}, headers=headers)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=30)
+        assert process.returncode == 0
+        assert len([s for s in collector.spans if s.trace_id.hex() == trace and is_server(s)]) == 2
+    logged = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    ours = [line for line in logged if line.get("trace_id") == trace]
+    assert [line.get("status") for line in ours if "status" in line] == [200, 500]
+    assert [line["level"] for line in ours if "exception" in line] == ["error"]
+    assert all(re.fullmatch("[0-9a-f]{32}", line["trace_id"]) for line in ours)
+
+
+def test_a_collector_that_does_not_answer_disturbs_nothing(models: Path, tmp_path: Path) -> None:
+    with socket.socket() as silent:  # takes connections, and never says a word
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(100)
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with traced(models, tmp_path, address) as (process, client):
+            started = time.monotonic()
+            for seed in range(20):
+                ok(client.post("/sample", json={"seed": seed}))
+            assert time.monotonic() - started < 10
+            time.sleep(0.3)  # the first of them are on their way
+            started = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+            assert time.monotonic() - started < 6
+
+
+def test_a_collector_that_is_not_there_disturbs_nothing(models: Path, tmp_path: Path) -> None:
+    with traced(models, tmp_path, "http://127.0.0.1:9") as (process, client):
+        ok(client.post("/sample"))
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        assert time.monotonic() - started < 6
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": ""},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_SDK_DISABLED": "true"},
+    ],
+    ids=["unset", "empty", "disabled"],
+)
+def test_without_an_endpoint_nothing_is_imported(
+    models: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = (
+        "import sys; from tests.app.test_main import startup; from app.settings import Settings;"
+        f"startup(Settings(models=({str(models / 'tiny')!r},), device='cpu'));"
+        f"sys.exit(any(name.startswith({COSTLY}) for name in sys.modules))"
+    )
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    done = subprocess.run([sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

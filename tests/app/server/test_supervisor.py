@@ -1,0 +1,154 @@
+"""Several worker processes behind one port, on real processes."""
+
+import itertools
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.server import supervisor as workers
+from app.server.supervisor import STARTUP_FAILURE, Supervisor, _places
+from app.settings import Settings
+from tests.app.processes import running, start
+
+
+def children(process: subprocess.Popen[str]) -> list[int]:
+    path = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    return [int(pid) for pid in path.read_text().split()]
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def ask(url: str, times: int = 1) -> None:
+    """Ask on a new connection each time, so that every worker gets some."""
+    for seed in range(times):
+        httpx.post(f"{url}/sample", json={"seed": seed}, timeout=60).raise_for_status()
+
+
+def listens(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health/ready").is_success
+    except httpx.ConnectError:
+        return False
+
+
+def counted(url: str) -> float:
+    families = text_string_to_metric_families(httpx.get(f"{url}/metrics").text)
+    samples = {s.name: s for f in families for s in f.samples if s.labels.get("path") == "/sample"}
+    return samples["lorgnette_requests_total"].value
+
+
+def test_workers_share_a_port_and_their_counts(models: Path) -> None:
+    with running(MODELS=str(models / "tiny"), WORKERS="2") as (process, client):
+        url = str(client.base_url)
+        assert len(children(process)) == 2
+        ask(url, times=12)
+        assert {counted(url) for _ in range(6)} == {12}
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+
+def test_a_worker_that_dies_is_started_anew(models: Path) -> None:
+    with running(MODELS=str(models / "tiny"), WORKERS="2") as (process, client):
+        url = str(client.base_url)
+        first, second = children(process)
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: len(set(children(process)) - {first, second}) == 1)
+        wait_until(lambda: listens(url))  # the second may still be loading its model
+        ask(url, times=4)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+
+
+def test_workers_end_with_their_parent(models: Path) -> None:
+    with running(MODELS=str(models / "tiny"), WORKERS="2") as (process, client):
+        workers = children(process)
+        process.kill()
+        process.wait()
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+        with pytest.raises(httpx.ConnectError):
+            client.get("/health/live")
+
+
+def test_a_worker_that_cannot_start_ends_them_all(tmp_path: Path) -> None:
+    process = start(MODELS=str(tmp_path / "none"), WORKERS="2", PORT="0")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "none" in output
+    assert "could not start" in output
+
+
+@pytest.fixture
+def crew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Supervisor:
+    """Three workers, numbered from 1, that are no processes."""
+    numbers = itertools.count(1)
+
+    class Worker:
+        def __init__(self, *_: object, **__: object) -> None:
+            self.pid = next(numbers)
+
+    monkeypatch.setattr(subprocess, "Popen", Worker)
+    monkeypatch.setattr(os, "kill", lambda *_: None)
+    crew = Supervisor([{}, {}, {}], str(tmp_path))
+    for place in range(3):
+        crew._start(place)
+    return crew
+
+
+def test_a_worker_that_cannot_come_back_is_tried_again_later(
+    crew: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "PAUSE_SECONDS", 0.3)
+    began = time.monotonic()
+    assert crew._ended(1, 1) == 0
+    assert crew._ended(4, STARTUP_FAILURE) == 0
+    assert sorted(crew._workers) == [2, 3]
+    monkeypatch.setattr(os, "waitpid", lambda *_: (5, 0) if 5 in crew._workers else (0, 0))
+    monkeypatch.setattr(os, "wait", lambda: (5, 0))
+    assert crew._wait() == (5, 0)
+    assert time.monotonic() - began > 0.3
+    assert crew._workers[5][0] == 0
+    assert not crew._stopping
+
+
+def test_the_first_worker_of_a_place_must_start(crew: Supervisor) -> None:
+    assert crew._ended(1, 1) == 0
+    assert crew._ended(2, STARTUP_FAILURE) == STARTUP_FAILURE
+    assert crew._stopping
+
+
+def test_where_no_worker_is_left_there_is_nothing_to_wait_for(crew: Supervisor) -> None:
+    for first in (1, 2, 3):
+        assert crew._ended(first, 1) == 0
+    assert crew._ended(4, STARTUP_FAILURE) == 0
+    crew._deaths.clear()  # as if a minute had passed
+    assert crew._ended(5, STARTUP_FAILURE) == 0
+    assert crew._ended(6, STARTUP_FAILURE) == 1
+    assert crew._stopping
+    assert not crew._paused
+
+
+def test_what_sets_workers_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(workers=3)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert [place["CUDA_VISIBLE_DEVICES"] for place in _places(settings, 2)] == ["0", "1", "0"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    assert [place["CUDA_VISIBLE_DEVICES"] for place in _places(settings, 2)] == ["5", "7", "5"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7,-1,9")  # CUDA reads it as far as the -1
+    assert [place["CUDA_VISIBLE_DEVICES"] for place in _places(settings, 2)] == ["5", "7", "5"]
+    assert {place["LORGNETTE_DEVICE"] for place in _places(settings, 2)} == {"cuda"}
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    assert [place["LORGNETTE_MODEL_THREADS"] for place in _places(settings, 0)] == ["2", "2", "2"]
+    four = Settings(workers=3, model_threads=4)
+    assert _places(four, 0)[0] == {"LORGNETTE_MODEL_THREADS": "4"}

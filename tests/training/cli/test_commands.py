@@ -1,0 +1,194 @@
+"""What the command line says, above all when something is wrong: one line, no traceback."""
+
+import re
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from tests.training.conftest import Command
+from tests.training.sources import plain, png, table
+from training.fit.presets import PRESETS
+from vae import checkpoint
+
+
+def refused(command: Command, *words: object) -> str:
+    """The one line of an error; an exception that was not foreseen would come through."""
+    result = command(*words)
+    assert result.exit_code == 1, result.output
+    assert "Traceback" not in result.output
+    last = result.output.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    return last
+
+
+def fit(path: Path, out: Path, *more: object) -> list[object]:
+    """A small run of the faces recipe: 4 steps, of 6 pictures."""
+    words = ["fit", "--preset", "faces", "--data", path, "--out", out, "--size", 32]
+    return [*words, "--latent-dim", 4, "--batch-size", 6, "--epochs", 1, "--weights", "fp32", *more]
+
+
+def with_manifest(folder: Path, text: str) -> Path:
+    folder.mkdir()
+    (folder / "0.png").write_bytes(png(plain(0)))
+    (folder / "manifest.csv").write_text(text)
+    return folder
+
+
+ROW = ["0.png", "train", "1", "0", "30"]
+BAD_MANIFESTS = {
+    "line 2: split is 'valid'": table([["0.png", "valid", "1", "0", "30"]]),
+    "line 3: split is ''": table([ROW, ["0.png", "", "1", "0", "30"]]),
+    "columns file and split": table([["0.png", "1"]], ["file", "glasses"]),
+    "needs rows": table([]),
+    "line 2 does not have the header's columns": table([["0.png", "train"]]),
+    "line 3 does not have the header's columns": table([ROW, [*ROW, "more"]]),
+    "no picture is in the train split": table([["0.png", "test", "1", "0", "30"]]),
+    "1 of 1 pictures are corrupt": table([["absent.png", "train", "1", "0", "30"]]),
+    "no train picture has label 'glasses'": table([["0.png", "train", "0", "0", "30"]]),
+}
+
+
+@pytest.mark.parametrize("message", BAD_MANIFESTS)
+def test_a_bad_manifest_is_told_in_a_line(tmp_path: Path, command: Command, message: str) -> None:
+    data = with_manifest(tmp_path / "data", BAD_MANIFESTS[message])
+    told = refused(command, *fit(data, tmp_path / "out", "--run", tmp_path / "run"))
+    assert message in told
+    assert not (tmp_path / "out").exists()
+
+
+def test_data_that_is_not_there(tmp_path: Path, command: Command) -> None:
+    words = fit(tmp_path / "absent", tmp_path / "out", "--run", tmp_path / "run")
+    assert f"{tmp_path / 'absent'}: no such file or folder" in refused(command, *words)
+
+
+def test_a_name_in_brackets_is_told_whole(tmp_path: Path, command: Command) -> None:
+    words = fit(tmp_path / "[bold]" / "[/x]", tmp_path / "out", "--run", tmp_path / "run")
+    assert "[bold]/[/x]: no such file" in refused(command, *words)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("auto", "neither manifest.csv nor class folders"),
+        ("manifest", "no manifest.csv"),
+        ("folder", "neither manifest.csv nor class folders"),
+        ("mnist", "torchvision does not find MNIST there"),
+        ("fashion", "torchvision does not find FashionMNIST there"),
+        ("celeba", "torchvision does not find CelebA there"),
+    ],
+)
+def test_an_empty_folder(tmp_path: Path, command: Command, source: str, message: str) -> None:
+    (tmp_path / "data").mkdir()
+    words = fit(tmp_path / "data", tmp_path / "out", "--run", tmp_path / "run", "--source", source)
+    assert message in refused(command, *words)
+
+
+def test_a_file_that_is_no_zip(tmp_path: Path, command: Command) -> None:
+    (tmp_path / "data.zip").write_text("hello")
+    words = fit(tmp_path / "data.zip", tmp_path / "out", "--run", tmp_path / "run")
+    assert "neither a folder nor a zip archive" in refused(command, *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--loss", "bce"], "sigmoid"),
+        (["--size", 40], "multiple of 32"),
+        (["--preset", "book"], "3 x 256 x 256"),
+        (["--balance", "hats"], "no train picture has label 'hats'"),
+    ],
+)
+def test_a_recipe_that_cannot_be(
+    tmp_path: Path, faces: Path, command: Command, words: list[object], message: str
+) -> None:
+    given = fit(faces, tmp_path / "out", "--run", tmp_path / "run", *words)
+    assert message in refused(command, *given)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "no such checkpoint"), (b"PK\3\4", "pickle"), (b"hello", "not a safetensors file")],
+)
+def test_evaluating_what_is_no_checkpoint(
+    tmp_path: Path, faces: Path, command: Command, content: bytes | None, message: str
+) -> None:
+    if content is not None:
+        (tmp_path / "model.safetensors").write_bytes(content)
+    words = ["evaluate", "--model", tmp_path, "--data", faces, "--run", tmp_path / "run"]
+    assert message in refused(command, *words)
+
+
+def test_stopped_refused_restarted(tmp_path: Path, faces: Path, command: Command) -> None:
+    run, out = tmp_path / "run", tmp_path / "out"
+
+    stopped = command(*fit(faces, out, "--run", run, "--max-minutes", 0))
+    assert stopped.exit_code == 0
+    assert "Time is up at step 0 of 4: the same command goes on" in " ".join(stopped.output.split())
+    untrained = load_file(out / "model.safetensors")
+    assert checkpoint.load(out / "model.safetensors").provenance["epochs"] == 0
+
+    other = refused(command, *fit(faces, out, "--run", run, "--learning-rate", 0.01))
+    assert "holds a run of another recipe, or other data" in other
+    assert "--restart" in other
+
+    command(*fit(faces, out, "--run", run))
+    trained = load_file(out / "model.safetensors")
+    assert not trained["model.encoder.1.weight"].equal(untrained["model.encoder.1.weight"])
+    over = command(*fit(faces, out, "--run", run))
+    assert "Going on from step 4 of 4" in over.output
+    again = load_file(out / "model.safetensors")
+    assert all(again[name].equal(trained[name]) for name in trained)
+
+    (run / "notes.txt").write_text("mine")
+    restarted = command(*fit(faces, out, "--run", run, "--learning-rate", 0.01, "--restart"))
+    assert restarted.exit_code == 0
+    assert (run / "notes.txt").read_text() == "mine"
+    assert "Going on" not in restarted.output
+    faster = load_file(out / "model.safetensors")
+    assert not faster["model.encoder.1.weight"].equal(trained["model.encoder.1.weight"])
+
+
+def test_a_card_tells_what_the_training_began_with(
+    tmp_path: Path, faces: Path, command: Command
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    command(*fit(faces, first, "--run", tmp_path / "run-1"))
+    command(*fit(faces, second, "--run", tmp_path / "run-2", "--start", first))
+    begun = checkpoint.load(second / "model.safetensors").provenance["begins with"]
+    assert begun["sha256"] == checkpoint.load(first / "model.safetensors").sha256
+    assert str(first) in begun["command"]
+    assert (
+        f"| begins with | sha256 {begun['sha256']}, command " in (second / "README.md").read_text()
+    )
+
+
+def test_a_run_that_diverges_says_what_would_help(
+    tmp_path: Path, faces: Path, command: Command
+) -> None:
+    words = fit(faces, tmp_path / "out", "--run", tmp_path / "run", "--learning-rate", 1e15)
+    told = refused(command, *words)
+    assert "no longer finite" in told
+    assert "--learning-rate" in told
+
+
+def test_the_working_folder_is_named_after_the_answer(
+    tmp_path: Path, faces: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command(*fit(faces, Path("models/mine")))
+    assert (tmp_path / "runs" / "mine" / "state.safetensors").is_file()
+    assert (tmp_path / "models" / "mine" / "README.md").read_text().startswith("# mine\n")
+
+
+@pytest.mark.parametrize("name", ["fit", "evaluate", "avatars"])
+def test_help_shows_an_example(command: Command, name: str) -> None:
+    result = command(name, "--help")
+    assert result.exit_code == 0
+    assert f"python -m training {name}" in re.sub(r"[\s│|]+", " ", result.output)
+
+
+def test_an_unknown_preset_is_answered_with_the_known(tmp_path: Path, command: Command) -> None:
+    result = command("fit", "--preset", "nonsense", "--data", tmp_path, "--out", tmp_path)
+    assert result.exit_code == 2
+    assert all(f"'{name}'" in result.output for name in PRESETS)

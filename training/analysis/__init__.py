@@ -1,0 +1,1 @@
+"""What a trained encoder makes of a data set: statistics, prior, directions, classifiers."""

@@ -1,0 +1,84 @@
+"""The terminal: progress bars, errors in one line, and the options that commands share."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from training.data.sources import DataError
+from training.fit.trainer import TrainingError
+from vae.checkpoint import Checkpoint, CheckpointError
+
+console = Console(stderr=True, markup=False)
+
+Device = Literal["auto", "cpu", "cuda"]
+DeviceOption = Annotated[
+    Device, typer.Option(help="Where to run; auto takes CUDA when there is a device.")
+]
+DataOption = Annotated[
+    Path,
+    typer.Option(
+        help="A folder of class folders; a folder or .zip with manifest.csv; or the root "
+        "folder of torchvision's CelebA, MNIST or FashionMNIST."
+    ),
+]
+
+
+def pick_device(name: Device) -> torch.device:
+    """The device of this name.
+
+    Raises:
+        TrainingError: if it is ``cuda`` and there is none.
+    """
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise TrainingError("--device is cuda, but PyTorch sees no CUDA device")
+    return torch.device("cuda" if available and name != "cpu" else "cpu")
+
+
+def bar(*fields: str) -> Progress:
+    """A progress bar with a rate, an ETA, and more fields in rich's format."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]:.1f} pictures/s"),
+        TimeRemainingColumn(),
+        *map(TextColumn, fields),
+        console=console,
+    )
+
+
+def print_metrics(found: Checkpoint, folder: Path) -> None:
+    """The figures of a checkpoint that was just written."""
+    for name, value in found.metrics.items():
+        if not isinstance(value, dict):
+            console.print(
+                f"  {name}: {value:.4g}" if isinstance(value, float) else f"  {name}: {value}"
+            )
+    console.print(f"Wrote {folder}: model.safetensors, metrics.json, README.md, report")
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Say what went wrong in a line, not a traceback, where it is not our fault."""
+    logging.basicConfig(
+        level=logging.WARNING,
+        format="%(message)s",
+        handlers=[RichHandler(console=console, show_time=False, show_path=False)],
+    )
+    try:
+        yield
+    except (DataError, TrainingError, CheckpointError, ValueError, OSError) as error:
+        console.print(f"error: {error}", style="red", highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        console.print("stopped; the same command goes on from the last save")
+        raise typer.Exit(130) from None

@@ -1,0 +1,1 @@
+"""Checkpoint, figures, images and model card of a trained model."""

@@ -1,0 +1,223 @@
+"""Pictures that show what a checkpoint can do, written beside it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from training.analysis.statistics import device_of, encoded_means
+from training.data.sources import Dataset
+from training.evaluate.edit_evaluation import SUMS
+from vae import latent
+from vae.checkpoint import Checkpoint
+from vae.model import VAE
+from vae.pixels import to_uint8
+
+Picture = npt.NDArray[np.uint8]
+Rows = npt.NDArray[np.int64]
+ROW = 8
+GAP = 4  # pixels of white between tiles
+CAPTION = 16  # pixels of height
+
+
+@torch.inference_mode()
+def decode(model: VAE, z: Tensor) -> list[Picture]:
+    """Pictures uint8 ``(S, S, C)`` of latents ``(N, D)``, in order."""
+    device = device_of(model)
+    parts = [to_uint8(model.decode(part.to(device))).cpu().numpy() for part in torch.split(z, 32)]
+    return [picture for part in parts for picture in part]
+
+
+def grid(rows: Sequence[Sequence[Picture]], captions: Sequence[str] = ()) -> Image.Image:
+    """Rows of equal pictures with white gaps, and a caption over each column if given."""
+    side = rows[0][0].shape[0]
+    top = CAPTION if captions else 0
+    width = max(len(row) for row in rows) * (side + GAP) - GAP
+    board = Image.new("RGB", (width, top + len(rows) * (side + GAP) - GAP), "white")
+    for r, row in enumerate(rows):
+        for c, picture in enumerate(row):
+            tile = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
+            board.paste(tile, (c * (side + GAP), top + r * (side + GAP)))
+    pen = ImageDraw.Draw(board)
+    for c, caption in enumerate(captions):
+        pen.text((c * (side + GAP) + 2, 2), caption, fill="black")
+    return board
+
+
+def samples(
+    checkpoint: Checkpoint, seeds: Sequence[int], temperature: float = 1.0
+) -> list[Picture]:
+    """Decoded draws from the fitted prior."""
+    return decode(checkpoint.model, checkpoint.draw(seeds, temperature))
+
+
+def write(
+    checkpoint: Checkpoint, data: Dataset, epochs: Path, folder: Path, private: Path | None = None
+) -> None:
+    """Write all pictures of the report.
+
+    Args:
+        checkpoint: the model.
+        data: the test split.
+        epochs: folder of the pictures that ``fit`` saved epoch by epoch.
+        folder: where to write.
+        private: where to write what shows single pictures of the data or their copies, if not into
+            ``folder`` too.
+    """
+    model = checkpoint.model
+    means = encoded_means(model, data.head(2 * ROW))
+    single = {
+        "reconstructions": _reconstructions(model, data),
+        "interpolation": _interpolation(model, means),
+        "directions": _directions(checkpoint, data),
+    }
+    own = {
+        "samples": grid([samples(checkpoint, range(ROW * r, ROW * r + ROW)) for r in range(3)]),
+        "edited_samples": _edited_samples(checkpoint, data),
+        "traversals": _traversals(checkpoint),
+        "arithmetic": _arithmetic(checkpoint, data),
+        "sums": _sums(checkpoint, data),
+        "samples_by_epoch": _epochs(epochs),
+    }
+    _save(single, private or folder)
+    _save(own if private else single | own, folder)
+    if model.config.latent_dim == 2:
+        _plane(checkpoint, data, folder)
+
+
+def _save(pictures: Mapping[str, Image.Image | None], folder: Path) -> None:
+    """Write those that there are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, picture in pictures.items():
+        if picture is not None:
+            picture.save(folder / f"{name}.png", optimize=True)
+
+
+def _reconstructions(model: VAE, data: Dataset) -> Image.Image:
+    """Pictures from all over the test split above their reconstructions, two rows of each."""
+    shown = data.rows_at(np.linspace(0, len(data) - 1, min(2 * ROW, len(data))).astype(np.int64))
+    originals = list(shown.batch(np.arange(len(shown))).numpy())
+    copies = decode(model, encoded_means(model, shown))
+    rows = []
+    for start in range(0, len(shown), ROW):
+        rows += [originals[start : start + ROW], copies[start : start + ROW]]
+    return grid(rows)
+
+
+def _interpolation(model: VAE, means: Tensor) -> Image.Image:
+    """Paths between neighbours, weights 0 to 1 in steps of 0.2."""
+    captions = [f"{w / 5:.1f}" for w in range(6)]
+    if len(means) == 1:
+        means = means.expand(2, -1)
+    pairs = zip(means[0:6:2], means[1:6:2], strict=False)  # an odd one out is left out
+    return grid([decode(model, latent.path(a, b, 6)) for a, b in pairs], captions)
+
+
+def _traversals(checkpoint: Checkpoint) -> Image.Image:
+    """The six principal axes of the encoded means, from -3 to 3 standard deviations."""
+    values, vectors = torch.linalg.eigh(checkpoint.statistics.covariance)
+    weights = torch.linspace(-3, 3, 7)
+    rows = []
+    for axis in range(1, min(6, len(values)) + 1):
+        step = vectors[:, -axis] * values[-axis].clamp_min(0).sqrt()
+        z = checkpoint.statistics.mean + weights[:, None] * step
+        rows.append(decode(checkpoint.model, z))
+    return grid(rows, [f"{w:+.0f} sd" for w in weights])
+
+
+def _groups(checkpoint: Checkpoint, data: Dataset) -> tuple[str, Rows, Rows]:
+    """The label to show (glasses if there is one), and rows of pictures with and without it."""
+    name = "glasses" if "glasses" in checkpoint.directions else next(iter(data.labels), "")
+    label = data.labels.get(name, np.zeros(len(data), np.float32))
+    return name, np.flatnonzero(label > 0.5)[:6], np.flatnonzero(label < 0.5)[:6]
+
+
+def _arithmetic(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
+    """The tutorial's sum: mean of three with, minus three without, plus three others without."""
+    name, positives, without = _groups(checkpoint, data)
+    if len(positives) < 3 or len(without) < 6:
+        return None
+    means = encoded_means(checkpoint.model, data.rows_at([*positives[:3], *without]))
+    a, b, c = (means[i : i + 3].mean(0) for i in (0, 3, 6))
+    captions = [f"3 with {name}", "- 3 without", "+ 3 others", "= the sum"]
+    return grid([decode(checkpoint.model, torch.stack([a, b, c, a - b + c]))], captions)
+
+
+def _directions(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
+    """A direction added to three pictures without its label, and taken from three with it."""
+    name, positives, without = _groups(checkpoint, data)
+    if name not in checkpoint.directions or not (len(positives) and len(without)):
+        return None
+    weights = (0.0, 0.5, 1.0, 1.5)
+    direction, model = checkpoint.directions[name], checkpoint.model
+    rows = []
+    for chosen, sign in ((without[:3], 1), (positives[:3], -1)):
+        for z in encoded_means(model, data.rows_at(chosen)):
+            steps = [latent.edited(z, [(sign * weight, direction)]) for weight in weights]
+            rows.append(decode(model, torch.stack(steps)))
+    return grid(rows, [f"{weight:g} {name}" for weight in weights])
+
+
+def _edited_samples(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
+    """Samples, and the same with the direction of ``_groups`` added."""
+    name, _, _ = _groups(checkpoint, data)
+    if name not in checkpoint.directions:
+        return None
+    z = checkpoint.draw(range(ROW))
+    step = checkpoint.directions[name].vector
+    return grid([decode(checkpoint.model, z + w * step) for w in (0.0, 1.0, 1.5)])
+
+
+def _sums(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
+    """The tutorial's sums of means of three people each, of glasses and sex."""
+    if not {"glasses", "male"} <= data.labels.keys():
+        return None
+    rows = []
+    for groups in SUMS.values():
+        parts = []
+        for glasses, male in groups:
+            found = (data.labels["glasses"] == glasses) & (data.labels["male"] == male)
+            people = np.flatnonzero(found)[:3]
+            if not len(people):
+                return None
+            parts.append(encoded_means(checkpoint.model, data.rows_at(people)).mean(0))
+        a, b, c = parts
+        rows.append(decode(checkpoint.model, torch.stack([a, b, c, a - b + c])))
+    return grid(rows)
+
+
+def _epochs(folder: Path) -> Image.Image | None:
+    """Up to eight of the per-epoch sample rows, evenly spaced, oldest on top."""
+    files = sorted(folder.glob("epoch-*.png"))
+    if not files:
+        return None
+    chosen = [files[round(i)] for i in np.linspace(0, len(files) - 1, min(8, len(files)))]
+    rows = [Image.open(file).convert("RGB") for file in dict.fromkeys(chosen)]
+    board = Image.new("RGB", (rows[0].width, sum(r.height + GAP for r in rows) - GAP), "white")
+    for i, row in enumerate(rows):
+        board.paste(row, (0, i * (row.height + GAP)))
+    return board
+
+
+def _plane(checkpoint: Checkpoint, data: Dataset, folder: Path) -> None:
+    """For a 2-D latent: the codes by class, the same through the normal CDF, the decoded plane."""
+    codes = encoded_means(checkpoint.model, data.head(10_000))
+    names = list(data.labels)
+    columns = np.stack([data.labels[n][: len(codes)] for n in names]) if names else None
+    classes = columns.argmax(0) if columns is not None else np.zeros(len(codes), np.int64)
+    for file, points in (("scatter", codes), ("scatter_cdf", torch.special.ndtr(codes))):
+        figure = Figure(figsize=(7, 6), layout="constrained")
+        axes = figure.add_subplot()
+        for i, name in enumerate(names or ["all"]):
+            chosen = points[torch.from_numpy(classes == i)]
+            axes.scatter(chosen[:, 0], chosen[:, 1], s=3, label=name)
+        axes.legend(markerscale=4, fontsize="small")
+        figure.savefig(folder / f"{file}.png", dpi=100)
+    ticks = torch.special.ndtri(torch.linspace(0.04, 0.96, 15))
+    rows = [decode(checkpoint.model, torch.stack([ticks, y.expand(15)], 1)) for y in ticks.flip(0)]
+    grid(rows).save(folder / "plane.png", optimize=True)
