@@ -1,4 +1,4 @@
-"""Arrows point one way: what each file of the house may import, and that nothing unpickles."""
+"""Imports point one way: what each package may import, and that nothing unpickles."""
 
 import ast
 import sys
@@ -10,6 +10,8 @@ from tests.imports import imported, used
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("vae", "app", "training")
+MAX_FILE_LINES = 250
+MAX_FUNCTION_LINES = 50
 FILES = sorted(
     file.relative_to(ROOT).as_posix()
     for package in PACKAGES
@@ -25,14 +27,54 @@ TOP_LEVEL = (
 )
 
 OURS = {*PACKAGES, "tests", "benchmarks", "docs"}
-MAY_IMPORT = {"vae": {"vae"}, "app": {"app", "vae"}, "training": {"training", "vae"}}
-MATHEMATICS = sys.stdlib_module_names | {"torch", "safetensors", "vae"}
-FRAMEWORK = {"fastapi", "starlette", "uvicorn"}
-FRAMEWORK_FILES = {
-    f"app/{name}.py"
-    for name in ("main", "routes", "door", "errors", "forms", "connections", "__main__", "openapi")
+# What a package (or a module directly in app) may import of ours, beside its own modules.
+MAY_IMPORT: dict[str, set[str]] = {
+    "vae": set(),
+    "app.settings": set(),
+    "app.images": {"vae.preprocessing"},
+    "app.observability": {"app.settings"},
+    "app.inference": {"app.settings", "app.observability", "vae"},
+    "app.operations": {"app.inference", "app.images", "app.settings", "app.observability", "vae"},
+    "app.http": {
+        "app.operations",
+        "app.inference",
+        "app.images",
+        "app.observability",
+        "app.settings",
+        "vae",
+    },
+    "app.application": {
+        "app.http",
+        "app.operations",
+        "app.inference",
+        "app.images",
+        "app.observability",
+        "app.settings",
+        "vae",
+    },
+    "app.server": {"app", "vae"},
+    "app.__main__": {"app.server"},
+    "training.data": {"vae"},
+    "training.analysis": {"training.data", "vae"},
+    "training.fit": {"training.data", "training.analysis", "vae"},
+    "training.evaluate": {"training.data", "training.analysis", "vae"},
+    "training.report": {
+        "training.data",
+        "training.analysis",
+        "training.fit",
+        "training.evaluate",
+        "vae",
+    },
+    "training.cli": {"training", "vae"},
+    "training.__main__": {"training.cli"},
 }
-TORCH_FILES = {f"app/{name}.py" for name in ("engine", "runner", "ways", "registry", "service")}
+BATCHER = "app/inference/batcher.py"
+BATCHER_MAY_IMPORT = {"app.inference.limiter", "app.observability.timing"}
+MATHEMATICS = sys.stdlib_module_names | {"torch", "safetensors"}
+PREPROCESSING = "vae/preprocessing.py"  # docs/decisions/0022
+FRAMEWORK = {"fastapi", "starlette", "uvicorn"}
+FRAMEWORK_PACKAGES = {"app.http", "app.application", "app.server"}
+TORCH_PACKAGES = {"app.inference", "app.operations"}
 PICKLES = {"pickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 REFUSED_NAMES = (
     "torch.load",
@@ -41,28 +83,39 @@ REFUSED_NAMES = (
     "torch.jit.load",
     "torch.package",
     "torch.serialization",
-    "importlib.import_module",  # arrows that cannot be seen
+    "importlib.import_module",  # imports that this test cannot see
     "__import__",
 )
-
 
 # Weights of a locked package, read without running what they hold: docs/decisions/0011.
 RESTRICTED_LOAD = "training/analysis/features.py"
 
 
-def refusal(path: str, top: str) -> str | None:
-    """Why the file may not import this top-level module, or None if it may."""
-    package = path.partition("/")[0]
-    if top in OURS and top not in MAY_IMPORT[package]:
-        return f"{package} must not import {top}"
-    if package == "vae" and top not in MATHEMATICS:
+def package_of(path: str) -> str:
+    """The package that a rule of ``MAY_IMPORT`` names, such as ``app.http`` or ``app.settings``."""
+    parts = path.removesuffix(".py").split("/")
+    return parts[0] if parts[0] == "vae" or parts[1] == "__init__" else ".".join(parts[:2])
+
+
+def _within(name: str, packages: set[str]) -> bool:
+    return any(f"{name}.".startswith(f"{package}.") for package in packages)
+
+
+def refusal(path: str, name: str) -> str | None:
+    """Why the file may not import this dotted name, or None if it may."""
+    package, top = package_of(path), name.partition(".")[0]
+    if path == BATCHER and not (
+        top in sys.stdlib_module_names or _within(name, BATCHER_MAY_IMPORT)
+    ):
+        return f"the batcher imports the standard library, limiter and timing only, not {name}"
+    if top in OURS and not _within(name, MAY_IMPORT.get(package, set()) | {package}):
+        return f"{package} must not import {name}"
+    if package == "vae" and path != PREPROCESSING and top not in MATHEMATICS | {"vae"}:
         return f"vae imports torch and safetensors only, not {top}"
-    if path == "app/inference/batcher.py" and top not in sys.stdlib_module_names:
-        return f"the batcher imports the standard library only, not {top}"
-    if top in FRAMEWORK and path not in FRAMEWORK_FILES:
-        return f"{top} stays at the edge of app"
-    if package == "app" and top == "torch" and path not in TORCH_FILES:
-        return "torch stays in the engine, its runner, the registry and the service"
+    if top in FRAMEWORK and package not in FRAMEWORK_PACKAGES:
+        return f"{top} stays in app.http, app.application and app.server"
+    if path.startswith("app/") and top == "torch" and package not in TORCH_PACKAGES:
+        return "torch stays in app.inference and app.operations"
     if top in PICKLES:
         return f"{top} can run code that comes with the data"
     return None
@@ -81,7 +134,7 @@ def loads_weights_only(source: str) -> bool:
 def violations(path: str, source: str) -> list[str]:
     """Every broken rule of a file, with its line."""
     found = [
-        (use.line, reason) for use in imported(path, source) if (reason := refusal(path, use.top))
+        (use.line, reason) for use in imported(path, source) if (reason := refusal(path, use.name))
     ]
     found += [
         (use.line, f"{name} is not used here")
@@ -94,32 +147,74 @@ def violations(path: str, source: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", FILES)
-def test_a_file_keeps_to_its_place(path: str) -> None:
+def test_a_file_imports_only_what_its_package_may(path: str) -> None:
     assert violations(path, (ROOT / path).read_text()) == []
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_every_package_is_looked_at(package: str) -> None:
-    assert f"{package}/__init__.py" in FILES
+@pytest.mark.parametrize("package", sorted({package_of(path) for path in FILES} - {*PACKAGES}))
+def test_every_package_has_a_rule(package: str) -> None:
+    assert package in MAY_IMPORT
+
+
+def test_every_rule_has_a_package() -> None:
+    assert set(MAY_IMPORT) <= {package_of(path) for path in FILES}
+
+
+@pytest.mark.parametrize(
+    "folder", sorted({str(Path(path).parent) for path in FILES}), ids=lambda path: path
+)
+def test_a_package_says_in_one_line_what_it_is_for(folder: str) -> None:
+    docstring = ast.get_docstring(ast.parse((ROOT / folder / "__init__.py").read_text()))
+    assert docstring
+    assert len(docstring.splitlines()) == 1
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_files_and_functions_stay_short(path: str) -> None:
+    source = (ROOT / path).read_text()
+    long = [
+        f"{node.name}: {length} lines"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (length := (node.end_lineno or 0) - node.lineno + 1) > MAX_FUNCTION_LINES
+    ]
+    assert long == []
+    assert len(source.splitlines()) <= MAX_FILE_LINES
 
 
 @pytest.mark.parametrize(
     ("path", "source", "reason"),
     [
         ("vae/latent.py", "import app", "vae must not import app"),
-        ("vae/latent.py", "from training.data import Dataset", "vae must not import training"),
+        ("vae/latent.py", "from training.data import x", "vae must not import training"),
         ("vae/latent.py", "import numpy as np", "not numpy"),
-        ("app/operations/service.py", "from training import loss", "app must not import training"),
-        ("app/operations/service.py", "from tests import imports", "app must not import tests"),
-        ("training/fit/trainer.py", "import app.engine", "training must not import app"),
-        ("training/fit/trainer.py", "import fastapi", "fastapi stays at the edge"),
-        ("app/operations/service.py", "from starlette.requests import Request", "starlette stays"),
-        ("app/images/decoding.py", "def late():\n    import uvicorn", "2: uvicorn stays"),
-        ("app/images/decoding.py", "import torch.nn as nn", "torch stays"),
-        ("app/inference/batcher.py", "import numpy", "standard library only"),
-        ("app/inference/batcher.py", "from app import errors", "not app"),
-        ("app/inference/batcher.py", "from . import errors", "not app"),
-        ("app/inference/batcher.py", "from .errors import table", "not app"),
+        ("app/operations/sample.py", "from training.fit import loss", "must not import training"),
+        ("app/operations/sample.py", "from tests import imports", "must not import tests"),
+        ("app/operations/sample.py", "from app.http import auth", "must not import app.http"),
+        ("app/operations/sample.py", "from ..http import auth", "must not import app.http"),
+        ("app/operations/sample.py", "from starlette.requests import Request", "starlette stays"),
+        ("app/http/routes.py", "from app.application import x", "must not import app.application"),
+        ("app/http/routes.py", "import torch", "torch stays"),
+        ("app/inference/engine.py", "from app.images import png", "must not import app.images"),
+        ("app/inference/registry.py", "import app.http.auth", "must not import app.http.auth"),
+        ("app/observability/logs.py", "from app.inference import x", "must not import app.inf"),
+        ("app/images/png.py", "def late():\n    import uvicorn", "2: uvicorn stays"),
+        ("app/images/png.py", "import torch.nn as nn", "torch stays"),
+        ("app/images/png.py", "from app.settings import Settings", "must not import app.settings"),
+        ("app/settings.py", "from app.images import png", "must not import app.images"),
+        (BATCHER, "import numpy", "standard library"),
+        (BATCHER, "from app.http import problems", "standard library"),
+        (BATCHER, "from . import engine", "standard library"),
+        ("training/fit/trainer.py", "import app.inference", "must not import app"),
+        ("training/fit/trainer.py", "import fastapi", "fastapi stays"),
+        (
+            "training/fit/trainer.py",
+            "from training.evaluate import x",
+            "must not import training.e",
+        ),
+        ("training/evaluate/frechet.py", "from training.fit import loss", "must not import"),
+        ("training/report/card.py", "from training.cli import terminal", "must not import"),
+        ("training/data/sources.py", "from training.analysis import x", "must not import"),
         ("training/data/sources.py", "import pickle", "pickle can run code"),
         ("training/data/sources.py", "from pickle import loads as read", "pickle can run code"),
         ("vae/checkpoint.py", "import torch\ntorch.load('x')", "2: torch.load"),
@@ -129,10 +224,10 @@ def test_every_package_is_looked_at(package: str) -> None:
         ("vae/checkpoint.py", "from torch.serialization import load", "torch.serialization"),
         ("app/application.py", "import importlib\nimportlib.import_module('x')", "import_module"),
         ("app/application.py", "__import__('x')", "__import__"),
-        ("training/analysis/features.py", "import torch\ntorch.load('x')", "2: torch.load"),
-        ("training/analysis/features.py", "import torch\ntorch.load('x', weights_only=no)", "torch.load"),
-        ("training/analysis/features.py", "import torch\nread = torch.load", "torch.load"),
-        ("training/fit/trainer.py", "import torch\ntorch.load('x', weights_only=True)", "torch.load"),
+        (RESTRICTED_LOAD, "import torch\ntorch.load('x')", "2: torch.load"),
+        (RESTRICTED_LOAD, "import torch\ntorch.load('x', weights_only=no)", "torch.load"),
+        (RESTRICTED_LOAD, "import torch\nread = torch.load", "torch.load"),
+        ("training/fit/trainer.py", "import torch\ntorch.load('x', weights_only=True)", "load"),
     ],
 )
 def test_a_violation_is_found(path: str, source: str, reason: str) -> None:
@@ -144,11 +239,15 @@ def test_a_violation_is_found(path: str, source: str, reason: str) -> None:
     [
         ("vae/latent.py", "import math\nimport torch\nfrom safetensors import safe_open"),
         ("vae/latent.py", "from vae import model\nfrom . import pixels"),
-        ("app/operations/service.py", "import torch\nfrom vae import latent\nfrom app import images"),
+        (
+            "app/operations/sample.py",
+            "import torch\nfrom vae import latent\nfrom app.images import png",
+        ),
         ("app/http/routes.py", "from fastapi import APIRouter"),
-        ("app/inference/batcher.py", "import asyncio\nfrom collections.abc import Callable"),
+        (BATCHER, "import asyncio\nfrom collections.abc import Callable"),
+        (BATCHER, "from app.observability.timing import Timing"),
         ("training/fit/trainer.py", "import torch\nmodel.load_state_dict(checkpoint.load(path))"),
-        ("training/analysis/features.py", "import torch\ntorch.load('x', weights_only=True)"),
+        (RESTRICTED_LOAD, "import torch\ntorch.load('x', weights_only=True)"),
         ("training/fit/trainer.py", "'torch.load, pickle and __import__ in a sentence'"),
     ],
 )
@@ -157,7 +256,7 @@ def test_what_is_allowed_is_not_refused(path: str, source: str) -> None:
 
 
 @pytest.mark.parametrize("name", TOP_LEVEL)
-def test_the_house_has_its_rooms(name: str) -> None:
+def test_the_top_level_is_complete(name: str) -> None:
     assert (ROOT / name).exists()
 
 

@@ -60,12 +60,12 @@ class Checkpoint:
     sha256: str = ""
     mixture: GaussianMixture | None = None
 
-    def draw(self, seeds: Sequence[int], temperature: float = 1.0) -> Tensor:
+    def sample(self, seeds: Sequence[int], temperature: float = 1.0) -> Tensor:
         """Draws from the fitted prior, ``(len(seeds), D)``; a row depends on its own seed alone."""
         noise, choice = seeded_noise_and_uniform(seeds, self.model.config.latent_dim)
         if self.mixture is None:
-            return self.statistics.draw(noise, temperature)
-        return self.mixture.draw(noise, choice, temperature)
+            return self.statistics.sample(noise, temperature)
+        return self.mixture.sample(noise, choice, temperature)
 
 
 def save(checkpoint: Checkpoint, path: Path, dtype: torch.dtype = torch.float32) -> None:
@@ -89,10 +89,10 @@ def save(checkpoint: Checkpoint, path: Path, dtype: torch.dtype = torch.float32)
     directions = {}
     for name, direction in checkpoint.directions.items():
         tensors[f"direction.{name}"] = _stored(direction.vector, torch.float32)
-        if direction.kinds is not None:
-            tensors[f"kinds.{name}"] = _stored(direction.kinds.rows, torch.float32)
-            tensors[f"kinds_centre.{name}"] = _stored(direction.kinds.centre, torch.float32)
-        about = {k: v for k, v in vars(direction).items() if k not in ("vector", "kinds")}
+        if direction.within_label is not None:
+            tensors[f"kinds.{name}"] = _stored(direction.within_label.rows, torch.float32)
+            tensors[f"kinds_centre.{name}"] = _stored(direction.within_label.centre, torch.float32)
+        about = {k: v for k, v in vars(direction).items() if k not in ("vector", "within_label")}
         directions[name] = about
     metadata = {
         "format": FORMAT,
@@ -185,7 +185,7 @@ def _rebuild(tensors: dict[str, Tensor], metadata: dict[str, str], sha256: str) 
         directions = {
             name: Direction(
                 _finite(tensors, f"direction.{name}", (config.latent_dim,)),
-                kinds=_kinds(tensors, name, config.latent_dim),
+                within_label=_within_label(tensors, name, config.latent_dim),
                 **about,
             )
             for name, about in facts["directions"].items()
@@ -219,7 +219,7 @@ def _rebuild(tensors: dict[str, Tensor], metadata: dict[str, str], sha256: str) 
     )
 
 
-def _kinds(tensors: dict[str, Tensor], name: str, dim: int) -> WithinLabelSubspace | None:
+def _within_label(tensors: dict[str, Tensor], name: str, dim: int) -> WithinLabelSubspace | None:
     if f"kinds.{name}" not in tensors:
         return None
     count = len(tensors[f"kinds.{name}"])

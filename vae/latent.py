@@ -31,7 +31,7 @@ class LatentStatistics:
         factor: Tensor = axes * variances.clamp_min(0.0).sqrt() @ axes.T
         return factor.float()
 
-    def draw(self, noise: Tensor, temperature: float = 1.0) -> Tensor:
+    def sample(self, noise: Tensor, temperature: float = 1.0) -> Tensor:
         """``mean + temperature * L @ noise``: standard normal rows ``(N, D)`` to prior draws.
 
         Ex-post density estimation with one full Gaussian: Ghosh et al., "From Variational to
@@ -62,7 +62,7 @@ class GaussianMixture:
     def _bounds(self) -> Tensor:
         return self.weights.cumsum(0)
 
-    def draw(self, noise: Tensor, choice: Tensor, temperature: float = 1.0) -> Tensor:
+    def sample(self, noise: Tensor, choice: Tensor, temperature: float = 1.0) -> Tensor:
         """Prior draws ``(N, D)``: ``mean_k + temperature * L_k @ noise``.
 
         Args:
@@ -105,25 +105,25 @@ class WithinLabelSubspace:
 class Direction:
     """A named edit: ``z + w * vector`` takes a latent ``w`` mean steps from without to with.
 
-    Taken away, it takes its kinds along, see ``edited``.
+    Taken away, it takes its kinds along, see ``apply_directions``.
 
     Attributes:
         vector: ``(D,)``; its length is the mean step from label 0 to label 1.
         meaning: one line for people.
         method: how it was made.
         count: pictures it was made from.
-        kinds: of a label of which there are enough pictures.
+        within_label: of a label of which there are enough pictures.
     """
 
     vector: Tensor
     meaning: str
     method: str
     count: int
-    kinds: WithinLabelSubspace | None = None
+    within_label: WithinLabelSubspace | None = None
 
 
 def seeded_noise_and_uniform(seeds: Sequence[int], dim: int) -> tuple[Tensor, Tensor]:
-    """``normal``, and one number in [0, 1) a seed, ``(len(seeds),)``, drawn after those of it."""
+    """``seeded_noise``, and one number in [0, 1) a seed, ``(len(seeds),)``, drawn after those of it."""
     rows, numbers = [], []
     for seed in seeds:
         generator = torch.Generator().manual_seed(seed)
@@ -132,7 +132,7 @@ def seeded_noise_and_uniform(seeds: Sequence[int], dim: int) -> tuple[Tensor, Te
     return torch.stack(rows), torch.cat(numbers)
 
 
-def normal(seeds: Sequence[int], dim: int) -> Tensor:
+def seeded_noise(seeds: Sequence[int], dim: int) -> Tensor:
     """Standard normal noise ``(len(seeds), dim)``; a row depends on its own seed alone."""
     rows = [torch.randn(dim, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
     return torch.stack(rows)
@@ -174,7 +174,7 @@ def weighted_sum(terms: Sequence[tuple[float, Tensor]], dim: int) -> Tensor:
     return total
 
 
-def edited(z: Tensor, terms: Sequence[tuple[float, Direction]]) -> Tensor:
+def apply_directions(z: Tensor, terms: Sequence[tuple[float, Direction]]) -> Tensor:
     """Latents ``(N, D)`` or ``(D,)`` with directions added and taken away, of the same shape.
 
     Added, a direction is its mean step. Taken away it is more: a mean step from blue round glasses
@@ -184,13 +184,13 @@ def edited(z: Tensor, terms: Sequence[tuple[float, Direction]]) -> Tensor:
     for weight, direction in terms:
         z = z + weight * direction.vector
     for weight, direction in terms:
-        if weight < 0 and direction.kinds is not None:
+        if weight < 0 and direction.within_label is not None:
             before = z - weight * direction.vector
-            z = z + max(weight, -1.0) * direction.kinds.residual(before)
+            z = z + max(weight, -1.0) * direction.within_label.residual(before)
     return z
 
 
-def kinds(positives: Tensor, without: Tensor) -> WithinLabelSubspace | None:
+def fit_within_label_subspace(positives: Tensor, without: Tensor) -> WithinLabelSubspace | None:
     """The kinds of a label, from latents ``(N, D)`` with and without it; None if there are none.
 
     They are the axes along which the optimal transport of a Gaussian fitted to the first onto one

@@ -128,7 +128,7 @@ class VAE(nn.Module):
         mean, logvar = self.encoder(x).float().chunk(2, dim=1)
         return DiagonalGaussian(mean, logvar.clamp(*LOGVAR_RANGE))
 
-    def raw(self, z: Tensor) -> Tensor:
+    def decode_logits(self, z: Tensor) -> Tensor:
         """The decoder's answer to latents ``(N, D)`` before it becomes pixels, ``(N, C, S, S)``."""
         if z.shape[1:] != (self.config.latent_dim,):
             raise ValueError(f"latents are {tuple(z.shape[1:])}, not ({self.config.latent_dim},)")
@@ -146,7 +146,7 @@ class VAE(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """Pictures ``(N, C, S, S)`` in [0, 1] of latents ``(N, D)``."""
-        return self.to_pictures(self.raw(z))
+        return self.to_pictures(self.decode_logits(z))
 
 
 def _networks(config: VAEConfig) -> tuple[nn.Module, nn.Module]:

@@ -238,7 +238,7 @@ async def directions(request: Request, model: ModelName = None) -> schemas.Direc
             scale=float(d.vector.norm()),
             method=d.method,
             count=d.count,
-            kinds=0 if d.kinds is None else len(d.kinds.rows),
+            kinds=0 if d.within_label is None else len(d.within_label.rows),
         )
         for name, d in served.checkpoint.directions.items()
     ]

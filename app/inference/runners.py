@@ -65,7 +65,7 @@ class EagerRunner:
 
     def decode_on_device(self, latents: Tensor) -> tuple[Tensor, ...]:
         """The pictures alone, everything on the device."""
-        raw = self._model.raw(latents.to(self.dtype))
+        raw = self._model.decode_logits(latents.to(self.dtype))
         step = len(raw) if self.device.type == "cuda" else 1  # of one, the pixels stay in the cache
         parts = raw.split(step)
         return (torch.cat([to_uint8(self._model.to_pictures(part)) for part in parts]),)

@@ -148,9 +148,9 @@ class Service:
             seed = secrets.randbelow(MAX_SEED - request.n + 1)
         seeds = range(seed, seed + request.n)
         if request.prior == "fitted":
-            z = served.checkpoint.draw(seeds, request.temperature)
+            z = served.checkpoint.sample(seeds, request.temperature)
         else:
-            z = request.temperature * latent.normal(seeds, served.dim)
+            z = request.temperature * latent.seeded_noise(seeds, served.dim)
         drawn = await self._draw(served, list(z), timing)
         return seed, [replace(d, seed=s) for d, s in zip(drawn, seeds, strict=True)]
 
@@ -196,7 +196,7 @@ class Service:
             groups[name] = groups[name] + z / len(request.operands[name])
         means = [(t.weight, groups[t.name]) for t in terms if t.name in groups]
         edits = [(t.weight, directions[t.name]) for t in terms if t.name not in groups]
-        edited = latent.edited(latent.weighted_sum(means, served.dim), edits)
+        edited = latent.apply_directions(latent.weighted_sum(means, served.dim), edits)
         total = _checked(edited.tolist(), served.dim, "#/expression")
         if kept is None:
             return (await self._draw(served, [total], timing))[0]
@@ -279,7 +279,7 @@ class Service:
             elif operand.latent is not None:
                 latents[pointer] = _checked(operand.latent, served.dim, f"{pointer}/latent")
             elif operand.seed is not None:
-                latents[pointer] = served.checkpoint.draw([operand.seed])[0]
+                latents[pointer] = served.checkpoint.sample([operand.seed])[0]
         pictures = await self._read(served, list(files.values()), reading)
         encoded = await self._latents(served, pictures, reading, timing)
         latents |= zip(files, encoded, strict=True)

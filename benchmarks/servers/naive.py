@@ -53,7 +53,7 @@ def answer(z: Tensor, columns: int) -> Response:
 @app.post("/sample")
 def sample(wanted: Sample) -> Response:
     """New pictures."""
-    z = loaded.draw(range(wanted.seed, wanted.seed + wanted.n))
+    z = loaded.sample(range(wanted.seed, wanted.seed + wanted.n))
     return answer(z, int(np.ceil(np.sqrt(wanted.n))))
 
 

@@ -34,7 +34,7 @@ class Prior:
 
     def draw(self, n: int, seed: int) -> Tensor:
         """Latents ``(n, D)`` from the fitted prior."""
-        return self._checkpoint.draw(range(seed, seed + n))
+        return self._checkpoint.sample(range(seed, seed + n))
 
 
 class Model(Prior):

@@ -18,7 +18,13 @@ from PIL import Image
 from app.application import create_app
 from app.settings import Settings
 from vae.checkpoint import Checkpoint, save
-from vae.latent import Direction, GaussianMixture, LatentStatistics, WithinLabelSubspace, normal
+from vae.latent import (
+    Direction,
+    GaussianMixture,
+    LatentStatistics,
+    WithinLabelSubspace,
+    seeded_noise,
+)
 from vae.model import VAE, VAEConfig
 
 SIZE, DIM = 32, 8
@@ -36,11 +42,11 @@ def tiny_checkpoint(
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.normal_(0.0, 0.15)
-    scale = normal([seed], dim).T @ normal([seed], dim) + torch.eye(dim)
-    vectors = normal([seed + 1, seed + 2], dim)
+    scale = seeded_noise([seed], dim).T @ seeded_noise([seed], dim) + torch.eye(dim)
+    vectors = seeded_noise([seed + 1, seed + 2], dim)
     return Checkpoint(
         model=model.eval(),
-        statistics=LatentStatistics(0.5 * normal([seed + 3], dim)[0], scale),
+        statistics=LatentStatistics(0.5 * seeded_noise([seed + 3], dim)[0], scale),
         directions={
             "glasses": Direction(
                 vectors[0],

@@ -25,7 +25,7 @@ MOST_SECONDS = 60
 
 def spoil(folder: Path) -> None:
     """Put the faults into every model's decoder."""
-    raw = VAE.raw
+    raw = VAE.decode_logits
 
     def faulty(self: VAE, z: Tensor) -> Tensor:
         end = time.monotonic() + MOST_SECONDS
@@ -45,7 +45,7 @@ def spoil(folder: Path) -> None:
             threading.Timer(0.05, end_thread, [threading.get_ident()]).start()
         return raw(self, z)
 
-    VAE.raw = faulty  # type: ignore[method-assign]
+    VAE.decode_logits = faulty  # type: ignore[method-assign]
 
 
 def end_thread(thread: int) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vae import checkpoint, networks
 from vae.checkpoint import Checkpoint, CheckpointError, load, save, stored_dtype
-from vae.latent import Direction, LatentStatistics, WithinLabelSubspace, normal
+from vae.latent import Direction, LatentStatistics, WithinLabelSubspace, seeded_noise
 from vae.model import VAE, VAEConfig
 
 DIM = 3
@@ -24,7 +24,7 @@ CONFIG = VAEConfig(family="mlp", channels=1, size=4, latent_dim=DIM, hidden=5)
 
 def some_checkpoint(seed: int = 0, config: VAEConfig = CONFIG) -> Checkpoint:
     torch.manual_seed(seed)
-    vectors = normal([1, 2], DIM)  # two views of one memory, as a regression answers
+    vectors = seeded_noise([1, 2], DIM)  # two views of one memory, as a regression answers
     return Checkpoint(
         model=VAE(config).train(),
         statistics=LatentStatistics(torch.randn(DIM), torch.diag(torch.rand(DIM) + 0.1)),
@@ -34,7 +34,7 @@ def some_checkpoint(seed: int = 0, config: VAEConfig = CONFIG) -> Checkpoint:
                 "glasses: from without to with",
                 "regression",
                 12,
-                WithinLabelSubspace(normal([3, 4], DIM), torch.tensor([0.5, -1.0])),
+                WithinLabelSubspace(seeded_noise([3, 4], DIM), torch.tensor([0.5, -1.0])),
             ),
             "age": Direction(vectors[1], "age: up by 10", "regression", 12),
         },
@@ -59,9 +59,11 @@ def assert_same_facts(found: Checkpoint, expected: Checkpoint) -> None:
     assert list(found.directions) == list(expected.directions)
     for name, direction in expected.directions.items():
         assert torch.equal(found.directions[name].vector, direction.vector)
-        again = replace(found.directions[name], vector=direction.vector, kinds=direction.kinds)
+        again = replace(
+            found.directions[name], vector=direction.vector, within_label=direction.within_label
+        )
         assert again == direction
-        ours, theirs = direction.kinds, found.directions[name].kinds
+        ours, theirs = direction.within_label, found.directions[name].within_label
         assert (ours is None) == (theirs is None)
         if ours is not None and theirs is not None:
             assert torch.equal(ours.rows, theirs.rows)
@@ -107,7 +109,7 @@ def test_all_of_it_comes_back(tmp_path: Path, dtype: torch.dtype) -> None:
 
 def test_a_loaded_model_answers_as_the_saved_one(file: Path) -> None:
     model, found = some_checkpoint().model.eval(), load(file).model
-    z = normal([1, 2], DIM)
+    z = seeded_noise([1, 2], DIM)
     assert torch.equal(found.decode(z), model.decode(z))
     x = model.decode(z)
     assert torch.equal(found.encode(x).mean, model.encode(x).mean)

@@ -8,13 +8,13 @@ from vae.latent import (
     Direction,
     LatentStatistics,
     Method,
-    edited,
+    apply_directions,
+    fit_within_label_subspace,
     group_direction,
-    kinds,
     lerp,
-    normal,
     path,
     regressed_directions,
+    seeded_noise,
     slerp,
     weighted_sum,
 )
@@ -24,26 +24,26 @@ each_method = pytest.mark.parametrize("method", ["slerp", "lerp"])
 
 
 def two(dim: int = 16) -> tuple[Tensor, Tensor]:
-    start, end = normal([1, 2], dim)
+    start, end = seeded_noise([1, 2], dim)
     return start, end
 
 
 def test_a_row_of_noise_depends_on_its_own_seed_alone() -> None:
-    together = normal([7, 2**53 - 1, 7, 0], 19)
+    together = seeded_noise([7, 2**53 - 1, 7, 0], 19)
     assert together.shape == (4, 19)
     for row, seed in zip(together, [7, 2**53 - 1, 7, 0], strict=True):
-        assert torch.equal(normal([seed], 19)[0], row)
+        assert torch.equal(seeded_noise([seed], 19)[0], row)
     assert not torch.equal(together[0], together[3])
 
 
 def test_noise_leaves_the_global_generator_alone() -> None:
     before = torch.get_rng_state()
-    normal([1], 3)
+    seeded_noise([1], 3)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_noise_is_standard_normal_across_consecutive_seeds() -> None:
-    noise = normal(range(4000), 3)
+    noise = seeded_noise(range(4000), 3)
     assert noise.mean(0).abs().max() < 4.0 / math.sqrt(4000)
     assert (torch.cov(noise.T) - torch.eye(3)).abs().max() < 6.0 / math.sqrt(4000)
 
@@ -105,7 +105,7 @@ def test_slerp_is_finite_and_meets_its_ends(start: list[float], end: list[float]
 @pytest.mark.parametrize("steps", [2, 3, 64])
 def test_path_holds_both_ends_bit_for_bit(method: Method, steps: int) -> None:
     for seed in range(20):
-        start, end = normal([seed, seed + 100], 128)
+        start, end = seeded_noise([seed, seed + 100], 128)
         found = path(start, end, steps, method)
         assert found.shape == (steps, 128)
         assert torch.equal(found[0], start)
@@ -130,7 +130,7 @@ def test_path_leaves_its_ends_alone(method: Method) -> None:
 
 @pytest.mark.parametrize("weights", [[1.0, -1.0, 0.5], [1, -1, 2]], ids=["floats", "integers"])
 def test_weighted_sum(weights: list[float]) -> None:
-    latents = list(normal([1, 2, 3], 8))
+    latents = list(seeded_noise([1, 2, 3], 8))
     expected = weights[0] * latents[0] + weights[1] * latents[1] + weights[2] * latents[2]
     torch.testing.assert_close(weighted_sum(list(zip(weights, latents, strict=True)), 8), expected)
     assert weighted_sum([], 3).equal(torch.zeros(3))
@@ -151,15 +151,17 @@ def framed(count: int) -> tuple[Tensor, Tensor]:
 
 def glasses(positives: Tensor, without: Tensor) -> Direction:
     step = positives.mean(0) - without.mean(0)
-    return Direction(step, "glasses", "made", len(positives), kinds(positives, without))
+    return Direction(
+        step, "glasses", "made", len(positives), fit_within_label_subspace(positives, without)
+    )
 
 
 def test_taking_off_takes_the_kind_along_and_leaves_the_rest() -> None:
     positives, without = framed(2000)
     direction = glasses(positives, without)
-    assert direction.kinds is not None
-    assert len(direction.kinds.rows) == 1
-    off = edited(positives, [(-1.0, direction)])
+    assert direction.within_label is not None
+    assert len(direction.within_label.rows) == 1
+    off = apply_directions(positives, [(-1.0, direction)])
     assert off[:, 1:].abs().mean() < 0.15  # neither step nor frame is left
     assert (positives - direction.vector)[
         :, 2
@@ -170,15 +172,17 @@ def test_taking_off_takes_the_kind_along_and_leaves_the_rest() -> None:
 def test_one_latent_is_edited_as_among_others() -> None:
     positives, without = framed(200)
     terms = [(-0.7, glasses(positives, without)), (0.5, glasses(without, positives))]
-    together = edited(positives[:3], terms)
+    together = apply_directions(positives[:3], terms)
     for z, expected in zip(positives, together, strict=False):
-        torch.testing.assert_close(edited(z, terms), expected)
+        torch.testing.assert_close(apply_directions(z, terms), expected)
 
 
 def test_a_kind_goes_in_proportion_and_at_most_once() -> None:
     positives, without = framed(2000)
     direction = glasses(positives, without)
-    frame = [edited(positives[0], [(-w, direction)])[2].item() for w in (0.0, 0.5, 1.0, 1.5)]
+    frame = [
+        apply_directions(positives[0], [(-w, direction)])[2].item() for w in (0.0, 0.5, 1.0, 1.5)
+    ]
     assert frame[0] > 0.8
     assert frame[1] == pytest.approx(frame[0] / 2, abs=0.1)
     assert abs(frame[2]) < 0.15
@@ -188,19 +192,19 @@ def test_a_kind_goes_in_proportion_and_at_most_once() -> None:
 def test_adding_is_the_mean_step_alone() -> None:
     positives, without = framed(200)
     direction = glasses(positives, without)
-    assert edited(without, [(1.5, direction)]).equal(without + 1.5 * direction.vector)
+    assert apply_directions(without, [(1.5, direction)]).equal(without + 1.5 * direction.vector)
 
 
 def test_a_label_whose_pictures_vary_like_the_others_has_no_kinds() -> None:
     _, without = framed(2000)
-    assert kinds(without[:1000] + 3.0, without[1000:]) is None
+    assert fit_within_label_subspace(without[:1000] + 3.0, without[1000:]) is None
 
 
 def test_codes_that_have_collapsed_do_no_harm() -> None:
     positives, without = framed(200)
     positives[:, 0] = without[:, 0] = 0.0
     direction = glasses(positives, without)
-    assert edited(positives, [(-1.0, direction)]).isfinite().all()
+    assert apply_directions(positives, [(-1.0, direction)]).isfinite().all()
 
 
 def some_statistics() -> LatentStatistics:
@@ -211,7 +215,7 @@ def some_statistics() -> LatentStatistics:
 def test_draws_have_the_mean_and_the_covariance() -> None:
     statistics, n = some_statistics(), 50_000
     noise = torch.randn(n, 3, generator=torch.Generator().manual_seed(0))
-    draws = statistics.draw(noise)
+    draws = statistics.sample(noise)
     scale = statistics.covariance.diagonal().sqrt()
     assert ((draws.mean(0) - statistics.mean).abs() < 4.0 * scale / math.sqrt(n)).all()
     error = (torch.cov(draws.T) - statistics.covariance).abs()
@@ -219,11 +223,11 @@ def test_draws_have_the_mean_and_the_covariance() -> None:
 
 
 def test_temperature_scales_the_way_from_the_mean() -> None:
-    statistics, noise = some_statistics(), normal([1, 2], 3)
-    assert torch.equal(statistics.draw(noise, 0.0), statistics.mean.expand(2, 3))
+    statistics, noise = some_statistics(), seeded_noise([1, 2], 3)
+    assert torch.equal(statistics.sample(noise, 0.0), statistics.mean.expand(2, 3))
     torch.testing.assert_close(
-        statistics.draw(noise, 0.5) - statistics.mean,
-        0.5 * (statistics.draw(noise) - statistics.mean),
+        statistics.sample(noise, 0.5) - statistics.mean,
+        0.5 * (statistics.sample(noise) - statistics.mean),
     )
 
 
@@ -239,7 +243,7 @@ def test_statistics_of_fewer_pictures_than_dimensions_can_be_drawn_from(
         torch.testing.assert_close(
             statistics.factor @ statistics.factor.T, covariance, atol=1e-4, rtol=1e-4
         )
-        draws = statistics.draw(normal(range(4), dim))
+        draws = statistics.sample(seeded_noise(range(4), dim))
         spread = draws - means.mean(0)
         basis = torch.linalg.svd(means - means.mean(0), full_matrices=False).Vh[: pictures - 1]
         assert (spread - spread @ basis.T @ basis).norm() < 0.01 * spread.norm()
@@ -247,7 +251,7 @@ def test_statistics_of_fewer_pictures_than_dimensions_can_be_drawn_from(
 
 def test_no_variance_at_all_gives_the_mean() -> None:
     statistics = LatentStatistics(torch.arange(4.0), torch.zeros(4, 4))
-    torch.testing.assert_close(statistics.draw(normal([1], 4))[0], torch.arange(4.0))
+    torch.testing.assert_close(statistics.sample(seeded_noise([1], 4))[0], torch.arange(4.0))
 
 
 def labelled_means() -> tuple[Tensor, Tensor, Tensor]:

@@ -175,7 +175,7 @@ def test_every_weight_learns(family: Family) -> None:
             if isinstance(module, nn.Conv2d):
                 module.weight.add_(0.05)
     posterior = model.encode(pictures(model, 2))
-    raw = model.raw(posterior.sample())
+    raw = model.decode_logits(posterior.sample())
     names, weights = zip(*model.named_parameters(), strict=True)
     gradients = torch.autograd.grad(raw.square().sum() + posterior.kl().sum(), weights)
     assert [name for name, g in zip(names, gradients, strict=True) if not g.any()] == []

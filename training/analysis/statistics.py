@@ -14,8 +14,8 @@ from vae.latent import (
     GaussianMixture,
     LatentStatistics,
     WithinLabelSubspace,
+    fit_within_label_subspace,
     group_direction,
-    kinds,
     regressed_directions,
 )
 from vae.model import VAE
@@ -198,20 +198,24 @@ def directions(means: Tensor, data: Dataset) -> dict[str, Direction]:
     method = f"regression on {', '.join(label.name for label in labels)}"
     found = {
         label.name: Direction(
-            vector, label.meaning, method, int(known.sum()), _kinds(means[known], label, known)
+            vector,
+            label.meaning,
+            method,
+            int(known.sum()),
+            _within_label(means[known], label, known),
         )
         for label, vector in zip(labels, vectors, strict=True)
     }
     return found | _tag_directions(means[known] - table[known] @ vectors, data, known.numpy())
 
 
-def _kinds(means: Tensor, label: _Label, known: Tensor) -> WithinLabelSubspace | None:
+def _within_label(means: Tensor, label: _Label, known: Tensor) -> WithinLabelSubspace | None:
     """The kinds of a 0/1 label with enough pictures on both sides for their covariances."""
     positives = label.values[known] > 0.5
     enough = 4 * means.shape[1]
     if label.unit != 1.0 or min(int(positives.sum()), int((~positives).sum())) < enough:
         return None
-    return kinds(means[positives], means[~positives])
+    return fit_within_label_subspace(means[positives], means[~positives])
 
 
 def _tag_directions(rest: Tensor, data: Dataset, known: np.ndarray) -> dict[str, Direction]:

@@ -59,8 +59,8 @@ def judge(
     group = group_direction(codes, torch.from_numpy(train.labels["glasses"]))
     methods = {
         "regression": named,
-        "regression, without kinds": replace(named, kinds=None),
-        "group means": replace(named, vector=group, kinds=None),
+        "regression, without kinds": replace(named, within_label=None),
+        "group means": replace(named, vector=group, within_label=None),
     }
     plain, worn = (np.flatnonzero(test.labels["glasses"] == value) for value in (0, 1))
     return {
@@ -116,8 +116,8 @@ class EditEvaluator:
         self, plain: np.ndarray, worn: np.ndarray, weight: float, direction: Direction
     ) -> dict[str, float]:
         """The shares and figures of one edit, put on the plain faces and taken off the others."""
-        on = latent.edited(self.means[plain], [(weight, direction)])
-        off = latent.edited(self.means[worn], [(-weight, direction)])
+        on = latent.apply_directions(self.means[plain], [(weight, direction)])
+        off = latent.apply_directions(self.means[worn], [(-weight, direction)])
         rows = np.concatenate([plain, worn])
         edited = torch.cat([on, off])
         before = self.probability("male", self.means[rows])

@@ -15,7 +15,7 @@ from training.analysis.features import SIZE, WIDTH, Backbone, resized
 from training.analysis.statistics import BATCH, batches, device_of
 from training.data.sources import Dataset
 from vae.checkpoint import Checkpoint
-from vae.latent import normal
+from vae.latent import seeded_noise
 from vae.model import VAEConfig
 
 PICTURES = 1000  # real ones and samples to compare; fewer make every distance longer
@@ -77,11 +77,11 @@ def distances(
         metric.update(x, real=True)
     seeds = range(len(real))
     priors = {
-        "standard": normal(seeds, model.config.latent_dim),
-        "gaussian": replace(checkpoint, mixture=None).draw(seeds),
+        "standard": seeded_noise(seeds, model.config.latent_dim),
+        "gaussian": replace(checkpoint, mixture=None).sample(seeds),
     }
     if checkpoint.mixture is not None:
-        priors["mixture"] = checkpoint.draw(seeds)
+        priors["mixture"] = checkpoint.sample(seeds)
     found = {name: measured(decoded(z)) for name, z in priors.items()}
     metric.reset_real_features = True
     metric.reset()

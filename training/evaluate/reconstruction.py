@@ -15,7 +15,7 @@ from torchmetrics.functional.image import (
 from training.analysis.statistics import batches, device_of, encoded_means
 from training.data.sources import Dataset
 from vae.checkpoint import Checkpoint
-from vae.latent import edited
+from vae.latent import apply_directions
 from vae.model import VAE
 from vae.pixels import to_float
 
@@ -87,7 +87,7 @@ def _ms_ssim(x: Tensor, y: Tensor) -> float:
 def _distortion(model: VAE, sigma: float | None, z: Tensor, x: Tensor) -> Tensor:
     """Negative log-likelihood in nats, summed over the batch."""
     if sigma is None:
-        logits = model.raw(z).float()
+        logits = model.decode_logits(z).float()
         return torch.nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="sum")
     squared = (model.decode(z) - x).square().sum()
     return 0.5 * squared / sigma**2 + x.numel() * (math.log(sigma) + 0.5 * math.log(2 * math.pi))
@@ -130,7 +130,7 @@ def counterfactual_edits(checkpoint: Checkpoint, data: Dataset) -> dict[str, dic
             for name, direction in checkpoint.directions.items()
             if name in data.labels
         ]
-        return edited(means[source], terms) - means[source]
+        return apply_directions(means[source], terms) - means[source]
 
     seen: dict[str, tuple[int, Tensor]] = {}  # each identity's first frame and the step to it
     for row, identity in enumerate(data.tags["identity"]):

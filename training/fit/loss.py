@@ -112,7 +112,7 @@ class Loss(nn.Module):
             truth: 0, 1 or NaN (unknown) for each of the guide's labels, ``(N, labels)``.
         """
         posterior = model.encode(x)
-        raw = model.raw(posterior.sample(generator))
+        raw = model.decode_logits(posterior.sample(generator))
         distortion, weighted = self._distortion(model, raw, x)
         kl = posterior.kl_per_dimension()
         rate = kl.sum(1).mean()

@@ -53,7 +53,7 @@ def samples(
     checkpoint: Checkpoint, seeds: Sequence[int], temperature: float = 1.0
 ) -> list[Picture]:
     """Decoded draws from the fitted prior."""
-    return decode(checkpoint.model, checkpoint.draw(seeds, temperature))
+    return decode(checkpoint.model, checkpoint.sample(seeds, temperature))
 
 
 def write(
@@ -158,7 +158,7 @@ def _directions(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
     rows = []
     for chosen, sign in ((without[:3], 1), (positives[:3], -1)):
         for z in encoded_means(model, data.rows_at(chosen)):
-            steps = [latent.edited(z, [(sign * weight, direction)]) for weight in weights]
+            steps = [latent.apply_directions(z, [(sign * weight, direction)]) for weight in weights]
             rows.append(decode(model, torch.stack(steps)))
     return grid(rows, [f"{weight:g} {name}" for weight in weights])
 
@@ -168,7 +168,7 @@ def _edited_samples(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None
     name, _, _ = _groups(checkpoint, data)
     if name not in checkpoint.directions:
         return None
-    z = checkpoint.draw(range(ROW))
+    z = checkpoint.sample(range(ROW))
     step = checkpoint.directions[name].vector
     return grid([decode(checkpoint.model, z + w * step) for w in (0.0, 1.0, 1.5)])
 

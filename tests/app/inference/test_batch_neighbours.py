@@ -14,7 +14,7 @@ from torch import Tensor
 from app.inference.engine import Engine
 from app.settings import Settings
 from tests.app.conftest import Pixels, apart, file, images, ok, picture, serving, text
-from vae.latent import GaussianMixture, LatentStatistics, normal, seeded_noise_and_uniform
+from vae.latent import GaussianMixture, LatentStatistics, seeded_noise, seeded_noise_and_uniform
 
 REQUESTS = 64
 A, B = file(picture(1)), file(picture(2))
@@ -80,13 +80,13 @@ def test_together_as_alone(
 
 @pytest.mark.parametrize("dim", [5, 64, 128])
 def test_a_draw_is_the_same_to_the_last_bit_alone_and_among_others(dim: int) -> None:
-    factor = normal(range(dim), dim)
+    factor = seeded_noise(range(dim), dim)
     gaussian = LatentStatistics(torch.ones(dim), factor @ factor.T)
     halves = torch.tensor([0.5, 0.5])
     mixture = GaussianMixture(halves, factor[:2], torch.stack([factor, 2 * factor]))
     together = range(40)
-    draws = gaussian.draw(normal(together, dim))
-    mixed = mixture.draw(*seeded_noise_and_uniform(together, dim))
+    draws = gaussian.sample(seeded_noise(together, dim))
+    mixed = mixture.sample(*seeded_noise_and_uniform(together, dim))
     for seed in together:
-        assert torch.equal(gaussian.draw(normal([seed], dim))[0], draws[seed])
-        assert torch.equal(mixture.draw(*seeded_noise_and_uniform([seed], dim))[0], mixed[seed])
+        assert torch.equal(gaussian.sample(seeded_noise([seed], dim))[0], draws[seed])
+        assert torch.equal(mixture.sample(*seeded_noise_and_uniform([seed], dim))[0], mixed[seed])

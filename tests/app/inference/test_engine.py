@@ -7,11 +7,11 @@ import torch
 from app.inference.batcher import DeviceLostError
 from app.inference.engine import DeviceError, Engine, choose_device
 from tests.app.conftest import DIM, SIZE, apart, picture, tiny_checkpoint
-from vae.latent import normal
+from vae.latent import seeded_noise
 from vae.pixels import to_float, to_uint8
 
 PICTURES = [np.asarray(picture(seed)) for seed in range(5)]
-LATENTS = list(normal(range(5), DIM))
+LATENTS = list(seeded_noise(range(5), DIM))
 CPU = torch.device("cpu")
 
 
@@ -41,7 +41,9 @@ def test_a_grey_model() -> None:
     engine = Engine(tiny_checkpoint(9, channels=1, dim=5), CPU, batch_size_one=False)
     grey = [image[:, :, :1] for image in PICTURES]
     assert [p.mean.shape for p in engine.encode_many(grey)] == [(1, 5)] * 5
-    assert [p.shape for p in engine.decode_many(list(normal([1, 2], 5)))] == [(SIZE, SIZE, 1)] * 2
+    assert [p.shape for p in engine.decode_many(list(seeded_noise([1, 2], 5)))] == [
+        (SIZE, SIZE, 1)
+    ] * 2
 
 
 def test_one_by_one_gives_the_same_bytes_in_any_company(free_algorithms: None) -> None:

@@ -27,7 +27,7 @@ from app.inference.runners import (
     padded_size,
 )
 from tests.app.conftest import DIM, SIZE, tiny_checkpoint
-from vae.latent import normal
+from vae.latent import seeded_noise
 from vae.model import VAE, VAEConfig
 
 CPU = torch.device("cpu")
@@ -108,7 +108,7 @@ def test_sizes_and_the_one_that_a_batch_is_filled_up_to() -> None:
 def test_half_precision_draws_what_float32_draws(plain: EagerRunner) -> None:
     half = EagerRunner(tiny_checkpoint(0).model, CPU, torch.float16)
     assert matches_reference(half, plain, DIM, batch_sizes(4))
-    mean, logvar = half.encode(half.decode(normal(range(3), DIM)))
+    mean, logvar = half.encode(half.decode(seeded_noise(range(3), DIM)))
     assert mean.dtype == logvar.dtype == torch.float32
 
 
@@ -146,7 +146,7 @@ def test_what_half_precision_was_not_compared_on_is_run_in_float32(
     plain: EagerRunner, value: float
 ) -> None:
     found = on_cuda(plain, capture=lambda runner: runner)
-    latents = normal(range(4), DIM)
+    latents = seeded_noise(range(4), DIM)
     near = found.decode(latents)
     latents[1, 2] = -value
     pictures = found.decode(latents)
@@ -210,7 +210,7 @@ def test_a_cpu_with_instructions_for_it_runs_bfloat16(
     assert isinstance(found, RangeGuardedRunner)
     assert isinstance(found.fast, EagerRunner)
     assert found.fast.dtype == torch.bfloat16
-    latents = normal(range(8), DIM)
+    latents = seeded_noise(range(8), DIM)
     assert (found.decode(latents).int() - plain.decode(latents).int()).abs().max() <= 2
 
 
@@ -220,7 +220,7 @@ def test_a_cpu_without_them_runs_float32(mild: VAE, monkeypatch: pytest.MonkeyPa
     found = select_runner(plain, mild, 8)
     assert isinstance(found, EagerRunner)
     assert found.dtype == torch.float32
-    latents = normal(range(8), DIM)
+    latents = seeded_noise(range(8), DIM)
     assert torch.equal(found.decode(latents), plain.decode(latents))
 
 
@@ -238,7 +238,7 @@ def test_traced_networks_give_the_same_for_every_batch_size(config: VAEConfig) -
     model = VAE(config).eval()
     plain, traced = (EagerRunner(model, CPU, torch.float32, trace=trace) for trace in (False, True))
     for count in (1, 5, 2):
-        latents = normal(range(count), DIM)
+        latents = seeded_noise(range(count), DIM)
         pictures = plain.decode(latents)
         assert torch.equal(traced.decode(latents), pictures)
         for found, expected in zip(traced.encode(pictures), plain.encode(pictures), strict=True):
@@ -276,7 +276,7 @@ def test_a_model_that_bfloat16_draws_well_only_so_far_is_run_in_it_so_far(
     found = select_runner(plain, mild, 8)
     assert isinstance(found, RangeGuardedRunner)
     assert found.max_abs_latent == REDUCED_MAX_ABS_LATENT
-    latents = normal(range(8), DIM)
+    latents = seeded_noise(range(8), DIM)
     latents[0, 0] = -REDUCED_MAX_ABS_LATENT * 1.01
     assert torch.equal(found.decode(latents)[:1], plain.decode(latents[:1]))
 
@@ -340,7 +340,7 @@ def test_captured_graphs_answer_for_every_batch_size(plain: EagerRunner) -> None
     cuda = EagerRunner(tiny_checkpoint(0).model, torch.device("cuda"), torch.float16)
     captured = CudaGraphRunner(cuda, (SIZE, SIZE, 3), DIM, 6)
     for count in range(1, 9):
-        latents = normal(range(count), DIM)
+        latents = seeded_noise(range(count), DIM)
         expected = plain.decode(latents)
         found = captured.decode(latents)
         assert (found.int() - expected.int()).abs().max() <= 2

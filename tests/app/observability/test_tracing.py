@@ -27,7 +27,12 @@ KEY = "a-key-that-nobody-may-read"
 HASH = hashlib.sha256(KEY.encode()).hexdigest()
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 MODULE = "tests.app.faulty"
-COSTLY = ("opentelemetry.sdk", "opentelemetry.exporter", "opentelemetry.proto", "app.observability.tracing")
+COSTLY = (
+    "opentelemetry.sdk",
+    "opentelemetry.exporter",
+    "opentelemetry.proto",
+    "app.observability.tracing",
+)
 
 
 @contextmanager

@@ -201,10 +201,12 @@ def test_a_named_direction_is_added(client: Client) -> None:
 
 def test_a_direction_that_is_taken_away_takes_its_kinds_along(client: Client) -> None:
     direction = TINY.directions["glasses"]
-    assert direction.kinds is not None
+    assert direction.within_label is not None
     [b] = means(client, B)
     step = direction.vector.double().numpy()
-    rows, centre = (t.double().numpy() for t in (direction.kinds.rows, direction.kinds.centre))
+    rows, centre = (
+        t.double().numpy() for t in (direction.within_label.rows, direction.within_label.centre)
+    )
     for weight in (0.5, 1.0, 2.0):
         found = latents(arithmetic(client, f"b - {weight}*glasses", files={"b": B}))[0]
         expected = b - weight * step - min(weight, 1) * (rows @ b - centre) @ rows

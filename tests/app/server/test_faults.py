@@ -18,7 +18,7 @@ from torch import Tensor
 from app.inference.engine import Engine, OutOfMemoryError
 from tests.app.conftest import DIM, decoded, ok, problem, tiny_checkpoint
 from tests.app.processes import running
-from vae.latent import normal
+from vae.latent import seeded_noise
 from vae.model import VAE
 
 ROUNDS = 3
@@ -98,12 +98,12 @@ def test_a_call_that_hangs_does_not_hold_up_the_end(models: Path, tmp_path: Path
 def test_a_broken_item_does_not_fail_its_neighbours(models: Path, tmp_path: Path) -> None:
     unlucky = [13.0, *[0.0] * (DIM - 1)]
     with faulty(models, tmp_path) as (_, client), ThreadPoolExecutor(9) as crowd:
-        [expected] = decoded(client, normal([0], DIM)[0])
+        [expected] = decoded(client, seeded_noise([0], DIM)[0])
         (tmp_path / "hang").touch()
         first = crowd.submit(client.post, "/decode", json={"latents": [[0.5] * DIM]})
         time.sleep(0.1)
         (tmp_path / "broken").touch()
-        asked = [crowd.submit(decoded, client, normal([0], DIM)[0]) for _ in range(7)]
+        asked = [crowd.submit(decoded, client, seeded_noise([0], DIM)[0]) for _ in range(7)]
         bad = crowd.submit(client.post, "/decode", json={"latents": [unlucky]})
         time.sleep(0.1)
         (tmp_path / "hang").unlink()
@@ -115,7 +115,7 @@ def test_a_broken_item_does_not_fail_its_neighbours(models: Path, tmp_path: Path
 
 def test_a_batch_that_memory_does_not_hold_is_run_in_parts(models: Path, tmp_path: Path) -> None:
     with faulty(models, tmp_path) as (_, client):
-        latents = normal(range(7), DIM)
+        latents = seeded_noise(range(7), DIM)
         expected = decoded(client, *latents)
         (tmp_path / "memory").touch()
         before = batches(client)

@@ -23,8 +23,8 @@ def test_it_draws_from_the_clumps_where_one_gaussian_draws_from_the_gaps() -> No
     mixture = fit_mixture(codes)
     assert mixture is not None
     noise, choice = seeded_noise_and_uniform(range(500), 2)
-    assert far_from_clumps(mixture.draw(noise, choice)) < 0.01
-    assert far_from_clumps(statistics(codes).draw(noise)) > 0.3
+    assert far_from_clumps(mixture.sample(noise, choice)) < 0.01
+    assert far_from_clumps(statistics(codes).sample(noise)) > 0.3
 
 
 def test_it_is_the_same_each_time() -> None:
@@ -64,7 +64,7 @@ def test_no_component_has_a_half_of_two_kinds() -> None:
     heights = mixture.means[:, 1]
     assert ((heights.abs() < 0.3) | ((heights - 2).abs() < 0.3)).all()
     assert float(mixture.weights.sum()) == pytest.approx(1)
-    drawn = mixture.draw(*seeded_noise_and_uniform(range(400), 2))[:, 1]
+    drawn = mixture.sample(*seeded_noise_and_uniform(range(400), 2))[:, 1]
     assert float(((drawn - 1).abs() < 0.3).float().mean()) < 0.02
 
 

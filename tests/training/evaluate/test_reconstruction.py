@@ -30,7 +30,7 @@ class Exact(VAE):
         flat = x.flatten(1)
         return DiagonalGaussian(flat, torch.full_like(flat, -30.0))
 
-    def raw(self, z: Tensor) -> Tensor:
+    def decode_logits(self, z: Tensor) -> Tensor:
         return z.reshape(-1, 1, SIZE, SIZE) - 0.5
 
 

@@ -25,7 +25,7 @@ class Fixed(VAE):
     def encode(self, x: Tensor) -> DiagonalGaussian:
         return DiagonalGaussian(self.mean, torch.zeros_like(self.mean))
 
-    def raw(self, z: Tensor) -> Tensor:
+    def decode_logits(self, z: Tensor) -> Tensor:
         return self.answer
 
 
@@ -197,7 +197,7 @@ def color(
     torch.manual_seed(0)
     x = torch.rand(2, 3, 32, 32)
     model = VAE(VAEConfig("residual", 3, 32, latent_dim=2, widths=(4,), blocks=0))
-    model.raw = lambda z: (0.9 * x if answer is None else answer * x) - 0.5  # type: ignore[method-assign]
+    model.decode_logits = lambda z: (0.9 * x if answer is None else answer * x) - 0.5  # type: ignore[method-assign]
     generator = torch.Generator().manual_seed(0)
     loss = Loss(config, model, guide)
     return float(loss(model, x, generator, progress, truth).objective.detach())
@@ -269,7 +269,7 @@ def test_only_the_band_can_please_a_guide(weight: float) -> None:
     x, guide = torch.rand(2, 3, 32, 32), AttributeClassifier(["glasses"])
     raw = torch.rand(2, 3, 32, 32, requires_grad=True)
     model = VAE(VAEConfig(size=32, widths=(4,)))
-    model.raw = lambda z: raw - 0.5  # type: ignore[method-assign]
+    model.decode_logits = lambda z: raw - 0.5  # type: ignore[method-assign]
     config = LossConfig(weight=0.0, beta=0.0, band=(0.25, 0.5, weight), guide=1.0)
     Loss(config, model, guide)(model, x, None, 1.0, torch.ones(2, 1)).objective.backward()
     assert raw.grad is not None
