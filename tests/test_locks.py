@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 SERVING, DEVELOPMENT = LOCKS = ("requirements.lock", "requirements-dev.lock")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SERVED = sorted(
-    f.relative_to(ROOT).as_posix() for p in ("vae", "app") for f in (ROOT / p).glob("*.py")
+    f.relative_to(ROOT).as_posix() for p in ("vae", "app") for f in (ROOT / p).rglob("*.py")
 )
 
 

@@ -1,4 +1,4 @@
-"""Every command of the README works as it is printed there.
+"""Every command of the README works as printed.
 
 The blocks marked ``sh`` and ``python`` run in order in a copy of the working tree, with two changes
 that do not touch what they do: the port is a free one, and the training is made short.
@@ -116,9 +116,9 @@ def test_every_block_works_as_pasted(reader: Reader) -> None:
         else:
             reader.paste(kind, text)
     for name, tiles in {"24": (1, 1), "s": (3, 2), "i": (8, 1), "e": (1, 1), "g": (1, 1)}.items():
-        with Image.open(reader.folder / f"{name}.png") as picture:
-            assert picture.size == (256 * tiles[0], 256 * tiles[1])
-            assert sum(map(bool, picture.convert("L").histogram())) > 50
+        with Image.open(reader.folder / f"{name}.png") as image:
+            assert image.size == (256 * tiles[0], 256 * tiles[1])
+            assert sum(map(bool, image.convert("L").histogram())) > 50
     served = httpx.get(f"http://localhost:{reader.port}/models").json()["models"]
     assert [model["name"] for model in served] == ["mine", "avatars"]
 
