@@ -18,6 +18,7 @@ from training.cli.terminal import (
 )
 from training.data.sources import Source, prepare
 from training.evaluate import baselines
+from training.fit.classifier_training import Schedule, train_classifier
 from training.fit.presets import PRESETS
 from training.report import card as cards
 from training.report import publish
@@ -106,8 +107,8 @@ def probes(
     """
     with plain_errors():
         train, test = prepare(data, source, probing.SIZE, 3, run)
-        schedule = probing.Schedule(epochs=epochs, seed=seed)
-        found = probing.fit(train, label or JUDGED, schedule, pick_device(device))
+        schedule = Schedule(epochs=epochs, seed=seed)
+        found = train_classifier(train, label or JUDGED, schedule, pick_device(device))
         accuracy = probing.accuracy(found, test)
         probing.save(found, accuracy, out)
         for name, share in accuracy.items():

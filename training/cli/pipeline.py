@@ -6,8 +6,9 @@ from pathlib import Path
 
 import torch
 
-from training.analysis import statistics as analysis
 from training.analysis.attribute_classifier import AttributeClassifier
+from training.analysis.encoding import encoded_means
+from training.analysis.prior import latent_statistics
 from training.cli.terminal import bar, console, print_metrics
 from training.data.sources import Dataset, prepare
 from training.evaluate import edit_evaluation as judging
@@ -105,6 +106,6 @@ def _save_samples(trainer: Trainer, train: Dataset, file: Path) -> None:
     """A row of samples from a prior fitted to a few hundred pictures, always of the same noise."""
     file.parent.mkdir(parents=True, exist_ok=True)
     model = trainer.averaged_model()
-    statistics = analysis.statistics(analysis.encoded_means(model, train.head(512)))
+    statistics = latent_statistics(encoded_means(model, train.head(512)))
     now = Checkpoint(model, statistics)
     report.grid([report.samples(now, range(8))]).save(file)

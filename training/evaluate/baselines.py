@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.analysis.statistics import batches
+from training.analysis.encoding import batches
 from training.data.sources import Dataset
 from training.evaluate.reconstruction import psnr
 

@@ -12,7 +12,7 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
-from training.analysis.statistics import batches, device_of, encoded_means
+from training.analysis.encoding import batches, device_of, encoded_means
 from training.data.sources import Dataset
 from vae.checkpoint import Checkpoint
 from vae.directions import apply_directions

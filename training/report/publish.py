@@ -13,8 +13,10 @@ import numpy
 import torch
 import torchvision
 
-from training.analysis import statistics as analysis
 from training.analysis.attribute_classifier import AttributeClassifier
+from training.analysis.directions import fit_directions, indicators
+from training.analysis.encoding import device_of, encoded_means, residual_scale
+from training.analysis.prior import fit_mixture, latent_statistics
 from training.data.sources import Dataset
 from training.evaluate import edit_evaluation as judging
 from training.evaluate import frechet
@@ -34,14 +36,14 @@ def describe(
     model: VAE, train: Dataset, loss: LossConfig, provenance: dict[str, Any]
 ) -> Checkpoint:
     """The checkpoint of a model: what its encoder makes of the train split, and its origin."""
-    means = analysis.encoded_means(model, train)
+    means = encoded_means(model, train)
     bernoulli = loss.reconstruction == "bce"
     return Checkpoint(
         model=model,
-        statistics=analysis.statistics(means),
-        mixture=analysis.fit_mixture(means, analysis.indicators(train)),
-        directions=analysis.directions(means, train),
-        sigma=None if bernoulli else analysis.residual_scale(model, train.head(SIGMA_PICTURES)),
+        statistics=latent_statistics(means),
+        mixture=fit_mixture(means, indicators(train)),
+        directions=fit_directions(means, train),
+        sigma=None if bernoulli else residual_scale(model, train.head(SIGMA_PICTURES)),
         labels=list(train.labels),
         provenance=provenance,
     )
@@ -126,7 +128,7 @@ def publish(
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "model.safetensors"
     checkpoint.save(found, file, dtype)
-    device = analysis.device_of(found.model)
+    device = device_of(found.model)
     stored = checkpoint.load(file)
     stored.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     metrics: dict[str, Any] = evaluation.evaluate(stored, test) if len(test) else {"pictures": 0}

@@ -103,7 +103,7 @@ def test_a_file_that_holds_no_probes_is_told(tmp_path: Path, faces: Path, comman
     words = ["--data", faces, "--out", tmp_path / "out", "--run", tmp_path / "run"]
     result = command("fit", "--preset", "faces", *words, "--probes", faces, *SMALL)
     assert result.exit_code == 1
-    assert "no probes can be read" in result.output.splitlines()[-1]
+    assert "no classifier can be read" in result.output.splitlines()[-1]
 
 
 def test_a_guide_is_trained_apart_from_the_judge(
