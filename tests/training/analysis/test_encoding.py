@@ -18,7 +18,7 @@ def test_encoded_means_are_means_not_samples() -> None:
     before = torch.get_rng_state()
     again = encoded_means(model, data)
     assert again.equal(first)
-    assert torch.get_rng_state().equal(before)  # nothing was drawn
+    assert torch.get_rng_state().equal(before)  # nothing was sampled
     with torch.no_grad():
         x = torch.from_numpy(noise(40)).permute(0, 3, 1, 2) / 255
         torch.testing.assert_close(first, model.encode(x).mean, atol=1e-5, rtol=1e-5)
