@@ -20,9 +20,9 @@ from torch.nn import functional as F
 from training.analysis.features import WIDTH, Backbone, resized
 from training.analysis.statistics import batches
 from training.data.augment import Augmentation
-from training.data.sources import DataError, Dataset
-from vae.checkpoint import write_atomically
+from training.data.dataset import DataError, Dataset
 from vae.pixels import to_float
+from vae.tensor_file import write_atomically
 
 SIZE = 128  # pixels a side of what the network looks at
 BLURRED = 0.5  # share of the pictures that it sees blurred, as a VAE draws them

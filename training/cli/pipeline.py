@@ -147,9 +147,7 @@ def _write(trainer: Trainer, train: Dataset, test: Dataset, options: RunOptions)
         trainer.step / trainer.steps_per_epoch,
         options.init_from,
     )
-    described = publish.describe(
-        trainer.averaged_model(), train, trainer.recipe.loss, provenance
-    )
+    described = publish.describe(trainer.averaged_model(), train, trainer.recipe.loss, provenance)
     published = publish.publish(
         described,
         train,

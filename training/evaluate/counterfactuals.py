@@ -14,7 +14,7 @@ from training.analysis.statistics import BATCH, device_of, encoded_means
 from training.data.dataset import Dataset
 from training.evaluate.reconstruction import psnr
 from vae.checkpoint import Checkpoint
-from vae.latent import apply_directions
+from vae.directions import apply_directions
 from vae.model import VAE
 from vae.pixels import to_float
 

@@ -16,7 +16,7 @@ from training.data.dataset import DataError, Dataset
 from training.evaluate.reconstruction import psnr
 from vae import latent
 from vae.checkpoint import Checkpoint
-from vae.latent import Direction, group_direction
+from vae.directions import Direction, apply_directions, group_direction
 from vae.pixels import to_float
 
 WEIGHTS = (1.0, 1.25, 1.5)
@@ -147,8 +147,8 @@ class EditEvaluator:
             ``put_on_preserved`` and ``taken_off_preserved``: with the change added to the original
             pixels.
         """
-        added = latent.apply_directions(self.means[without], [(weight, direction)])
-        removed = latent.apply_directions(self.means[with_glasses], [(-weight, direction)])
+        added = apply_directions(self.means[without], [(weight, direction)])
+        removed = apply_directions(self.means[with_glasses], [(-weight, direction)])
         rows = np.concatenate([without, with_glasses])
         edited = torch.cat([added, removed])
         before = self.probability("male", self.means[rows])

@@ -136,7 +136,7 @@ class Loss(nn.Module):
         beta = self.config.beta * (min(1.0, progress / warmup) if warmup else 1.0)
         objective = (self.config.weight * weighted + beta * kl_penalised) / x[0].numel()
         if self._auxiliary_classifier and labels is not None:
-            classifier_loss = self._classifier_loss(model.to_pictures(logits), labels)
+            classifier_loss = self._classifier_loss(model.to_images(logits), labels)
             objective = objective + self.config.classifier_weight * classifier_loss
         return Terms(objective, distortion.detach(), rate.detach())
 

@@ -76,7 +76,11 @@ FACES = VAEConfig(latent_dim=128, patch=8, widths=(64, 128, 192, 320))
 STAGE4 = Recipe(  # initialised from "faces-stage3"
     model=FACES,
     loss=LossConfig(
-        weight=14.0, gradient_weight=1.0, row_weight=(0.25, 0.55, 2.0), classifier_weight=0.015, positive_weight=12.0
+        weight=14.0,
+        gradient_weight=1.0,
+        row_weight=(0.25, 0.55, 2.0),
+        classifier_weight=0.015,
+        positive_weight=12.0,
     ),
     epochs=0.6,
     learning_rate=1e-4,
@@ -104,7 +108,7 @@ PRESETS: dict[Preset, Recipe] = {
         warmup_steps=0,
     ),
     "tutorial": Recipe(
-        model=VAEConfig("book", channels=3, size=256, latent_dim=100, output="sigmoid"),
+        model=VAEConfig("tutorial", channels=3, size=256, latent_dim=100, output="sigmoid"),
         loss=LossConfig("mse"),
         batch_size=16,
         learning_rate=1e-4,
@@ -125,7 +129,9 @@ PRESETS: dict[Preset, Recipe] = {
     ),
     "faces": Recipe(
         model=FACES,
-        loss=LossConfig(weight=10.0, kl_warmup=0.1, gradient_weight=3.0, row_weight=(0.25, 0.55, 6.0)),
+        loss=LossConfig(
+            weight=10.0, kl_warmup=0.1, gradient_weight=3.0, row_weight=(0.25, 0.55, 6.0)
+        ),
         epochs=12,
         learning_rate=8e-4,
         warmup_steps=500,
@@ -135,7 +141,9 @@ PRESETS: dict[Preset, Recipe] = {
     ),
     "faces-stage2": Recipe(  # initialised from "faces"
         model=FACES,
-        loss=LossConfig(weight=10.0, gradient_weight=1.0, row_weight=(0.25, 0.55, 3.0), classifier_weight=0.01),
+        loss=LossConfig(
+            weight=10.0, gradient_weight=1.0, row_weight=(0.25, 0.55, 3.0), classifier_weight=0.01
+        ),
         epochs=5,
         learning_rate=4e-4,
         warmup_steps=100,
@@ -145,7 +153,11 @@ PRESETS: dict[Preset, Recipe] = {
     "faces-stage3": Recipe(  # initialised from "faces-stage2"
         model=FACES,
         loss=LossConfig(
-            weight=10.0, gradient_weight=1.0, row_weight=(0.25, 0.55, 2.0), classifier_weight=0.01, positive_weight=12.0
+            weight=10.0,
+            gradient_weight=1.0,
+            row_weight=(0.25, 0.55, 2.0),
+            classifier_weight=0.01,
+            positive_weight=12.0,
         ),
         epochs=2.5,
         learning_rate=2e-4,

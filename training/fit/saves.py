@@ -14,7 +14,8 @@ from training.analysis.attribute_classifier import AttributeClassifier
 from training.data.dataset import Dataset
 from training.fit.errors import TrainingError
 from training.fit.presets import Recipe
-from vae.checkpoint import Checkpoint, write_atomically
+from vae.checkpoint import Checkpoint
+from vae.tensor_file import write_atomically
 
 FILE = "state.safetensors"
 WHAT = {  # a run's identity, in words

@@ -90,9 +90,7 @@ class Trainer:
         self._labels = (
             None if auxiliary_classifier is None else label_table(data, auxiliary_classifier.labels)
         )
-        self._identity = run_identity(
-            recipe, data, init_from, auxiliary_classifier
-        )
+        self._identity = run_identity(recipe, data, init_from, auxiliary_classifier)
         self.parameters = [*self.model.parameters(), *self.loss.parameters()]
         self.optimizer = torch.optim.AdamW(
             self.parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from vae.latent import Direction
+from vae.directions import Direction
 
 FIGURES = {
     "psnr_db": ("PSNR of reconstructions", "{:.2f} dB"),

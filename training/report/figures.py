@@ -15,6 +15,7 @@ from training.data.dataset import Dataset
 from training.evaluate.edit_evaluation import SUMS
 from vae import latent
 from vae.checkpoint import Checkpoint
+from vae.directions import apply_directions
 from vae.model import VAE
 from vae.pixels import to_uint8
 
@@ -50,9 +51,7 @@ def grid(rows: Sequence[Sequence[Pixels]], captions: Sequence[str] = ()) -> Imag
     return canvas
 
 
-def samples(
-    checkpoint: Checkpoint, seeds: Sequence[int], temperature: float = 1.0
-) -> list[Pixels]:
+def samples(checkpoint: Checkpoint, seeds: Sequence[int], temperature: float = 1.0) -> list[Pixels]:
     """Decoded draws from the fitted prior."""
     return decode(checkpoint.model, checkpoint.sample(seeds, temperature))
 
@@ -159,7 +158,7 @@ def _directions(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
     rows = []
     for chosen, sign in ((without[:3], 1), (with_label[:3], -1)):
         for z in encoded_means(model, data.rows_at(chosen)):
-            steps = [latent.apply_directions(z, [(sign * weight, direction)]) for weight in weights]
+            steps = [apply_directions(z, [(sign * weight, direction)]) for weight in weights]
             rows.append(decode(model, torch.stack(steps)))
     return grid(rows, [f"{weight:g} {name}" for weight in weights])
 

@@ -34,7 +34,7 @@ SIGMA_IMAGES = 1000  # enough for a scale that is one number
 def describe(
     model: VAE, train: Dataset, loss: LossConfig, provenance: dict[str, Any]
 ) -> Checkpoint:
-    """The checkpoint of a model: latent statistics and directions of the train split, and origin."""
+    """The checkpoint of a model, with latent statistics and directions of the train split."""
     means = statistics.encoded_means(model, train)
     sample = train.evenly_spaced(SIGMA_IMAGES)
     return Checkpoint(
@@ -126,6 +126,7 @@ def publish(
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "model.safetensors"
+    described = replace(described, provenance=with_current_names(described.provenance))
     checkpoint.save(described, file, dtype)
     stored = checkpoint.load(file)
     device = statistics.device_of(described.model)

@@ -7,7 +7,7 @@ import torch
 from tests.training.sources import Bytes, dataset, noise
 from training.analysis import attribute_classifier as probes
 from training.analysis.attribute_classifier import Schedule
-from training.data.sources import DataError, Dataset
+from training.data.dataset import DataError, Dataset
 
 SIZE = 64
 CPU = torch.device("cpu")

@@ -13,8 +13,8 @@ from training.analysis.statistics import (
     residual_scale,
     statistics,
 )
-from training.data.sources import Dataset
-from vae.latent import group_direction
+from training.data.dataset import Dataset
+from vae.directions import group_direction
 from vae.model import VAE, VAEConfig
 
 N = 600
@@ -136,7 +136,7 @@ def test_encoded_means_are_means_and_no_samples() -> None:
 
 def test_encoded_means_follow_the_rows_of_the_split() -> None:
     model, data = small(), dataset(noise(6))
-    shuffled = Dataset(data.pictures, np.array([4, 1]), {}, {}, False, "made", "")
+    shuffled = Dataset(data.images, np.array([4, 1]), {}, {}, False, "made", "")
     torch.testing.assert_close(encoded_means(model, shuffled), encoded_means(model, data)[[4, 1]])
 
 
