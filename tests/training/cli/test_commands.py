@@ -95,7 +95,7 @@ def test_a_file_that_is_no_zip(tmp_path: Path, command: Command) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--loss", "bce"], "sigmoid"),
+        (["--reconstruction", "bce"], "sigmoid"),
         (["--size", 40], "multiple of 32"),
         (["--preset", "tutorial"], "3 x 256 x 256"),
         (["--balance", "hats"], "no train image has label 'hats'"),
