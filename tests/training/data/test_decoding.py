@@ -42,7 +42,7 @@ def test_a_corrupt_image_is_named_and_skipped(
     assert train.labels["bright"].tolist() == levels_of(train)
 
 
-def test_a_image_that_is_not_there_is_named_too(
+def test_an_image_that_is_not_there_is_named_too(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     manifest(tmp_path / "data", range(120))

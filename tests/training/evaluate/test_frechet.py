@@ -18,7 +18,7 @@ GROUNDS = 24
 
 
 class Remembering(VAE):
-    """Its one latent is the number of a image; numbers below zero are grey."""
+    """Its one latent is the number of an image; numbers below zero are grey."""
 
     def __init__(self, images: Tensor, spoil: float = 0.0) -> None:
         config = VAEConfig("residual", 3, SIZE, latent_dim=1, widths=(4,), blocks=0)
