@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from training.analysis.encoding import batches
 from training.analysis.features import WIDTH, Backbone, resized
-from training.data.sources import DataError, Dataset
+from training.data.dataset import DataError, Dataset
 from vae import tensor_file
 
 SIZE = 128  # pixels a side of the network's input

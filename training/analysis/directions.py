@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.data.sources import Dataset, Labels
+from training.data.dataset import Dataset, Labels
 from vae.directions import (
     Direction,
     WithinLabelSubspace,

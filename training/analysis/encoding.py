@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.data.sources import Dataset
+from training.data.dataset import Dataset
 from vae.model import VAE
 from vae.pixels import to_float
 

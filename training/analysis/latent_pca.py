@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from training.analysis.encoding import batches, device_of
-from training.data.sources import Dataset
+from training.data.dataset import Dataset
 from vae.gaussian import DiagonalGaussian
 from vae.model import VAE
 

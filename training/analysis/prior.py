@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from training.data.sources import Labels
+from training.data.dataset import Labels
 from vae.prior import GaussianMixture, LatentStatistics
 
 MAX_COMPONENTS = 64

@@ -16,7 +16,7 @@ from training.analysis.attribute_classifier import (
 )
 from training.analysis.features import resized
 from training.data.augment import Augmentation
-from training.data.sources import Dataset
+from training.data.dataset import Dataset
 from vae.pixels import to_float
 
 BLUR_PROBABILITY = 0.5  # of a batch: a VAE's images are blurred

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from tests.training.sources import dataset, noise
 from training.analysis import attribute_classifier
 from training.analysis.attribute_classifier import AttributeClassifier, cross_entropy, label_table
-from training.data.sources import DataError
+from training.data.dataset import DataError
 
 SIZE = 64
 NAN = float("nan")

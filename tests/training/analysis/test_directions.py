@@ -7,7 +7,7 @@ from torch import Tensor
 
 from tests.training.sources import dataset, levels, noise
 from training.analysis.directions import MIN_TAGGED, fit_directions
-from training.data.sources import Dataset
+from training.data.dataset import Dataset
 from vae.directions import group_direction
 
 N = 600

@@ -4,7 +4,7 @@ import torch
 from tests.training.sources import dataset, noise
 from training.analysis.encoding import encoded_means
 from training.analysis.latent_pca import reduced_by_pca
-from training.data.sources import Dataset
+from training.data.dataset import Dataset
 from vae.model import VAE, VAEConfig
 
 DIM = 4

@@ -4,7 +4,7 @@ import torch
 
 from tests.training.sources import dataset, noise
 from training.analysis.attribute_classifier import AttributeClassifier, accuracy
-from training.data.sources import DataError, Dataset
+from training.data.dataset import DataError, Dataset
 from training.fit.classifier_training import Schedule, independence_weights, train_classifier
 
 SIZE = 64
