@@ -40,42 +40,40 @@ train-avatars: $(VENV)/dev.stamp  ## draw the avatars and train models/avatars f
 	$(BIN)/python -m training fit --preset avatars --data data/avatars --out models/avatars
 
 DATA ?= data/faces.zip
-FACES := --data $(DATA) --probes runs/probes.safetensors
+FACES := --data $(DATA) --classifier runs/classifier.safetensors
+STAGE := $(FACES) --auxiliary-classifier runs/auxiliary.safetensors
 UTKFACE := UTKFace: non-commercial research use only; copyright of each picture stays with its owner
+PRIVATE := --private --licence "$(UTKFACE)"
 
 train-faces: $(VENV)/dev.stamp  ## train models/faces and its baselines from DATA=faces.zip; hours
-	$(BIN)/python -m training probes --data $(DATA) --out runs/probes.safetensors
-	$(BIN)/python -m training probes --data $(DATA) --out runs/guide.safetensors \
-	  --label glasses --seed 101 --epochs 2
+	$(BIN)/python -m training classifier --data $(DATA) --out runs/classifier.safetensors
+	$(BIN)/python -m training classifier --data $(DATA) --out runs/auxiliary.safetensors \
+	  --labels glasses --seed 101 --epochs 2
 	$(BIN)/python -m training baseline pca --data $(DATA) --out models/faces/baselines.json
-	$(BIN)/python -m training baseline book $(FACES) --out models/faces/baselines.json
-	$(BIN)/python -m training fit --preset faces $(FACES) --out runs/faces-1 --run runs/faces \
-	  --private --licence "$(UTKFACE)"
-	$(BIN)/python -m training fit --preset faces-finish --start runs/faces-1 \
-	  --guide runs/guide.safetensors $(FACES) --out runs/faces-2-out --run runs/faces-2 \
-	  --private --licence "$(UTKFACE)"
-	$(BIN)/python -m training fit --preset faces-polish --start runs/faces-2-out \
-	  --guide runs/guide.safetensors $(FACES) --out runs/faces-3-out --run runs/faces-3 \
-	  --private --licence "$(UTKFACE)"
-	$(BIN)/python -m training fit --preset faces-settle --start runs/faces-3-out \
-	  --guide runs/guide.safetensors $(FACES) --out models/faces --run runs/faces-4 \
-	  --private --licence "$(UTKFACE)"
-	$(BIN)/python -m training fit --preset faces-100 --start models/faces \
-	  --guide runs/guide.safetensors $(FACES) --out runs/out/faces-100 --run runs/faces-100 \
-	  --private --licence "$(UTKFACE)"
-	$(BIN)/python -m training card --model models/faces --beside runs/out/faces-100
+	$(BIN)/python -m training baseline tutorial $(FACES) --out models/faces/baselines.json
+	$(BIN)/python -m training fit --preset faces $(FACES) \
+	  --out runs/out/faces-stage1 --run runs/faces-stage1 $(PRIVATE)
+	$(BIN)/python -m training fit --preset faces-stage2 --init-from runs/out/faces-stage1 $(STAGE) \
+	  --out runs/out/faces-stage2 --run runs/faces-stage2 $(PRIVATE)
+	$(BIN)/python -m training fit --preset faces-stage3 --init-from runs/out/faces-stage2 $(STAGE) \
+	  --out runs/out/faces-stage3 --run runs/faces-stage3 $(PRIVATE)
+	$(BIN)/python -m training fit --preset faces-stage4 --init-from runs/out/faces-stage3 $(STAGE) \
+	  --out models/faces --run runs/faces-stage4 $(PRIVATE)
+	$(BIN)/python -m training fit --preset faces-100 --init-from models/faces $(STAGE) \
+	  --out runs/out/faces-100 --run runs/faces-100 $(PRIVATE)
+	$(BIN)/python -m training card --model models/faces --compare-with runs/out/faces-100
 
-RIVALS := litserve bentoml ray codecs
+COMPARED := litserve bentoml ray codecs
 
-bench: $(VENV)/dev.stamp $(RIVALS:%=$(VENV)/bench/%.stamp)  ## beside others: benchmarks/README.md
+bench: $(VENV)/dev.stamp $(COMPARED:%=$(VENV)/bench/%.stamp)  ## compared with other systems: benchmarks/README.md
 	$(BIN)/python -m benchmarks compare $(BENCH)
 
 bench-curves: $(VENV)/dev.stamp  ## what Lorgnette costs as it grows
 	$(BIN)/python -m benchmarks curves $(BENCH)
 
-bench-lock: $(VENV)/bin/uv requirements.lock  ## the same for the others, with our PyTorch
+bench-lock: $(VENV)/bin/uv requirements.lock  ## the same for the other systems, with our PyTorch
 	grep -E '^(isal|numpy|pillow|safetensors|torch)==' requirements.lock | tr -d '\\' > $(VENV)/shared.txt
-	for name in $(RIVALS); do $(BIN)/uv pip compile $(LOCK) $(UPGRADE) -c $(VENV)/shared.txt \
+	for name in $(COMPARED); do $(BIN)/uv pip compile $(LOCK) $(UPGRADE) -c $(VENV)/shared.txt \
 	  benchmarks/requirements/$$name.in -o benchmarks/requirements/$$name.lock || exit 1; done
 
 clean:

@@ -1,1 +1,1 @@
-"""Lorgnette beside what a user would pick instead, under the same load."""
+"""Lorgnette compared with the alternatives, under the same load."""

@@ -13,44 +13,44 @@ from benchmarks.works import WORKS
 
 
 def main() -> int:
-    """Do what the arguments say."""
+    """Run the command that the arguments name."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped
-    wanted = _arguments()
-    if wanted.what != "report" and shutil.which("wrk") is None:
+    arguments = _parse_arguments()
+    if arguments.what != "report" and shutil.which("wrk") is None:
         print("the load generator is missing: install wrk (Debian: apt-get install wrk)")
         return 2
     try:
-        _run(wanted)
-    except (check.WrongPictureError, load.LoadError, processes.ServerError) as error:
+        _run(arguments)
+    except (check.WrongImageError, load.LoadError, processes.ServerError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def _run(wanted: argparse.Namespace) -> None:
-    if wanted.what == "compare":
+def _run(arguments: argparse.Namespace) -> None:
+    if arguments.what == "compare":
         plan = compare.Plan(
-            systems=tuple(wanted.systems),
-            works=tuple(wanted.works),
-            concurrency=tuple(wanted.concurrency),
-            rounds=wanted.rounds,
-            bounds=replace(compare.LOAD, seconds=wanted.seconds),
-            png=wanted.png,
-            out=wanted.out,
+            systems=tuple(arguments.systems),
+            works=tuple(arguments.works),
+            concurrency=tuple(arguments.concurrency),
+            rounds=arguments.rounds,
+            bounds=replace(compare.LOAD, seconds=arguments.seconds),
+            png=arguments.png,
+            out=arguments.out,
         )
-        compare.run(plan.quick() if wanted.quick else plan)
-    elif wanted.what == "curves":
-        course = replace(curves.Plan(), out=wanted.out)
-        curves.run(course.quick() if wanted.quick else course)
-    for file in report.write(wanted.out):
+        compare.run(plan.quick() if arguments.quick else plan)
+    elif arguments.what == "curves":
+        curves_plan = replace(curves.Plan(), out=arguments.out)
+        curves.run(curves_plan.quick() if arguments.quick else curves_plan)
+    for file in report.write(arguments.out):
         print(file)
 
 
-def _arguments() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     plan = compare.Plan()
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("what", choices=["compare", "curves", "report"])
-    parser.add_argument("--quick", action="store_true", help="seconds, to see whether it works")
+    parser.add_argument("--quick", action="store_true", help="takes seconds; checks that it works")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(plan.systems))
     parser.add_argument("--works", nargs="+", choices=WORKS, default=list(plan.works))
     parser.add_argument("--concurrency", nargs="+", type=int, default=list(plan.concurrency))
@@ -60,14 +60,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--out",
         type=Path,
-        help="the folder for results (default: results; results/scratch for less than everything)",
+        help="the folder for results (default: results, or results/scratch with other options)",
     )
-    wanted = parser.parse_args()
-    if wanted.out is None:
-        given = vars(wanted).items()
-        whole = all(value == parser.get_default(name) for name, value in given if name != "what")
-        wanted.out = plan.out if whole else plan.out / "scratch"
-    return wanted
+    arguments = parser.parse_args()
+    if arguments.out is None:
+        options = vars(arguments).items()
+        is_complete = all(
+            value == parser.get_default(name) for name, value in options if name != "what"
+        )
+        arguments.out = plan.out if is_complete else plan.out / "scratch"
+    return arguments
 
 
 if __name__ == "__main__":

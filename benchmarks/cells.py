@@ -1,4 +1,4 @@
-"""The raw measurements, one a cell, and what becomes of them over the rounds."""
+"""The raw measurements, one a cell, and their medians over the rounds."""
 
 import statistics
 from collections.abc import Iterable
@@ -13,8 +13,8 @@ Key = tuple[str, str, int]  # system, work, clients
 MEGABYTE = 1e6
 ORDER = (*SYSTEMS, STORED)
 MEDIANS = (
-    *("pictures_per_second", "p50_ms", "p95_ms", "p99_ms"),
-    *("cpu_seconds_per_picture", "cpu_cores"),
+    *("images_per_second", "p50_ms", "p95_ms", "p99_ms"),
+    *("cpu_seconds_per_image", "cpu_cores"),
 )
 
 
@@ -32,7 +32,7 @@ def _merged(group: list[Cell]) -> Cell:
     for name in MEDIANS:
         values = [cell[name] for cell in group if cell[name] is not None]
         found[name] = statistics.median(values) if values else float("nan")
-    speeds = [cell["pictures_per_second"] for cell in group]
+    speeds = [cell["images_per_second"] for cell in group]
     found["slowest"], found["fastest"] = min(speeds), max(speeds)
     found["requests"] = sum(cell["requests"] for cell in group)
     found["errors"] = sum(sum(cell["errors"].values()) for cell in group)
@@ -58,16 +58,16 @@ def clients_of(cells: dict[Key, Cell]) -> list[int]:
 
 
 def limit_medians(rounds: list[dict[str, Any]]) -> dict[str, Any]:
-    """Medians over the rounds: pictures/s of the model by batch size, figures of the encoders."""
+    """Medians over the rounds: images/s of the model by batch size, figures of the encoders."""
     if not rounds:
         return {}
     models = {
         name: {
-            way: {
-                int(batch): statistics.median(found[name][way][batch] for found in rounds)
-                for batch in rounds[0][name][way]
+            operation: {
+                int(batch): statistics.median(found[name][operation][batch] for found in rounds)
+                for batch in rounds[0][name][operation]
             }
-            for way in ("encode", "decode")
+            for operation in ("encode", "decode")
         }
         for name in ("model", "served")
     }
@@ -82,7 +82,7 @@ def limit_medians(rounds: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def model_bound(work: str, speeds: dict[str, dict[int, float]]) -> float:
-    """Pictures/s if a work were nothing but the model at its best batch sizes."""
-    encode, decode = (max(speeds[way].values()) for way in ("encode", "decode"))
+    """Images/s if a work were nothing but the model at its best batch sizes."""
+    encode, decode = (max(speeds[operation].values()) for operation in ("encode", "decode"))
     seconds = WORKS[work].encodes / encode + WORKS[work].decodes / decode
     return WORKS[work].decodes / float(seconds)

@@ -1,4 +1,4 @@
-"""Whether a system draws the right pictures, before its speed is worth anything."""
+"""Compares the images of a system with those of the checkpoint, before its speed is measured."""
 
 import io
 import urllib.request
@@ -11,21 +11,22 @@ from benchmarks.servers import work as servers
 from benchmarks.works import WORKS, Work, jpeg
 
 CHECKED = 2  # requests of each work
-PIXEL_TOLERANCE, SHARE = 2, 0.999  # half precision may differ by as much, in as many of the values
+PIXEL_TOLERANCE = 2  # grey levels, by which half precision may differ
+MIN_MATCH_FRACTION = 0.999  # of the values
 
 
 Request = tuple[str, int]  # a work and the number of its request
 
 
-class WrongPictureError(Exception):
-    """A system answers something else than the checkpoint draws."""
+class WrongImageError(Exception):
+    """A system responds with another image than the checkpoint decodes."""
 
 
 class Check:
-    """The expected answers, drawn once by the model alone.
+    """The expected images, decoded once by the model alone.
 
     Args:
-        works: that will be asked for.
+        works: that will be requested.
     """
 
     def __init__(self, works: tuple[str, ...]) -> None:
@@ -36,56 +37,56 @@ class Check:
         }
 
     def run(self, system: str, port: int, keep: Path) -> dict[Request, servers.Pixels]:
-        """Ask each work a few times and compare with what the checkpoint draws.
+        """Request each work a few times and compare with what the checkpoint decodes.
 
         Args:
             system: its name.
             port: where it listens.
-            keep: a folder for one answer of each work, to be looked at.
+            keep: a folder for one image of each work, to look at.
 
         Returns:
-            the answers.
+            the images.
 
         Raises:
-            WrongPictureError: if an answer is no PNG, or not this picture.
+            WrongImageError: if a response is no PNG, or not this image.
         """
-        return self._answers(system, port, keep)
+        return self._images(system, port, keep)
 
     def again(self, system: str, port: int, before: dict[Request, servers.Pixels]) -> int:
-        """The largest difference, in grey levels, between what is answered now and ``before``.
+        """The largest difference, in grey levels, between the images now and ``before``.
 
         Raises:
-            WrongPictureError: as ``run``.
+            WrongImageError: as ``run``.
         """
-        now = self._answers(system, port)
-        return max(int(_apart(now[key], before[key]).max()) for key in now)
+        now = self._images(system, port)
+        return max(int(_difference(now[key], before[key]).max()) for key in now)
 
-    def _answers(
+    def _images(
         self, system: str, port: int, keep: Path | None = None
     ) -> dict[Request, servers.Pixels]:
-        answers = {}
+        images = {}
         for work in self._works:
             for i in range(CHECKED):
-                data = ask(work, i, port)
+                data = request_image(work, i, port)
                 if keep is not None and i == 0:
                     (keep / f"{system}-{work.name}.png").write_bytes(data)
                 image, right = Image.open(io.BytesIO(data)), self._expected[work.name, i]
                 what = f"{system}, {work.name} {i}"
                 if image.format != "PNG" or image.size != (right.shape[1], right.shape[0]):
-                    raise WrongPictureError(f"{what}: {image.format} of {image.size}")
-                answers[work.name, i] = np.asarray(image.convert("RGB"))
-                apart = _apart(answers[work.name, i], right)
-                if np.mean(apart <= PIXEL_TOLERANCE) < SHARE:
-                    raise WrongPictureError(f"{what}: off by up to {apart.max()} grey levels")
-        return answers
+                    raise WrongImageError(f"{what}: {image.format} of {image.size}")
+                images[work.name, i] = np.asarray(image.convert("RGB"))
+                difference = _difference(images[work.name, i], right)
+                if np.mean(difference <= PIXEL_TOLERANCE) < MIN_MATCH_FRACTION:
+                    raise WrongImageError(f"{what}: off by up to {difference.max()} grey levels")
+        return images
 
 
-def _apart(a: servers.Pixels, b: servers.Pixels) -> servers.Pixels:
+def _difference(a: servers.Pixels, b: servers.Pixels) -> servers.Pixels:
     return np.maximum(a, b) - np.minimum(a, b)
 
 
 def expected(model: servers.Model, work: Work, i: int) -> servers.Pixels:
-    """The picture that answers the i-th request of a work."""
+    """The image that images the i-th request of a work."""
     if not work.encodes:
         z = model.draw(work.decodes, seed=work.seed(i))
     else:
@@ -98,11 +99,11 @@ def expected(model: servers.Model, work: Work, i: int) -> servers.Pixels:
     return servers.sheet(model.decode(z), work.columns)
 
 
-def ask(work: Work, i: int, port: int) -> bytes:
-    """The answer to the i-th request of a work."""
+def request_image(work: Work, i: int, port: int) -> bytes:
+    """The response to the i-th request of a work."""
     headers = {"Content-Type": work.content_type, "Accept": "image/png"}
     url = f"http://127.0.0.1:{port}{work.path}"
     request = urllib.request.Request(url, work.body(i), headers)
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(request, timeout=120) as answer:
-        return bytes(answer.read())
+    with direct.open(request, timeout=120) as response:
+        return bytes(response.read())

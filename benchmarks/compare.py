@@ -21,9 +21,9 @@ from benchmarks.systems import CHECKPOINT, STORED, SYSTEMS, System, stored
 from benchmarks.works import WORKS
 from vae import checkpoint
 
-WARM_CLIENTS = 1  # more would teach an adaptive batcher to wait for company
+WARM_CLIENTS = 1  # more would teach an adaptive batcher to wait for larger batches
 LOAD, WARM = Bounds(seconds=1.5, longest=5.0), Bounds(seconds=1.0, each=1)
-BUSY_CLIENTS, BUSY = 32, Bounds(seconds=2.0, longest=5.0)  # meanwhile pictures are compared
+BUSY_CLIENTS, BUSY = 32, Bounds(seconds=2.0, longest=5.0)  # while images are compared
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Plan:
     out: Path = Path(__file__).parent / "results"
 
     def quick(self) -> "Plan":
-        """The same in seconds: whether it works, not how fast."""
+        """The same in seconds: checks that it works; its figures mean nothing."""
         bounds = Bounds(seconds=0.3, each=1, longest=1.0, most=8)
         return replace(
             self, concurrency=(1, 2), rounds=1, bounds=bounds, warm=bounds, model_seconds=0.1
@@ -63,34 +63,34 @@ class Plan:
 def run(plan: Plan) -> Path:
     """Measure everything; the file of results is written anew after each system.
 
-    One system runs at a time, so that none is charged for what the others do when idle; the order
-    turns from round to round, so that a drift of the machine hits all alike.
+    One system runs at a time, so that idle systems take no CPU from it; the order turns from
+    round to round, so that a drift of the machine affects all of them equally.
     """
     plan.out.mkdir(parents=True, exist_ok=True)
     scratch = plan.out / "scratch"
     scratch.mkdir(exist_ok=True)
     check = Check(plan.works)
     targets = _targets(plan, scratch)
-    limits.write_pictures(scratch)
+    limits.write_images(scratch)
     record: dict[str, Any] = {
-        "about": about(plan.systems),
+        "environment": environment(plan.systems),
         "plan": {**asdict(plan), "out": None},
         "cells": [],
-        "same": {},
+        "max_difference": {},
         "limits": [],
     }
     file = plan.out / "comparison.json"
     for number in range(plan.rounds):
         for name in _order((*plan.systems, STORED, "limits"), number):
-            _say(f"round {number + 1} of {plan.rounds}: {name}")
+            _log(f"round {number + 1} of {plan.rounds}: {name}")
             if name == "limits":
                 found = limits.measure(scratch, plan.model_seconds)
                 record["limits"].append({"round": number, **found})
             else:
-                cells, same = _system(name, plan, targets, check, scratch)
+                cells, difference = _system(name, plan, targets, check, scratch)
                 record["cells"] += [{"round": number, **cell} for cell in cells]
                 if name != STORED:
-                    record["same"].setdefault(name, []).append(same)
+                    record["max_difference"].setdefault(name, []).append(difference)
             file.write_text(json.dumps(record, indent=1) + "\n")
     return file
 
@@ -102,7 +102,7 @@ def _order(names: Sequence[str], number: int) -> list[str]:
 
 def _targets(plan: Plan, scratch: Path) -> dict[str, Target]:
     found = {}
-    for name in {*plan.works, "sample"}:  # which the stored answer is asked for
+    for name in {*plan.works, "sample"}:  # for the stored PNG
         work, folder = WORKS[name], scratch / name
         works.write(work, folder)
         found[name] = works.target(work, folder, port=0)
@@ -112,12 +112,12 @@ def _targets(plan: Plan, scratch: Path) -> dict[str, Target]:
 def _system(
     name: str, plan: Plan, targets: dict[str, Target], check: Check, scratch: Path
 ) -> tuple[list[dict[str, Any]], int]:
-    """The measurements of one system in one round, and how far its pictures were off under load."""
-    system = stored(scratch / limits.PICTURE) if name == STORED else SYSTEMS[name]
-    asked = ("sample",) if name == STORED else plan.works
+    """The measurements of one system in one round, and how its images differ under load."""
+    system = stored(scratch / limits.IMAGE) if name == STORED else SYSTEMS[name]
+    measured = ("sample",) if name == STORED else plan.works
     with system.serving(scratch / f"{name}.log", {"BENCH_PNG": plan.png}) as (server, port):
-        answers = {} if name == STORED else check.run(name, port, keep=scratch)
-        here = {work: at(targets[work], port) for work in asked}
+        expected = {} if name == STORED else check.run(name, port, keep=scratch)
+        here = {work: at(targets[work], port) for work in measured}
         for target in here.values():
             load.run(target, WARM_CLIENTS, plan.warm)
         cells = [
@@ -128,13 +128,17 @@ def _system(
                 **measure(server, here[work], clients, plan.bounds, WORKS[work].decodes),
             }
             for clients in plan.concurrency
-            for work in asked
+            for work in measured
         ]
-        return cells, 0 if name == STORED else _same(check, name, here[asked[0]], port, answers)
+        return cells, 0 if name == STORED else _max_difference(
+            check, name, here[measured[0]], port, expected
+        )
 
 
-def _same(check: Check, name: str, target: Target, port: int, before: dict[Request, Pixels]) -> int:
-    """By how many grey levels answers are off ``before`` while others are answered too."""
+def _max_difference(
+    check: Check, name: str, target: Target, port: int, before: dict[Request, Pixels]
+) -> int:
+    """The largest difference from ``before``, in grey levels, among other requests."""
     with ThreadPoolExecutor(1) as thread:
         loading = thread.submit(load.run, target, BUSY_CLIENTS, BUSY)
         worst = check.again(name, port, before)
@@ -151,26 +155,26 @@ def at(target: Target, port: int) -> Target:
 
 
 def measure(
-    server: Server, target: Target, clients: int, bounds: Bounds, pictures: int
+    server: Server, target: Target, clients: int, bounds: Bounds, images: int
 ) -> dict[str, Any]:
-    """Load a server and say what came of it.
+    """The figures of a server under a load.
 
     Args:
         server: that is loaded.
-        target: what is asked for.
+        target: what is requested.
         clients: connections.
         bounds: of the load.
-        pictures: that one answer holds.
+        images: in one response.
     """
     before = server.cpu_seconds()
     with MemoryWatch(server) as memory:
         found = load.run(target, clients, bounds)
     cpu = server.cpu_seconds() - before
-    drawn = found["requests"] * pictures
+    images_decoded = found["requests"] * images
     return {
         **found,
-        "pictures_per_second": drawn / found["seconds"] if found["seconds"] else 0.0,
-        "cpu_seconds_per_picture": cpu / drawn if drawn else None,
+        "images_per_second": images_decoded / found["seconds"] if found["seconds"] else 0.0,
+        "cpu_seconds_per_image": cpu / images_decoded if images_decoded else None,
         "cpu_cores": cpu / found["seconds"] if found["seconds"] else None,
         "rss_bytes": memory.peak,
         "pss_bytes": server.pss(),
@@ -178,8 +182,8 @@ def measure(
     }
 
 
-def about(systems: Sequence[str]) -> dict[str, Any]:
-    """Where and with what the figures were made."""
+def environment(systems: Sequence[str]) -> dict[str, Any]:
+    """The machine and the versions that the figures were measured with."""
     model = checkpoint.load(CHECKPOINT)
     return {
         "time": time.strftime("%Y-%m-%d %H:%M:%S %z"),
@@ -188,7 +192,7 @@ def about(systems: Sequence[str]) -> dict[str, Any]:
         "load_before": os.getloadavg()[0],
         "kernel": platform.release(),
         "python": platform.python_version(),
-        "wrk": _said(["wrk", "--version"]).split(" Copyright")[0],
+        "wrk": _output(["wrk", "--version"]).split(" Copyright")[0],
         "checkpoint": model.sha256,
         "model": asdict(model.model.config),
         "versions": {name: _version(SYSTEMS[name]) for name in systems},
@@ -203,15 +207,15 @@ def _cpu() -> str:
 def _version(system: System) -> str:
     packages = (system.package, "torch", "uvicorn")
     code = "import importlib.metadata as m, sys; print(', '.join(f'{p} {m.version(p)}' for p in "
-    return _said([str(system.python), "-c", f"{code}sys.argv[1:]))", *packages]).strip()
+    return _output([str(system.python), "-c", f"{code}sys.argv[1:]))", *packages]).strip()
 
 
-def _said(command: list[str]) -> str:
+def _output(command: list[str]) -> str:
     """Standard output of a command; wrk ends with 1 when asked for its version."""
     return subprocess.run(  # nosec B603  # noqa: S603 -- our own commands
         command, capture_output=True, text=True, check=False
     ).stdout
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     print(time.strftime("%H:%M:%S"), text, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""What Lorgnette costs as it grows: pictures a request, latents, clients, workers, requests."""
+"""What Lorgnette costs as it grows: images a request, latents, clients, workers, requests."""
 
 import json
 import sys
@@ -11,15 +11,15 @@ from typing import Any
 import torch
 
 from benchmarks import load, works
-from benchmarks.compare import about, measure
+from benchmarks.compare import environment, measure
 from benchmarks.load import Bounds
 from benchmarks.processes import MemoryWatch
 from benchmarks.systems import CHECKPOINT, OURS, System, lorgnette
 from benchmarks.works import Work
 from vae import checkpoint
 from vae.checkpoint import Checkpoint
-from vae.latent import LatentStatistics
 from vae.model import VAE
+from vae.prior import LatentStatistics
 
 BODIES = 16
 LOAD = Bounds(seconds=5.0, longest=20.0)
@@ -30,9 +30,9 @@ class Plan:
     """What to vary; everything else stays at the first value of its row.
 
     Attributes:
-        counts: pictures a request, from one client.
+        counts: images a request, from one client.
         latents: latent sizes, of untrained networks of the bundled model's shape, at 8 clients.
-        clients: each with one request for one picture at a time.
+        clients: each with one request for one image at a time.
         workers: processes, at 32 clients.
         requests: how many the memory is watched over, at 8 clients.
         bounds: of the load of one point.
@@ -48,7 +48,7 @@ class Plan:
     out: Path = Path(__file__).parent / "results"
 
     def quick(self) -> "Plan":
-        """The same in seconds: whether it works, not how fast."""
+        """The same in seconds: checks that it works; its figures mean nothing."""
         return replace(
             self,
             counts=(1, 3),
@@ -66,7 +66,7 @@ def run(plan: Plan) -> Path:
     scratch = plan.out / "scratch"
     scratch.mkdir(exist_ok=True)
     record: dict[str, Any] = {
-        "about": about([OURS]),
+        "environment": environment([OURS]),
         "plan": {**asdict(plan), "out": None},
         "points": [],
     }
@@ -81,9 +81,9 @@ def run(plan: Plan) -> Path:
 
 
 def _counts_and_clients(plan: Plan, scratch: Path) -> Iterator[dict[str, Any]]:
-    wanted = [("n", n, n, 1) for n in plan.counts]
-    wanted += [("clients", clients, 1, clients) for clients in plan.clients]
-    return _points(lorgnette(), wanted, plan, scratch)
+    settings = [("n", n, n, 1) for n in plan.counts]
+    settings += [("clients", clients, 1, clients) for clients in plan.clients]
+    return _points(lorgnette(), settings, plan, scratch)
 
 
 def _latents(plan: Plan, scratch: Path) -> Iterator[dict[str, Any]]:
@@ -96,7 +96,7 @@ def _latents(plan: Plan, scratch: Path) -> Iterator[dict[str, Any]]:
 
 
 def untrained(dim: int) -> Checkpoint:
-    """The bundled model's network with another latent size, and weights as they come."""
+    """The bundled model's network with another latent size, and initial weights."""
     torch.manual_seed(0)
     model = VAE(replace(checkpoint.load(CHECKPOINT).model.config, latent_dim=dim))
     return Checkpoint(model.eval(), LatentStatistics(torch.zeros(dim), torch.eye(dim)))
@@ -104,16 +104,16 @@ def untrained(dim: int) -> Checkpoint:
 
 def _workers(plan: Plan, scratch: Path) -> Iterator[dict[str, Any]]:
     for count in plan.workers:
-        wanted = [("workers", count, 1, 32)]
-        yield from _points(lorgnette(workers=count), wanted, plan, scratch)
+        settings = [("workers", count, 1, 32)]
+        yield from _points(lorgnette(workers=count), settings, plan, scratch)
 
 
 def _points(
-    system: System, wanted: list[tuple[str, int, int, int]], plan: Plan, scratch: Path
+    system: System, settings: list[tuple[str, int, int, int]], plan: Plan, scratch: Path
 ) -> Iterator[dict[str, Any]]:
-    """Measure (curve, value, pictures a request, clients) of one server."""
+    """Measure (curve, value, images a request, clients) of one server."""
     with system.serving(scratch / "curves.log") as (server, port):
-        for curve, value, n, clients in wanted:
+        for curve, value, n, clients in settings:
             print(time.strftime("%H:%M:%S"), curve, value, file=sys.stderr, flush=True)
             work = _sample(n)
             folder = scratch / f"sample-{n}"
@@ -125,7 +125,7 @@ def _points(
 
 
 def _sample(n: int) -> Work:
-    """A request for n pictures; the sheet is as Lorgnette lays it out."""
+    """A request for n images; the sheet is as Lorgnette lays it out."""
     columns = next(k for k in range(1, n + 1) if k * k >= n)
     return Work(f"sample-{n}", "/sample", encodes=0, decodes=n, columns=columns)
 
@@ -133,16 +133,18 @@ def _sample(n: int) -> Work:
 def _memory(plan: Plan, scratch: Path) -> dict[str, Any]:
     """Resident memory over many requests of all works in turn."""
     bounds = Bounds(seconds=0, each=0, longest=3600, most=0)
-    shares = {"sample": 0.4, "reconstruct": 0.3, "arithmetic": 0.2, "interpolate": 0.1}
+    fractions = {"sample": 0.4, "reconstruct": 0.3, "arithmetic": 0.2, "interpolate": 0.1}
     watched: list[tuple[str, int, list[tuple[float, int]]]] = []
     with lorgnette().serving(scratch / "curves.log") as (server, port):
         targets = {}
-        for name in shares:
+        for name in fractions:
             works.write(works.WORKS[name], scratch / name)
             targets[name] = works.target(works.WORKS[name], scratch / name, port)
-            load.run(targets[name], 8, plan.bounds)  # what it needs once, it takes before the watch
+            load.run(
+                targets[name], 8, plan.bounds
+            )  # memory that is needed once is allocated before the watch
         for name, target in targets.items():
-            count = max(8, round(plan.requests * shares[name]))
+            count = max(8, round(plan.requests * fractions[name]))
             print(time.strftime("%H:%M:%S"), "memory", name, count, file=sys.stderr, flush=True)
             with MemoryWatch(server) as memory:
                 found = load.run(target, 8, replace(bounds, each=count, most=count))

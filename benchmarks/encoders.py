@@ -1,6 +1,6 @@
 """PNG encoding alone: every encoder of Python that could be had, on real decodes.
 
-Run by ``limits`` in an environment of its own: ``python -m benchmarks.encoders PICTURES.npy``.
+Run by ``limits`` in an environment of its own: ``python -m benchmarks.encoders IMAGES.npy``.
 """
 
 import io
@@ -21,6 +21,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from app.images import png
+from benchmarks.systems import OURS
 
 REPEATS = 5
 
@@ -30,7 +31,7 @@ Encode = Callable[[Pixels], bytes]
 
 def png_encoders() -> dict[str, Encode]:
     """The encoders by name: those of Python that could be had."""
-    found: dict[str, Encode] = {"app/images/png.py": png.encode}
+    found: dict[str, Encode] = {OURS: png.encode}
     found |= {f"Pillow, level {level}": _pillow(level) for level in (6, 1)}
     return found | _filtered() | _others()
 
@@ -107,27 +108,27 @@ def _opencv(cv2: Any, level: int) -> Encode:
 
 
 def png_alone(file: Path) -> dict[str, dict[str, float]]:
-    """Milliseconds a picture on one thread and bytes a picture, of each encoder.
+    """Milliseconds an image on one thread and bytes an image, of each encoder.
 
     They take turns, so that none is measured on a machine that is colder or busier.
     """
-    pictures, encoders = np.load(file), png_encoders()
-    sizes = {name: checked_size(encode, pictures) for name, encode in encoders.items()}
+    images, encoders = np.load(file), png_encoders()
+    sizes = {name: checked_size(encode, images) for name, encode in encoders.items()}
     times: dict[str, list[float]] = {name: [] for name in encoders}
     for _ in range(REPEATS):
         for name, encode in encoders.items():
             started = time.perf_counter()
-            for picture in pictures:
-                encode(picture)
-            times[name].append(1000 * (time.perf_counter() - started) / len(pictures))
+            for image in images:
+                encode(image)
+            times[name].append(1000 * (time.perf_counter() - started) / len(images))
     return {n: {"ms": statistics.median(times[n]), "bytes": sizes[n]} for n in encoders}
 
 
-def checked_size(encode: Encode, pictures: Pixels) -> float:
+def checked_size(encode: Encode, images: Pixels) -> float:
     """Mean bytes of the files of an encoder, once it has been seen to lose nothing."""
-    files = [encode(picture) for picture in pictures]
-    for data, picture in zip(files, pictures, strict=True):
-        if not np.array_equal(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), picture):
+    files = [encode(image) for image in images]
+    for data, image in zip(files, images, strict=True):
+        if not np.array_equal(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), image):
             raise ValueError("an encoder loses something")
     return statistics.mean(map(len, files))
 

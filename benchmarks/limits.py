@@ -1,6 +1,6 @@
 """The limits: the model alone in a loop, and PNG encoding alone.
 
-They run in processes of their own, so that nothing of the benchmark is in their way; the model's is
+They run in processes of their own, undisturbed by the benchmark; the model's is
 ``python -m benchmarks.limits SECONDS``.
 """
 
@@ -24,16 +24,16 @@ from vae import checkpoint
 
 ROOT = Path(__file__).parent.parent
 ENCODERS = ROOT / ".venv" / "bench" / "codecs" / "bin" / "python"
-PICTURES, PICTURE, COUNT = "pictures.npy", "stored.png", 16
+IMAGES, IMAGE, COUNT = "images.npy", "stored.png", 16
 BATCHES = (1, 2, 4, 8, 16, 32)
 
 
-def write_pictures(folder: Path) -> None:
-    """Decode some samples for the PNG encoders, and keep one as a PNG for the stored answer."""
+def write_images(folder: Path) -> None:
+    """Decode some samples for the PNG encoders, and keep one as the stored PNG."""
     model = Model()
-    drawn = model.decode(model.draw(COUNT, seed=0))
-    np.save(folder / PICTURES, drawn)
-    (folder / PICTURE).write_bytes(png.encode(drawn[0]))
+    decoded = model.decode(model.draw(COUNT, seed=0))
+    np.save(folder / IMAGES, decoded)
+    (folder / IMAGE).write_bytes(png.encode(decoded[0]))
 
 
 def measure(folder: Path, seconds: float) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def measure(folder: Path, seconds: float) -> dict[str, Any]:
     encoders = ENCODERS if ENCODERS.exists() else Path(sys.executable)
     return {
         **_run(Path(sys.executable), "benchmarks.limits", str(seconds)),
-        "png": _run(encoders, "benchmarks.encoders", str(folder / PICTURES)),
+        "png": _run(encoders, "benchmarks.encoders", str(folder / IMAGES)),
     }
 
 
@@ -59,7 +59,7 @@ def _run(python: Path, module: str, argument: str) -> Any:
 
 
 def models_alone(seconds: float) -> dict[str, dict[str, dict[int, float]]]:
-    """Pictures a second through encoder and decoder, by batch size, in both ways to run them."""
+    """Images a second through encoder and decoder, by batch size, in float32 and as served."""
     model = Model()
     engine = Engine(checkpoint.load(FILE), torch.device("cpu"), batch_size_one=False)
     engine.warm_up(MAX_BATCH)
@@ -68,15 +68,15 @@ def models_alone(seconds: float) -> dict[str, dict[str, dict[int, float]]]:
     }
     for batch in BATCHES:
         latents = model.draw(batch, seed=0)
-        pictures = list(model.decode(latents))
+        images = list(model.decode(latents))
         calls: dict[tuple[str, str], Callable[[], Any]] = {
             ("model", "decode"): partial(model.decode, latents, batch),
-            ("model", "encode"): partial(model.encode, pictures, batch),
+            ("model", "encode"): partial(model.encode, images, batch),
             ("served", "decode"): partial(engine.decode_many, list(latents)),
-            ("served", "encode"): partial(engine.encode_many, pictures),
+            ("served", "encode"): partial(engine.encode_many, images),
         }
-        for (name, way), call in calls.items():
-            found[name][way][batch] = batch * _rate(call, seconds)
+        for (name, operation), call in calls.items():
+            found[name][operation][batch] = batch * _rate(call, seconds)
     return found
 
 

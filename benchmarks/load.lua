@@ -1,6 +1,6 @@
--- The load: send prepared bodies in turn, look at every answer, stop cleanly.
+-- The load: send prepared bodies in turn, check every response, stop cleanly.
 --
--- After the last request is sent, wrk waits until all of them are answered: no request is cut off,
+-- After the last request is sent, wrk waits for all responses: no request is cut off,
 -- every latency counts, and no work is left behind in the server for the next measurement.
 
 local ffi = require("ffi")
@@ -18,10 +18,10 @@ local LAST_CHUNK = "IEND\174B`\130"
 
 local time = ffi.new("struct bench_time")
 local requests, options, threads = {}, {}, {}
-local first, answered_at
+local first, responded_at
 
 -- Read by done(), so global.
-sent, answered, wrong, elapsed = -1, 0, 0, 0 -- wrk asks for one request before it begins
+sent, responses, wrong, elapsed = -1, 0, 0, 0 -- wrk calls request() once before it begins
 
 local function now()
   ffi.C.clock_gettime(MONOTONIC, time)
@@ -33,7 +33,7 @@ local function size(body)
   return ((a * 256 + b) * 256 + c) * 256 + d, ((e * 256 + f) * 256 + g) * 256 + h
 end
 
-local function is_picture(body)
+local function is_image(body)
   if #body < 45 or body:sub(1, 8) ~= SIGNATURE or body:sub(-8) ~= LAST_CHUNK then
     return false
   end
@@ -83,13 +83,13 @@ function request()
 end
 
 function response(status, _, body)
-  answered = answered + 1
-  if status ~= 200 or not is_picture(body) then
+  responses = responses + 1
+  if status ~= 200 or not is_image(body) then
     wrong = wrong + 1
   end
-  answered_at = now()
-  elapsed = answered_at - first
-  if answered >= sent and not sending() then
+  responded_at = now()
+  elapsed = responded_at - first
+  if responses >= sent and not sending() then
     ffi.C.kill(ffi.C.getpid(), SIGINT) -- ends wrk's wait for the end of its time
   end
 end
@@ -97,10 +97,10 @@ end
 function done(summary, latency, _)
   local thread, errors = threads[1], summary.errors
   io.write(string.format(
-    '{"sent":%d,"answered":%d,"wrong":%d,"seconds":%.6f,"bytes":%d,'
+    '{"sent":%d,"responses":%d,"wrong":%d,"seconds":%.6f,"bytes":%d,'
       .. '"connect":%d,"write":%d,"timeout":%d,'
       .. '"p50_ms":%.3f,"p95_ms":%.3f,"p99_ms":%.3f,"max_ms":%.3f}\n',
-    thread:get("sent"), thread:get("answered"), thread:get("wrong"), thread:get("elapsed"),
+    thread:get("sent"), thread:get("responses"), thread:get("wrong"), thread:get("elapsed"),
     summary.bytes, errors.connect, errors.write, errors.timeout,
     latency:percentile(50) / 1e3, latency:percentile(95) / 1e3, latency:percentile(99) / 1e3,
     latency.max / 1e3))

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 SCRIPT = Path(__file__).with_name("load.lua")
-ANSWER_SECONDS = 65  # what the last requests are given to be answered in; 140 sheets take 55 s
+RESPONSE_SECONDS = 65  # that the last responses may take; 140 sheets take 55 s
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """When the load ends, in time and in count; all that was sent is then answered.
+    """When the load ends, in time and in count; wrk then waits for all responses.
 
     Attributes:
         seconds: requests are sent for at least this long,
@@ -30,14 +30,14 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Target:
-    """What is asked for.
+    """What is requested.
 
     Attributes:
         url: of the endpoint.
         bodies: a folder with the files ``0``, ``1``, ...: bodies to send in turn.
         count: how many there are.
         content_type: of every body.
-        width: of the picture that is expected, in pixels.
+        width: of the image that is expected, in pixels.
         height: likewise.
     """
 
@@ -57,20 +57,20 @@ def run(target: Target, connections: int, bounds: Bounds) -> dict[str, Any]:
     """Load the target from so many connections, each with one request at a time.
 
     Returns:
-        ``requests``, ``seconds`` from the first request to the last answer, ``p50_ms``, ``p95_ms``,
-        ``p99_ms``, ``max_ms`` and ``errors``: answers that were not the expected picture, requests
-        without one, and faults of the sockets. That a server closes a connection is none: idle ones
-        are closed after some seconds, and a request on another would be without an answer.
+        ``requests``, ``seconds`` from the first request to the last response, ``p50_ms``,
+        ``p95_ms``, ``p99_ms``, ``max_ms`` and ``errors``: responses that were not the expected
+        image, requests without a response, and socket errors. A server may close idle connections
+        after some seconds; a request that was on its way to one counts as without a response.
 
     Raises:
-        LoadError: if wrk fails or says nothing.
+        LoadError: if wrk fails or prints no figures.
     """
     least = bounds.each * connections
     numbers = (bounds.seconds, least, bounds.longest, bounds.most)
     size = (str(target.width), str(target.height))
     script = [str(target.bodies), str(target.count), target.content_type, *size, *map(str, numbers)]
-    limit = int(bounds.longest + ANSWER_SECONDS)
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{limit}s", f"--timeout={ANSWER_SECONDS}s"]
+    limit = int(bounds.longest + RESPONSE_SECONDS)
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{limit}s", f"--timeout={RESPONSE_SECONDS}s"]
     command += ["-s", str(SCRIPT), target.url, "--", *script]
     try:
         ran = subprocess.run(  # nosec B603  # noqa: S603 -- a fixed program, no shell
@@ -82,14 +82,14 @@ def run(target: Target, connections: int, bounds: Bounds) -> dict[str, Any]:
 
 
 def _figures(lines: Sequence[str], url: str) -> dict[str, Any]:
-    said = next((line for line in reversed(lines) if line.startswith("{")), None)
-    if said is None:
+    line_of_figures = next((line for line in reversed(lines) if line.startswith("{")), None)
+    if line_of_figures is None:
         raise LoadError(f"wrk on {url} gave no figures: {lines[-3:]}")
-    found = json.loads(said)
+    found = json.loads(line_of_figures)
     faults = {name: found[name] for name in ("wrong", "connect", "write", "timeout")}
-    faults["lost"] = max(0, found["sent"] - found["answered"])
+    faults["lost"] = max(0, found["sent"] - found["responses"])
     return {
-        "requests": found["answered"] - found["wrong"],
+        "requests": found["responses"] - found["wrong"],
         "seconds": found["seconds"],
         "bytes": found["bytes"],
         **{name: found[name] for name in ("p50_ms", "p95_ms", "p99_ms", "max_ms")},

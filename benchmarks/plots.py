@@ -26,7 +26,7 @@ PLAIN = FuncFormatter(lambda value, _: f"{value:g}")  # 200, not 2 x 10^2
 
 
 CURVES = {
-    "n": "pictures a request",
+    "n": "images a request",
     "latents": "latents",
     "clients": "clients",
     "workers": "processes",
@@ -38,7 +38,7 @@ def comparison(cells: dict[Key, Cell], file: Path) -> Path:
     works = works_of(cells)
     figure = Figure(figsize=(3.2 * len(works), 6.2), layout="constrained")
     axes = figure.subplots(2, len(works), squeeze=False, sharex=True)
-    figures = (("pictures_per_second", "pictures/s"), ("p95_ms", "95th percentile of latency, ms"))
+    figures = (("images_per_second", "images/s"), ("p95_ms", "95th percentile of latency, ms"))
     for row, (name, label) in enumerate(figures):
         for column, work in enumerate(works):
             _lines(axes[row][column], cells, work, name)
@@ -82,13 +82,16 @@ def limits(limits: dict[str, Any], file: Path) -> Path:
     """The model alone over batch sizes, and the time of each PNG encoder."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for way, color in (("encode", "#1F78C8"), ("decode", "#C2185B")):
-        for name, line, label in (("served", "o-", way), ("model", "o:", f"{way}, float32")):
-            speeds = limits[name][way]
+    for operation, color in (("encode", "#1F78C8"), ("decode", "#C2185B")):
+        for name, line, label in (
+            ("served", "o-", operation),
+            ("model", "o:", f"{operation}, float32"),
+        ):
+            speeds = limits[name][operation]
             left.plot(list(speeds), list(speeds.values()), line, color=color, label=label)
     left.set_xscale("log", base=2)
     left.set_xticks(list(limits["model"]["decode"]), [str(b) for b in limits["model"]["decode"]])
-    left.set(title="the model alone", xlabel="batch size", ylabel="pictures/s")
+    left.set(title="the model alone", xlabel="batch size", ylabel="images/s")
     left.set_ylim(bottom=0)
     left.legend(frameon=False)
     for axes in (left, right):
@@ -101,17 +104,17 @@ def limits(limits: dict[str, Any], file: Path) -> Path:
 def _encoders_plot(axes: Axes, png: dict[str, dict[str, float]]) -> None:
     names = sorted(png, key=lambda name: png[name]["ms"], reverse=True)
     labels = [f"{name}: {png[name]['bytes'] / 1000:.0f} kB" for name in names]
-    colors = [COLORS[OURS] if name == "app/images/png.py" else "#9E9E9E" for name in names]
+    colors = [COLORS[OURS] if name == OURS else "#9E9E9E" for name in names]
     axes.barh(labels, [png[name]["ms"] for name in names], color=colors)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(PLAIN)
-    axes.set(title="PNG encoding alone", xlabel="ms/picture, one thread")
+    axes.set(title="PNG encoding alone", xlabel="ms/image, one thread")
 
 
 def curves(record: dict[str, Any], file: Path) -> Path:
     """Throughput, latency and memory, a column a curve; and memory over many requests."""
     rows: tuple[tuple[str, Callable[[Cell], float]], ...] = (
-        ("pictures/s", lambda p: float(p["pictures_per_second"])),
+        ("images/s", lambda p: float(p["images_per_second"])),
         ("p95 latency, ms", lambda p: float(p["p95_ms"])),
         ("RSS, MB", lambda p: float(p["rss_bytes"]) / MEGABYTE),
     )

@@ -29,14 +29,14 @@ class ServerError(Exception):
 class Server:
     """A system under test, which runs from ``with`` to the end of its block.
 
-    Processes that lose their parent become children of this one, so that the tree stays whole
-    whatever the system does: what counts are all descendants of the command, and every orphan.
+    Processes that lose their parent become children of this one, so that all descendants of the
+    command are counted, orphans too.
 
     Args:
         command: to run, in the foreground.
         environment: added to ours.
         log: where its output goes.
-        ready: asked again and again; true when the server answers.
+        ready: called again and again; true when the server responds.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Server:
         return total * 1024
 
     def settle(self) -> None:
-        """Wait until its CPU use says that all workers are up, where the first one answers early.
+        """Wait until its CPU use says that all workers are up, where the first one responds early.
 
         Half a core is above what any of the systems uses when idle.
         """
@@ -159,7 +159,7 @@ class Server:
 
 
 class MemoryWatch:
-    """Notes a server's resident memory while the block runs.
+    """Samples a server's resident memory while the block runs.
 
     Attributes:
         samples: pairs of seconds since the start and bytes.
@@ -179,7 +179,7 @@ class MemoryWatch:
     def __enter__(self) -> Self:
         """Begin."""
         self._started = time.monotonic()
-        self._record_timing(self._server.members())
+        self._sample(self._server.members())
         self._thread.start()
         return self
 
@@ -192,30 +192,30 @@ class MemoryWatch:
         """End, with a last sample."""
         self._ended.set()
         self._thread.join()
-        self._record_timing(self._server.members())
+        self._sample(self._server.members())
 
     def _run(self) -> None:
         members = self._server.members()  # once: walking /proc would cost the systems CPU
         while not self._ended.wait(SAMPLE_SECONDS):
-            self._record_timing(members)
+            self._sample(members)
 
-    def _record_timing(self, members: Sequence[int]) -> None:
+    def _sample(self, members: Sequence[int]) -> None:
         self.samples.append((time.monotonic() - self._started, self._server.rss(members)))
 
 
-def answers(url: str, body: bytes) -> bool:
-    """Whether a POST of JSON is answered with 200.
+def responds(url: str, body: bytes) -> bool:
+    """Whether a POST of JSON gets the status 200.
 
     Raises:
-        ServerError: if it is answered, but says that the request is at fault.
+        ServerError: if the response says that the request is at fault.
     """
     request = urllib.request.Request(  # noqa: S310 -- loopback
         url, body, {"Content-Type": "application/json"}
     )
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with direct.open(request, timeout=READY_SECONDS) as answer:
-            return bool(answer.status == 200)
+        with direct.open(request, timeout=READY_SECONDS) as response:
+            return bool(response.status == 200)
     except urllib.error.HTTPError as error:
         if error.code in (400, 415, 422):
             raise ServerError(f"{url}: {error.code} {error.read()[:300]!r}") from None

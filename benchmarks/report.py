@@ -1,12 +1,11 @@
 """Results as a markdown table and plots, from the raw files alone."""
 
 import json
-import statistics
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import plots
+from benchmarks import curves_report, plots
 from benchmarks.cells import (
     MEGABYTE,
     Cell,
@@ -18,6 +17,7 @@ from benchmarks.cells import (
     systems_of,
     works_of,
 )
+from benchmarks.markdown import machine, milliseconds, table
 from benchmarks.systems import NAIVE, OURS, STORED
 from benchmarks.works import WORKS
 
@@ -25,12 +25,12 @@ BUSY = 32  # clients
 
 
 def write(folder: Path) -> list[Path]:
-    """Write what the raw files in a folder allow, and say which files that is."""
+    """Write what the raw files in a folder allow, and return the files."""
     written: list[Path] = []
     if (file := folder / "comparison.json").exists():
         written += _comparison(json.loads(file.read_text()), folder)
     if (file := folder / "curves.json").exists():
-        written += _curves(json.loads(file.read_text()), folder)
+        written += curves_report.write(json.loads(file.read_text()), folder)
     return written
 
 
@@ -40,11 +40,11 @@ def _comparison(record: dict[str, Any], folder: Path) -> list[Path]:
     text = [
         "# Lorgnette and others",
         _model_info(record),
-        "## Pictures a second, and the median latency",
+        "## Images a second, and the median latency",
         _summary(cells),
-        "## Lorgnette beside the others",
+        "## Lorgnette and the best of the others",
         ratios(cells),
-        _same(record["same"]),
+        _max_difference(record["max_difference"]),
         *([_limit_tables(cells, bounds)] if bounds else []),
         *(f"## `{work}`\n\n{_details(cells, work)}" for work in works_of(cells)),
     ]
@@ -56,27 +56,15 @@ def _comparison(record: dict[str, Any], folder: Path) -> list[Path]:
 
 
 def _model_info(record: dict[str, Any]) -> str:
-    about, plan = record["about"], record["plan"]
+    environment, plan = record["environment"], record["plan"]
     rounds = len({cell["round"] for cell in record["cells"]})
     seconds = plan["bounds"]["seconds"]
-    versions = "\n".join(f"- {name}: {text}" for name, text in about["versions"].items())
+    versions = "\n".join(f"- {name}: {text}" for name, text in environment["versions"].items())
     return (
-        f"{_machine(about)} PNGs of the competitors by {plan['png']}. Medians of {rounds} rounds "
-        f"of {seconds:g} s a measurement; errors are summed, memory is the peak.\n\n{versions}"
+        f"{machine(environment)} PNGs of the competitors by {plan['png']}. Medians of {rounds} "
+        f"rounds of {seconds:g} s a measurement; errors are summed, memory is the peak."
+        f"\n\n{versions}"
     )
-
-
-def _machine(about: dict[str, Any]) -> str:
-    return (
-        f"{about['time']}, {about['cores']} cores of {about['cpu']}, Linux {about['kernel']}, "
-        f"Python {about['python']}, {about['wrk']}. Checkpoint {about['checkpoint'][:12]}. "
-        f"Load average before: {about['load_before']:.2f}."
-    )
-
-
-def _table(head: list[str], rows: Iterable[list[str]]) -> str:
-    rule = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
 
 
 def _summary(cells: dict[Key, Cell]) -> str:
@@ -86,172 +74,130 @@ def _summary(cells: dict[Key, Cell]) -> str:
         cell = cells.get((system, work, clients))
         if cell is None:
             return ""
-        return f"{cell['pictures_per_second']:.1f}, {_ms(cell['p50_ms'])}"
+        return f"{cell['images_per_second']:.1f}, {milliseconds(cell['p50_ms'])}"
 
     rows = [
         [f"{work}, {clients}", *(entry(system, work, clients) for system in systems)]
         for work in works_of(cells)
         for clients in clients_of(cells)
     ]
-    return _table(["work, clients", *systems], rows)
+    return table(["work, clients", *systems], rows)
 
 
 def ratios(cells: dict[Key, Cell]) -> str:
     """A table of Lorgnette's throughput over that of the naive server and of the best other system,
     and of its median latency over the least of theirs.
     """
-    rivals = [name for name in systems_of(cells) if name not in (OURS, NAIVE, STORED)]
+    others = [name for name in systems_of(cells) if name not in (OURS, NAIVE, STORED)]
 
-    def beside(ours: Cell, figure: str, others: dict[str, Cell], best: Callable[..., str]) -> str:
-        if not others:
+    def ratio(ours: Cell, figure: str, rest: dict[str, Cell], best: Callable[..., str]) -> str:
+        if not rest:
             return ""
-        name = best(others, key=lambda name: others[name][figure])
-        return f"{ours[figure] / others[name][figure]:.2f} ({name})"
+        name = best(rest, key=lambda name: rest[name][figure])
+        return f"{ours[figure] / rest[name][figure]:.2f} ({name})"
 
     rows = []
     for work in works_of(cells):
         for clients in clients_of(cells):
-            here = {name: cells.get((name, work, clients)) for name in (OURS, NAIVE, *rivals)}
+            here = {name: cells.get((name, work, clients)) for name in (OURS, NAIVE, *others)}
             found = {name: cell for name, cell in here.items() if cell is not None}
             if (ours := found.pop(OURS, None)) is None:
                 continue
             naive = {NAIVE: found.pop(NAIVE)} if NAIVE in found else {}
-            speeds = [beside(ours, "pictures_per_second", o, max) for o in (naive, found)]
-            latency = beside(ours, "p50_ms", found | naive, min)
+            speeds = [ratio(ours, "images_per_second", o, max) for o in (naive, found)]
+            latency = ratio(ours, "p50_ms", found | naive, min)
             rows.append([f"{work}, {clients}", *speeds, latency])
-    head = ["work, clients", "pictures/s, naive's as 1", "the best other's as 1"]
-    return _table([*head, "p50, the best's as 1"], rows)
+    head = ["work, clients", "images/s, naive's as 1", "the best other's as 1"]
+    return table([*head, "p50, the best's as 1"], rows)
 
 
 def glance(record: dict[str, Any]) -> str:
-    """The README's table: pictures a second for many clients, and the median latency of one."""
+    """The README's table: images a second for many clients, and the median latency of one."""
     cells = medians(record["cells"])
     systems = [name for name in systems_of(cells) if name != STORED]
 
     def row(work: str) -> list[str]:
-        many = [f"{cells[name, work, BUSY]['pictures_per_second']:.0f}" for name in systems]
+        many = [f"{cells[name, work, BUSY]['images_per_second']:.0f}" for name in systems]
         one = [f"{cells[name, work, 1]['p50_ms']:.0f} ms" for name in systems]
         return [f"`{work}`", *(f"{a}, {b}" for a, b in zip(many, one, strict=True))]
 
-    return _table(["", *systems], map(row, works_of(cells)))
+    return table(["", *systems], map(row, works_of(cells)))
 
 
-def _same(found: dict[str, list[int]]) -> str:
+def _max_difference(found: dict[str, list[int]]) -> str:
     worst = ", ".join(f"{name} {max(levels)}" for name, levels in found.items())
     return (
-        "Largest difference between a system's answers to the same requests, alone and among 32 "
+        "Largest difference between a system's responses to the same requests, alone and among 32 "
         f"clients, in grey levels: {worst}."
     )
 
 
 def _details(cells: dict[Key, Cell], work: str) -> str:
-    head = ["system, clients", "pictures/s", "slowest to fastest round", "p50", "p95", "p99"]
-    head += ["errors", "of requests", "RSS, MB", "PSS, MB", "CPU ms/picture"]
+    head = ["system, clients", "images/s", "slowest to fastest round", "p50", "p95", "p99"]
+    head += ["errors", "of requests", "RSS, MB", "PSS, MB", "CPU ms/image"]
     keys = [
         (system, work, clients) for clients in clients_of(cells) for system in systems_of(cells)
     ]
     rows = ([f"{key[0]}, {key[2]}", *_row(cells[key])] for key in keys if key in cells)
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _row(cell: Cell) -> list[str]:
     return [
-        f"{cell['pictures_per_second']:.1f}",
+        f"{cell['images_per_second']:.1f}",
         f"{cell['slowest']:.1f} to {cell['fastest']:.1f}",
-        *(_ms(cell[name]) for name in ("p50_ms", "p95_ms", "p99_ms")),
+        *(milliseconds(cell[name]) for name in ("p50_ms", "p95_ms", "p99_ms")),
         str(cell["errors"]),
         str(cell["requests"]),
         f"{cell['rss_bytes'] / MEGABYTE:.0f}",
         f"{cell['pss_bytes'] / MEGABYTE:.0f}",
-        f"{1000 * cell['cpu_seconds_per_picture']:.1f}",
+        f"{1000 * cell['cpu_seconds_per_image']:.1f}",
     ]
-
-
-def _ms(value: float) -> str:
-    return f"{value / 1000:.2f} s" if value >= 1000 else f"{value:.1f} ms"
 
 
 def _limit_tables(cells: dict[Key, Cell], limits: dict[str, Any]) -> str:
-    parts = ["## Limits, and Lorgnette's share of them"]
+    parts = ["## Limits, and Lorgnette's fraction of them"]
     rows = [
         [
-            f"{way}, batch of {batch}",
-            *(f"{limits[name][way][batch]:.1f}" for name in ("model", "served")),
+            f"{operation}, batch of {batch}",
+            *(f"{limits[name][operation][batch]:.1f}" for name in ("model", "served")),
         ]
-        for way, speeds in limits["model"].items()
+        for operation, speeds in limits["model"].items()
         for batch in speeds
     ]
-    head = ["the model alone, pictures/s", "in float32", "in Lorgnette's precision"]
-    parts.append(_table(head, rows))
-    parts.append(_table(_SHARES, _shares(cells, limits)))
+    head = ["the model alone, images/s", "in float32", "in Lorgnette's precision"]
+    parts.append(table(head, rows))
+    parts.append(table(_FRACTIONS, _fractions(cells, limits)))
     png = [
         [name, f"{figures['ms']:.2f}", f"{figures['bytes'] / 1000:.1f}"]
         for name, figures in sorted(limits["png"].items(), key=lambda item: item[1]["ms"])
     ]
-    parts.append(_table(["PNG encoding alone, one thread", "ms/picture", "kB/picture"], png))
+    parts.append(table(["PNG encoding alone, one thread", "ms/image", "kB/image"], png))
     return "\n\n".join(parts)
 
 
-_SHARES = [
-    *("Lorgnette, work, clients", "pictures/s", "model alone, float32", "share"),
-    *("model alone, Lorgnette's precision", "share"),
-    *("stored PNG, answers/s", "share", "PNG alone, one thread", "share"),
+_FRACTIONS = [
+    *("Lorgnette, work, clients", "images/s", "model alone, float32", "fraction"),
+    *("model alone, Lorgnette's precision", "fraction"),
+    *("stored PNG, responses/s", "fraction", "PNG alone, one thread", "fraction"),
 ]
 
 
-def _shares(cells: dict[Key, Cell], limits: dict[str, Any]) -> Iterable[list[str]]:
-    png = 1000 / limits["png"]["app/images/png.py"]["ms"]
+def _fractions(cells: dict[Key, Cell], limits: dict[str, Any]) -> Iterable[list[str]]:
+    png = 1000 / limits["png"][OURS]["ms"]
     for work in works_of(cells):
         bounds = [model_bound(work, limits[name]) for name in ("model", "served")]
         for clients in clients_of(cells):
             if (cell := cells.get((OURS, work, clients))) is None:
                 continue
-            speed = cell["pictures_per_second"]
+            speed = cell["images_per_second"]
             row = [f"{work}, {clients}", f"{speed:.1f}"]
             row += [text for b in bounds for text in (f"{b:.1f}", f"{speed / b:.0%}")]
             http = cells.get((STORED, "sample", clients))
             if http is None:
                 row += ["", ""]
             else:
-                answers = speed / WORKS[work].decodes
-                stored = http["pictures_per_second"]
-                row += [f"{stored:.0f}", f"{answers / stored:.1%}"]
+                responses = speed / WORKS[work].decodes
+                stored = http["images_per_second"]
+                row += [f"{stored:.0f}", f"{responses / stored:.1%}"]
             yield [*row, f"{png:.0f}", f"{speed / png:.0%}"]
-
-
-def _curves(record: dict[str, Any], folder: Path) -> list[Path]:
-    points: list[Cell] = record["points"]
-    head = ["curve", "pictures/s", "p50", "p95", "p99", "errors", "RSS, MB", "CPU ms/picture"]
-    rows = [
-        [
-            f"{plots.CURVES[p['curve']]}: {p['value']}",
-            f"{p['pictures_per_second']:.1f}",
-            *(_ms(p[name]) for name in ("p50_ms", "p95_ms", "p99_ms")),
-            str(sum(p["errors"].values())),
-            f"{p['rss_bytes'] / MEGABYTE:.0f}",
-            f"{1000 * (p['cpu_seconds_per_picture'] or float('nan')):.1f}",
-        ]
-        for p in points
-    ]
-    text = ["# What Lorgnette costs", _machine(record["about"]), _table(head, rows)]
-    if "memory" in record:
-        text += ["## Memory over many requests", _memory_table(record["memory"])]
-    (folder / "curves.md").write_text("\n\n".join(text) + "\n")
-    return [folder / "curves.md", plots.curves(record, folder / "curves.png")]
-
-
-def _memory_table(memory: dict[str, Any]) -> str:
-    """The median of each work's first and last quarter, and of the first and last of all."""
-    watched: list[tuple[str, int, float, float]] = []
-    for work, requests, samples in memory["watched"]:
-        sizes = [rss / MEGABYTE for _, rss in samples]
-        quarter = max(1, len(sizes) // 4)
-        first, last = statistics.median(sizes[:quarter]), statistics.median(sizes[-quarter:])
-        watched.append((work, requests, first, last))
-    total = sum(requests for _, requests, _, _ in watched)
-    rows = [
-        [work, str(requests), f"{first:.0f}", f"{last:.0f}", f"{last - first:+.0f}"]
-        for work, requests, first, last in [*watched, ("all", total, watched[0][2], watched[-1][3])]
-    ]
-    head = ["work", "requests", "RSS, first quarter, MB", "last quarter, MB", "growth, MB"]
-    return _table(head, rows)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.processes import Server, answers
+from benchmarks.processes import Server, responds
 
 ROOT = Path(__file__).parent.parent
 VENV = ROOT / ".venv"
@@ -17,7 +17,7 @@ OURS, NAIVE, STORED = "lorgnette", "naive", "stored"
 
 # The CPU only; no system may reach the network or report its use.
 COMMON = {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT), "DO_NOT_TRACK": "1"}
-DEEP_QUEUE = "8192"  # 128 clients ask for up to 16 pictures each: more than the default of 512
+DEEP_QUEUE = "8192"  # 128 clients ask for up to 16 images each: more than the default of 512
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class System:
             }
             command = [str(self.python), *(part.format(port=port) for part in self.command)]
             url, body = f"http://127.0.0.1:{port}/sample", json.dumps({"n": 1, "seed": 0}).encode()
-            with Server(command, environment, log, lambda: answers(url, body)) as server:
+            with Server(command, environment, log, lambda: responds(url, body)) as server:
                 server.settle()
                 yield server, port
 
@@ -76,7 +76,7 @@ def uvicorn(module: str) -> tuple[str, ...]:
 
 
 def lorgnette(name: str = OURS, workers: int = 1, settings: dict[str, str] | None = None) -> System:
-    """Lorgnette with its default settings, apart from a queue that holds the whole load.
+    """Lorgnette with its default settings, except for a queue that holds the whole load.
 
     Args:
         name: in tables.
@@ -129,13 +129,13 @@ SYSTEMS = {
 }
 
 
-def stored(picture: Path) -> System:
-    """The HTTP limit: a server that answers this file."""
-    return System(STORED, uvicorn("stored:app"), "uvicorn", {"BENCH_PICTURE": str(picture)})
+def stored(image: Path) -> System:
+    """The HTTP limit: a server that responds with this file."""
+    return System(STORED, uvicorn("stored:app"), "uvicorn", {"BENCH_IMAGE": str(image)})
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens on."""
+    """A port of the loopback that is free."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

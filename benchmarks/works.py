@@ -1,4 +1,4 @@
-"""The five works: what is asked of every system, byte for byte the same."""
+"""The five works: the requests to every system, byte for byte the same."""
 
 import io
 import json
@@ -26,9 +26,9 @@ class Work:
     Attributes:
         name: in tables.
         path: of the endpoint.
-        encodes: pictures that the encoder must take for one request.
-        decodes: pictures that the decoder must draw for one request; what throughput counts.
-        columns: tiles a row in the answer.
+        encodes: images that the encoder takes for one request.
+        decodes: images that the decoder makes for one request; throughput counts them.
+        columns: tiles a row in the response.
     """
 
     name: str
@@ -39,12 +39,12 @@ class Work:
 
     @property
     def width(self) -> int:
-        """Of the answer, in pixels."""
+        """Of the response, in pixels."""
         return SIZE * self.columns
 
     @property
     def height(self) -> int:
-        """Of the answer, in pixels."""
+        """Of the response, in pixels."""
         return SIZE * -(-self.decodes // self.columns)
 
     @property
@@ -53,7 +53,7 @@ class Work:
         return FORM if self.encodes else JSON
 
     def seed(self, i: int) -> int:
-        """Of the i-th request, where it has one; no two share a picture."""
+        """Of the i-th request, where it has one; no two share an image."""
         return self.decodes * i
 
     def body(self, i: int) -> bytes:

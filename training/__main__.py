@@ -1,6 +1,6 @@
 """``python -m training``."""
 
-from training.cli.commands import app
+from training.cli.commands import main
 
 if __name__ == "__main__":
-    app(prog_name="python -m training")
+    main()

@@ -68,7 +68,7 @@ class EagerRunner:
         raw = self._model.decode_logits(latents.to(self.dtype))
         step = len(raw) if self.device.type == "cuda" else 1  # of one, the pixels stay in the cache
         parts = raw.split(step)
-        return (torch.cat([to_uint8(self._model.to_pictures(part)) for part in parts]),)
+        return (torch.cat([to_uint8(self._model.to_images(part)) for part in parts]),)
 
 
 def traced(network: nn.Module, example: Tensor) -> nn.Module:

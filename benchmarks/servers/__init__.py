@@ -1,1 +1,1 @@
-"""The systems that are measured, one file each, and what they share."""
+"""The systems that are measured, one file each, and the code they share."""

@@ -41,13 +41,13 @@ class Networks:
         self.model = work.Model()
 
     @batchable
-    def encode(self, pictures: np.ndarray) -> np.ndarray:
-        """Means ``(N, D)`` of pictures ``(N, S, S, C)``."""
-        return self.model.encode(list(pictures)).numpy()
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        """Means ``(N, D)`` of images ``(N, S, S, C)``."""
+        return self.model.encode(list(images)).numpy()
 
     @batchable
     def decode(self, latents: np.ndarray) -> np.ndarray:
-        """Pictures ``(N, S, S, C)`` of latents ``(N, D)``."""
+        """Images ``(N, S, S, C)`` of latents ``(N, D)``."""
         return self.model.decode(torch.from_numpy(latents))
 
 
@@ -63,42 +63,42 @@ class Front:
 
     @bentoml.api(route="/sample")
     async def sample(self, n: int = 1, seed: int = 0) -> Any:
-        """New pictures."""
-        return await self._answer(self.prior.draw(n, seed), work.columns(n))
+        """New images."""
+        return await self._respond(self.prior.draw(n, seed), work.columns(n))
 
     @bentoml.api(route="/reconstruct")
     async def reconstruct(self, image: Image) -> Any:
-        """A picture through the latent space and back."""
-        return await self._answer(await self._encode(image), 1)
+        """An image through the latent space and back."""
+        return await self._respond(await self._encode(image), 1)
 
     @bentoml.api(route="/interpolate")
     async def interpolate(self, start: Image, end: Image, steps: int = 8) -> Any:
-        """A path between two pictures."""
+        """A path between two images."""
         means = await self._encode(start, end)
-        return await self._answer(work.path(means[0], means[1], steps), steps)
+        return await self._respond(work.path(means[0], means[1], steps), steps)
 
     @bentoml.api(route="/arithmetic")
     async def arithmetic(self, a: Image, b: Image, c: Image) -> Any:
-        """The picture of a - b + c."""
+        """The image of a - b + c."""
         means = await self._encode(a, b, c)
-        return await self._answer((means[0] - means[1] + means[2])[None], 1)
+        return await self._respond((means[0] - means[1] + means[2])[None], 1)
 
     async def _encode(self, *images: Image) -> torch.Tensor:
         def read() -> np.ndarray:
             return np.stack([work.fitted(image, SIZE) for image in images])
 
-        pictures = await asyncio.to_thread(read)
-        means = await _persistent(lambda: self.networks.to_async.encode(pictures))
+        pixels = await asyncio.to_thread(read)
+        means = await _persistent(lambda: self.networks.to_async.encode(pixels))
         return torch.from_numpy(means)
 
-    async def _answer(self, z: torch.Tensor, columns: int) -> Response:
-        pictures = await _persistent(lambda: self.networks.to_async.decode(z.numpy()))
-        body = await asyncio.to_thread(lambda: work.png(work.sheet(pictures, columns)))
+    async def _respond(self, z: torch.Tensor, columns: int) -> Response:
+        images = await _persistent(lambda: self.networks.to_async.decode(z.numpy()))
+        body = await asyncio.to_thread(lambda: work.png(work.sheet(images, columns)))
         return Response(body, media_type="image/png")
 
 
 async def _persistent(call: Callable[[], Awaitable[np.ndarray]]) -> np.ndarray:
-    """The answer of the other service, over another connection where one turns out to be closed."""
+    """The response of the other service; a request on a closed connection is sent again."""
     for _ in range(CONNECTIONS):
         with suppress(aiohttp.ClientConnectionError):
             return await call()

@@ -26,19 +26,19 @@ BATCH_SECONDS = 0.005  # a fraction of one decode; 0 would make idle workers spi
 TIMEOUT_SECONDS = 600  # the default of 30 fails requests that only wait for their turn
 PATH = "/works"
 PATHS = {"/sample", "/reconstruct", "/interpolate", "/arithmetic"}
-PICTURES = {"image", "start", "end", "a", "b", "c"}
+IMAGES = {"image", "start", "end", "a", "b", "c"}
 
 
 @dataclass(frozen=True)
 class Item:
-    """A request as it was read: its fields, and its pictures in their order."""
+    """A request as it was read: its fields, and its images in their order."""
 
     fields: Mapping[str, Any]
-    pictures: list[work.Pixels]
+    images: list[work.Pixels]
 
     def latents(self, model: work.Prior, means: Tensor) -> tuple[Tensor, int]:
-        """What to decode, from the means of the pictures, and tiles a row."""
-        match len(self.pictures):
+        """What to decode, from the means of the images, and tiles a row."""
+        match len(self.images):
             case 0:
                 n = int(self.fields["n"])
                 return model.draw(n, int(self.fields["seed"])), work.columns(n)
@@ -59,20 +59,20 @@ class Works(ls.LitAPI):
 
     # LitServe parses a body by this annotation; what it hands over is the form or the JSON itself.
     def decode_request(self, request: Request) -> Item:
-        """The fields, with pictures decoded."""
+        """The fields, with images decoded."""
         fields = dict(request)
-        files = [fields.pop(name).file for name in sorted(PICTURES & fields.keys(), key=_place)]
+        files = [fields.pop(name).file for name in sorted(IMAGES & fields.keys(), key=_place)]
         return Item(fields, [work.read(file.read(), self.model.size) for file in files])
 
     def batch(self, inputs: list[Item]) -> list[Item]:
-        """Requests stay apart: they differ in how many pictures they hold."""
+        """Requests stay separate: they differ in how many images they hold."""
         return inputs
 
     def predict(self, batch: list[Item]) -> list[tuple[work.Pixels, int]]:
-        """Encode the pictures of all requests together, then decode the latents of all."""
-        counts = [len(item.pictures) for item in batch]
-        pictures = [picture for item in batch for picture in item.pictures]
-        means = self.model.encode(pictures) if pictures else torch.empty(0)
+        """Encode the images of all requests together, then decode the latents of all."""
+        counts = [len(item.images) for item in batch]
+        images = [image for item in batch for image in item.images]
+        means = self.model.encode(images) if images else torch.empty(0)
         groups = torch.split(means, counts)
         pairs = zip(batch, groups, strict=True)
         latents, columns = zip(*(item.latents(self.model, z) for item, z in pairs), strict=True)
@@ -81,11 +81,11 @@ class Works(ls.LitAPI):
         return [(part.numpy(), across) for part, across in zip(parts, columns, strict=True)]
 
     def unbatch(self, output: list[tuple[work.Pixels, int]]) -> list[tuple[work.Pixels, int]]:
-        """One answer a request already."""
+        """One result a request already."""
         return output
 
     def encode_response(self, output: tuple[work.Pixels, int]) -> Response:
-        """The pictures as one PNG."""
+        """The images as one PNG."""
         return Response(work.png(work.sheet(*output)), media_type="image/png")
 
 
@@ -103,7 +103,7 @@ class OnePath:
 
 
 def _place(name: str) -> int:
-    """Where a picture stands among those of its request."""
+    """Where an image stands among those of its request."""
     return {"end": 1, "b": 1, "c": 2}.get(name, 0)
 
 

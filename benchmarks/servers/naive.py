@@ -25,25 +25,25 @@ app = FastAPI()
 
 
 class Sample(BaseModel):
-    """How many pictures, and from which seed."""
+    """How many images, and from which seed."""
 
     n: int = 1
     seed: int = 0
 
 
 def encode(file: UploadFile) -> Tensor:
-    """The latent of an uploaded picture."""
+    """The latent of an uploaded image."""
     image = Image.open(io.BytesIO(file.file.read())).convert("RGB").resize((256, 256))
     x = torch.from_numpy(np.array(image)).permute(2, 0, 1).unsqueeze(0).float() / 255
     with torch.no_grad():
         return model.encode(x).mean[0]
 
 
-def answer(z: Tensor, columns: int) -> Response:
-    """The pictures of latents as one PNG."""
+def respond(z: Tensor, columns: int) -> Response:
+    """The images of latents as one PNG."""
     with torch.no_grad():
-        pictures = model.decode(z)
-    pixels = (pictures * 255).round().byte().permute(0, 2, 3, 1).numpy()
+        images = model.decode(z)
+    pixels = (images * 255).round().byte().permute(0, 2, 3, 1).numpy()
     rows = [np.concatenate(list(pixels[i : i + columns]), 1) for i in range(0, len(z), columns)]
     stream = io.BytesIO()
     Image.fromarray(np.concatenate(rows, 0)).save(stream, "PNG")
@@ -51,25 +51,25 @@ def answer(z: Tensor, columns: int) -> Response:
 
 
 @app.post("/sample")
-def sample(wanted: Sample) -> Response:
-    """New pictures."""
-    z = loaded.sample(range(wanted.seed, wanted.seed + wanted.n))
-    return answer(z, int(np.ceil(np.sqrt(wanted.n))))
+def sample(request: Sample) -> Response:
+    """New images."""
+    z = loaded.sample(range(request.seed, request.seed + request.n))
+    return respond(z, int(np.ceil(np.sqrt(request.n))))
 
 
 @app.post("/reconstruct")
 def reconstruct(image: UploadFile) -> Response:
-    """A picture through the latent space and back."""
-    return answer(encode(image)[None], 1)
+    """An image through the latent space and back."""
+    return respond(encode(image)[None], 1)
 
 
 @app.post("/interpolate")
 def interpolate(start: UploadFile, end: UploadFile, steps: Annotated[int, Form()] = 8) -> Response:
-    """A path between two pictures."""
-    return answer(path(encode(start), encode(end), steps), steps)
+    """A path between two images."""
+    return respond(path(encode(start), encode(end), steps), steps)
 
 
 @app.post("/arithmetic")
 def arithmetic(a: UploadFile, b: UploadFile, c: UploadFile) -> Response:
-    """The picture of a - b + c."""
-    return answer((encode(a) - encode(b) + encode(c))[None], 1)
+    """The image of a - b + c."""
+    return respond((encode(a) - encode(b) + encode(c))[None], 1)

@@ -35,7 +35,7 @@ batched = serve.batch(max_batch_size=work.MAX_BATCH, batch_wait_timeout_s=BATCH_
 
 
 class Sample(BaseModel):
-    """How many pictures, and from which seed."""
+    """How many images, and from which seed."""
 
     n: int = 1
     seed: int = 0
@@ -49,39 +49,39 @@ class Works:
         self.model = work.Model(threads=CORES)
 
     @batched
-    async def encode(self, pictures: list[work.Pixels]) -> list[Tensor]:
-        """The mean ``(D,)`` of each picture."""
-        return list(await asyncio.to_thread(self.model.encode, pictures))
+    async def encode(self, images: list[work.Pixels]) -> list[Tensor]:
+        """The mean ``(D,)`` of each image."""
+        return list(await asyncio.to_thread(self.model.encode, images))
 
     @batched
     async def decode(self, latents: list[Tensor]) -> list[work.Pixels]:
-        """The picture of each latent."""
+        """The image of each latent."""
         return list(await asyncio.to_thread(self.model.decode, torch.stack(latents)))
 
     @app.post("/sample")
-    async def sample(self, wanted: Sample) -> Response:
-        """New pictures."""
-        z = self.model.draw(wanted.n, wanted.seed)
-        return await self._answer(z, work.columns(wanted.n))
+    async def sample(self, request: Sample) -> Response:
+        """New images."""
+        z = self.model.draw(request.n, request.seed)
+        return await self._respond(z, work.columns(request.n))
 
     @app.post("/reconstruct")
     async def reconstruct(self, image: UploadFile) -> Response:
-        """A picture through the latent space and back."""
-        return await self._answer(torch.stack(await self._means(image)), 1)
+        """An image through the latent space and back."""
+        return await self._respond(torch.stack(await self._means(image)), 1)
 
     @app.post("/interpolate")
     async def interpolate(
         self, start: UploadFile, end: UploadFile, steps: Annotated[int, Form()] = 8
     ) -> Response:
-        """A path between two pictures."""
+        """A path between two images."""
         means = await self._means(start, end)
-        return await self._answer(work.path(means[0], means[1], steps), steps)
+        return await self._respond(work.path(means[0], means[1], steps), steps)
 
     @app.post("/arithmetic")
     async def arithmetic(self, a: UploadFile, b: UploadFile, c: UploadFile) -> Response:
-        """The picture of a - b + c."""
+        """The image of a - b + c."""
         means = await self._means(a, b, c)
-        return await self._answer((means[0] - means[1] + means[2])[None], 1)
+        return await self._respond((means[0] - means[1] + means[2])[None], 1)
 
     async def _means(self, *files: UploadFile) -> list[Tensor]:
         async def mean(file: UploadFile) -> Tensor:
@@ -92,9 +92,9 @@ class Works:
 
         return await asyncio.gather(*map(mean, files))
 
-    async def _answer(self, z: Tensor, columns: int) -> Response:
-        pictures = await asyncio.gather(*(self.decode(row) for row in z))
-        body = await asyncio.to_thread(lambda: work.png(work.sheet(work.stack(pictures), columns)))
+    async def _respond(self, z: Tensor, columns: int) -> Response:
+        images = await asyncio.gather(*(self.decode(row) for row in z))
+        body = await asyncio.to_thread(lambda: work.png(work.sheet(work.stack(images), columns)))
         return Response(body, media_type="image/png")
 
 

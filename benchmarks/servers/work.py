@@ -1,7 +1,7 @@
-"""What every competitor shares: the checkpoint in batches, JPEG in, PNG out.
+"""The code every competitor shares: the checkpoint in batches, JPEG in, PNG out.
 
 The model is called with care (channels-last, inference mode), and PNGs are written at Pillow's
-fastest level, where the naive server leaves both at their defaults. With ``BENCH_PNG=lorgnette``
+fastest level, while the naive server uses the defaults of both. With ``BENCH_PNG=lorgnette``
 they are written by Lorgnette's own ``app/images/png.py`` instead.
 """
 
@@ -23,7 +23,7 @@ from vae.pixels import to_float, to_uint8
 Pixels = npt.NDArray[np.uint8]
 
 FILE = Path(os.environ.get("BENCH_CHECKPOINT", "models/faces/model.safetensors"))
-MAX_BATCH = 16  # most pictures in one call of the model, as in Lorgnette's settings
+MAX_BATCH = 16  # images in one call of the model at most, as in Lorgnette's settings
 
 
 class Prior:
@@ -55,29 +55,29 @@ class Model(Prior):
             self.decode(self.encode([blank] * count))
 
     @torch.inference_mode()
-    def encode(self, pictures: Sequence[Pixels], batch: int = MAX_BATCH) -> Tensor:
-        """The means ``(N, D)`` of pictures ``(S, S, C)``, so many at a time."""
+    def encode(self, images: Sequence[Pixels], batch: int = MAX_BATCH) -> Tensor:
+        """The means ``(N, D)`` of images ``(S, S, C)``, so many at a time."""
         means = []
-        for i in range(0, len(pictures), batch):
-            x = to_float(torch.from_numpy(np.stack(pictures[i : i + batch])))
+        for i in range(0, len(images), batch):
+            x = to_float(torch.from_numpy(np.stack(images[i : i + batch])))
             x = x.contiguous(memory_format=torch.channels_last)
             means.append(self._model.encode(x).mean)
         return torch.cat(means)
 
     @torch.inference_mode()
     def decode(self, latents: Tensor, batch: int = MAX_BATCH) -> Pixels:
-        """The pictures ``(N, S, S, C)`` of latents ``(N, D)``, so many at a time."""
+        """The images ``(N, S, S, C)`` of latents ``(N, D)``, so many at a time."""
         batches = [to_uint8(self._model.decode(z)).numpy() for z in torch.split(latents, batch)]
         return np.concatenate(batches)
 
 
 def read(data: bytes, size: int) -> Pixels:
-    """A picture file as uint8 ``(size, size, 3)``."""
+    """An image file as uint8 ``(size, size, 3)``."""
     return fitted(Image.open(io.BytesIO(data)), size)
 
 
 def fitted(image: Image.Image, size: int) -> Pixels:
-    """A picture as uint8 ``(size, size, 3)``."""
+    """An image as uint8 ``(size, size, 3)``."""
     image = image.convert("RGB")
     if image.size != (size, size):
         image = image.resize((size, size), Image.Resampling.LANCZOS)
@@ -94,20 +94,20 @@ def columns(count: int) -> int:
     return int(np.ceil(np.sqrt(count)))
 
 
-def stack(pictures: Sequence[Pixels]) -> Pixels:
-    """Pictures ``(S, S, C)`` as one array ``(N, S, S, C)``."""
-    return np.stack(pictures)
+def stack(images: Sequence[Pixels]) -> Pixels:
+    """Images ``(S, S, C)`` as one array ``(N, S, S, C)``."""
+    return np.stack(images)
 
 
-def sheet(pictures: Pixels, across: int) -> Pixels:
-    """Pictures ``(N, S, S, C)`` as tiles, row by row; N is a multiple of ``across``."""
-    n, height, width, channels = pictures.shape
-    rows = pictures.reshape(n // across, across, height, width, channels)
+def sheet(images: Pixels, across: int) -> Pixels:
+    """Images ``(N, S, S, C)`` as tiles, row by row; N is a multiple of ``across``."""
+    n, height, width, channels = images.shape
+    rows = images.reshape(n // across, across, height, width, channels)
     return rows.swapaxes(1, 2).reshape(n // across * height, across * width, channels)
 
 
 def png(pixels: Pixels) -> bytes:
-    """A PNG, by the encoder that was asked for."""
+    """A PNG, by the encoder of ``BENCH_PNG``."""
     if os.environ.get("BENCH_PNG") == "lorgnette":
         return lorgnette_png.encode(pixels)
     stream = io.BytesIO()

@@ -32,9 +32,9 @@ def cell(**changes: Any) -> dict[str, Any]:
         "concurrency": 8,
         "round": 0,
         "requests": 100,
-        "pictures_per_second": 50.0,
+        "images_per_second": 50.0,
         **dict.fromkeys(("p50_ms", "p95_ms", "p99_ms"), 10.0),
-        "cpu_seconds_per_picture": 0.01,
+        "cpu_seconds_per_image": 0.01,
         "cpu_cores": 1.5,
         "rss_bytes": 5e8,
         "pss_bytes": 4e8,
@@ -54,7 +54,7 @@ def test_inputs_are_drawn_jpegs_of_the_models_size() -> None:
     assert (image.format, image.size) == ("JPEG", (256, 256))
 
 
-def test_answers_have_the_tiles_that_lorgnette_gives() -> None:
+def test_responses_have_the_tiles_that_lorgnette_gives() -> None:
     sizes = {name: (work.width // 256, work.height // 256) for name, work in WORKS.items()}
     assert sizes == {
         "sample": (1, 1),
@@ -78,11 +78,9 @@ def test_every_encoder_that_is_here_is_lossless(name: str) -> None:
 
 def test_rounds_become_medians_and_errors_add_up() -> None:
     speeds = (10.0, 30.0, 20.0)
-    rounds = [
-        cell(round=i, pictures_per_second=s, errors={"lost": 1}) for i, s in enumerate(speeds)
-    ]
+    rounds = [cell(round=i, images_per_second=s, errors={"lost": 1}) for i, s in enumerate(speeds)]
     merged = cells.medians(rounds)["lorgnette", "sample", 8]
-    assert merged["pictures_per_second"] == 20.0
+    assert merged["images_per_second"] == 20.0
     assert (merged["slowest"], merged["fastest"]) == (10.0, 30.0)
     assert (merged["errors"], merged["requests"], merged["rounds"]) == (3, 300, 3)
 
@@ -91,7 +89,7 @@ def test_a_ratio_is_to_the_best_of_the_others() -> None:
     speeds = {"lorgnette": 60.0, "naive": 15.0, "litserve": 20.0, "ray": 30.0}
     latencies = {"lorgnette": 10.0, "naive": 8.0, "litserve": 20.0, "ray": 16.0}
     rounds = [
-        cell(system=name, pictures_per_second=speed, p50_ms=latencies[name])
+        cell(system=name, images_per_second=speed, p50_ms=latencies[name])
         for name, speed in speeds.items()
     ]
     table = report.ratios(cells.medians(rounds))
@@ -127,12 +125,12 @@ def pinned(lock: Path) -> dict[tuple[str, str], str]:
     return {(name, marker.strip()): version for name, version, marker in found}
 
 
-def test_every_rival_has_a_lock_for_each_of_its_requirements() -> None:
-    rivals = {system.venv.name for system in SYSTEMS.values()} - {".venv"}
-    assert rivals | {"codecs"} == {lock.stem for lock in LOCKS}
+def test_every_competitor_has_a_lock_for_each_of_its_requirements() -> None:
+    competitors = {system.venv.name for system in SYSTEMS.values()} - {".venv"}
+    assert competitors | {"codecs"} == {lock.stem for lock in LOCKS}
     for lock in LOCKS:
-        wanted = {re.split(r"[\[>=]", line)[0] for line in requirements(lock.with_suffix(".in"))}
-        assert wanted <= {name for name, _ in pinned(lock)}
+        names = {re.split(r"[\[>=]", line)[0] for line in requirements(lock.with_suffix(".in"))}
+        assert names <= {name for name, _ in pinned(lock)}
 
 
 def requirements(file: Path) -> list[str]:
@@ -145,7 +143,7 @@ def test_the_harness_compares_lorgnette_with_the_naive_server(tmp_path: Path) ->
     record = bench(tmp_path, "compare", "--systems", "lorgnette", "naive")
     raw = json.loads((tmp_path / "comparison.json").read_text())
     measured = raw["cells"]
-    assert max(raw["same"]["lorgnette"]) <= 1  # grey levels
+    assert max(raw["max_difference"]["lorgnette"]) <= 1  # grey levels
     assert {(c["system"], c["work"]) for c in measured} == {
         *((system, work) for system in ("lorgnette", "naive") for work in WORKS),
         ("stored", "sample"),
@@ -154,9 +152,9 @@ def test_the_harness_compares_lorgnette_with_the_naive_server(tmp_path: Path) ->
         assert found["errors"] == {}
         assert found["requests"] > 0
         assert found["rss_bytes"] > 0
-        assert found["cpu_seconds_per_picture"] is not None
+        assert found["cpu_seconds_per_image"] is not None
     table = (tmp_path / "comparison.md").read_text()
-    assert "Lorgnette's share" in table
+    assert "Lorgnette's fraction" in table
     assert {"comparison.md", "comparison.png", "limits.png"} <= record
 
 
@@ -172,7 +170,7 @@ def test_the_harness_draws_the_curves(tmp_path: Path) -> None:
 
 
 def bench(out: Path, *arguments: str) -> set[str]:
-    """The files that a quick run says it wrote."""
+    """The files that a quick run names as written."""
     command = [sys.executable, "-m", "benchmarks", *arguments, "--quick", "--out", str(out)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr

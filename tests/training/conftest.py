@@ -1,13 +1,24 @@
+import io
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
-from typer.testing import CliRunner, Result
 
 from tests.training import sources
-from training.cli import commands as cli
+from training.cli import commands
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command printed, and its exit status."""
+
+    exit_code: int
+    output: str
+
 
 Command = Callable[..., Result]
 
@@ -23,14 +34,26 @@ def torch_as_it_was() -> Iterator[None]:
     torch.use_deterministic_algorithms(deterministic)
 
 
+def run_training(arguments: list[str]) -> Result:
+    """Run ``python -m training`` in this process; an unexpected exception comes through."""
+    printed = io.StringIO()
+    with redirect_stdout(printed), redirect_stderr(printed):
+        try:
+            commands.main(arguments)
+            status = 0
+        except SystemExit as stopped:
+            status = int(stopped.code or 0)
+    return Result(status, printed.getvalue())
+
+
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Run ``python -m training`` with these words, in this process."""
+    """Run ``python -m training`` with these arguments, in this process."""
 
     def run(*words: object) -> Result:
         arguments = [str(word) for word in words]
         monkeypatch.setattr(sys, "argv", ["training", *arguments])
-        return CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
+        return run_training(arguments)
 
     return run
 
@@ -47,6 +70,6 @@ def avatars(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few avatars, as the command draws them."""
     folder = tmp_path_factory.mktemp("drawn") / "avatars"
     words = ["avatars", "--out", str(folder), "-n", "12", "--test", "6", "--workers", "2"]
-    result = CliRunner().invoke(cli.app, words, catch_exceptions=False)
+    result = run_training(words)
     assert result.exit_code == 0, result.output
     return folder

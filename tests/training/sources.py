@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from training.data.sources import Dataset
+from training.data.dataset import Dataset
 
 Bytes = npt.NDArray[np.uint8]
 HEADER = ["file", "split", "glasses", "male", "age"]
@@ -27,13 +27,13 @@ def disc(number: int, width: int = 40, height: int = 40) -> Image.Image:
 
 
 def plain(level: int, size: int = 8) -> Image.Image:
-    """A grey picture of one level."""
+    """A grey image of one level."""
     return Image.new("RGB", (size, size), (level, level, level))
 
 
-def png(picture: Image.Image) -> bytes:
+def png(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    picture.save(file, "PNG")
+    image.save(file, "PNG")
     return file.getvalue()
 
 
@@ -56,7 +56,7 @@ def faces(file: Path, train: int = 24, test: int = 5) -> None:
 
 
 def class_folders(folder: Path, count: int, classes: Sequence[str]) -> None:
-    """``count`` pictures in each folder."""
+    """``count`` images in each folder."""
     for c, name in enumerate(classes):
         (folder / name).mkdir(parents=True)
         for i in range(count):
@@ -80,7 +80,7 @@ def mnist(root: Path, kind: str, train: int = 260, test: int = 30) -> None:
 
 
 def celeba(root: Path, parts: Sequence[int], names: Sequence[str]) -> npt.NDArray[np.int64]:
-    """The files of CelebA; answers its attributes, -1 or 1, one row a picture."""
+    """The files of CelebA; returns its attributes, -1 or 1, one row an image."""
     folder = root / "celeba"
     (folder / "img_align_celeba").mkdir(parents=True)
     files = [f"{i + 1:06d}.jpg" for i in range(len(parts))]
@@ -104,15 +104,15 @@ def celeba(root: Path, parts: Sequence[int], names: Sequence[str]) -> npt.NDArra
 
 
 def dataset(
-    pictures: Bytes,
+    images: Bytes,
     labels: Mapping[str, Sequence[float]] | None = None,
     tags: dict[str, list[str]] | None = None,
     exclusive: bool = False,
 ) -> Dataset:
-    """A split that holds all of these pictures ``(N, S, S, C)``."""
+    """A split that holds all of these images ``(N, S, S, C)``."""
     columns = {k: np.array(v, np.float32) for k, v in (labels or {}).items()}
-    rows = np.arange(len(pictures))
-    return Dataset(pictures, rows, columns, tags or {}, exclusive, "made", "0" * 64)
+    rows = np.arange(len(images))
+    return Dataset(images, rows, columns, tags or {}, exclusive, "made", "0" * 64)
 
 
 def noise(count: int, size: int = 32, channels: int = 3, seed: int = 0) -> Bytes:
@@ -121,6 +121,6 @@ def noise(count: int, size: int = 32, channels: int = 3, seed: int = 0) -> Bytes
 
 
 def levels(values: Sequence[int], size: int = 32, channels: int = 3) -> Bytes:
-    """One plain picture a value."""
+    """One plain image a value."""
     shape = (len(values), size, size, channels)
     return np.broadcast_to(np.array(values, np.uint8)[:, None, None, None], shape).copy()

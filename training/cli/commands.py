@@ -1,202 +1,216 @@
-"""The command line: ``fit`` and ``avatars`` here, what measures in ``training.cli.measure_commands``."""
+"""The command line: ``fit`` and ``avatars``, and the parser of all commands."""
 
 import math
 import shlex
 import sys
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-import typer
+import tyro
+from tyro.conf import subcommand
 
-from training.cli import measure_commands as measuring
-from training.cli.pipeline import clean_run, run_recipe
-from training.cli.terminal import (
-    DataOption,
-    DeviceOption,
-    bar,
-    console,
-    pick_device,
-    plain_errors,
+from training.cli.measure_commands import (
+    Baseline,
+    Card,
+    Evaluate,
+    TrainClassifier,
+    read_classifier,
 )
-from training.data import avatars as drawing
-from training.data.sources import Source
-from training.fit.loss import Reconstruction
-from training.fit.presets import PRESETS, Preset
+from training.cli.pipeline import RunOptions, clean_run, run_recipe
+from training.cli.terminal import Device, OptionalPath, bar, console, pick_device, plain_errors
+from training.data import avatars
+from training.fit.presets import PRESETS, Preset, Recipe
 from training.report import publish
 from vae import checkpoint
 from vae.model import VAEConfig
 
-app = typer.Typer(
-    help="Train variational autoencoders on pictures, and measure them.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-)
-for command in (measuring.evaluate, measuring.card, measuring.probes, measuring.baseline):
-    app.command()(command)
-
+PROGRAM = "python -m training"
 DTYPES = {"fp16": torch.float16, "fp32": torch.float32}
 
 
-@app.command()
-def fit(
-    data: DataOption,
-    out: Annotated[Path, typer.Option(help="Folder for the checkpoint and its report.")],
-    preset: Annotated[Preset, typer.Option(help="The recipe to start from.")] = "avatars",
-    run: Annotated[
-        Path | None,
-        typer.Option(
-            help="Working folder: saves, decoded pictures, logs. Default runs/NAME of --out."
-        ),
-    ] = None,
-    start: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of a checkpoint whose weights to begin with; of more latent dimensions "
-            "than --latent-dim it gives its principal axes."
-        ),
-    ] = None,
-    guide: Annotated[
-        Path | None,
-        typer.Option(help="A classifier that the recipe's loss asks, as `probes` writes them."),
-    ] = None,
-    source: Annotated[
-        Source | None,
-        typer.Option(
-            help="Kind of data; auto looks for manifest.csv and for CelebA, else class folders."
-        ),
-    ] = None,
-    epochs: Annotated[float | None, typer.Option(min=0, help="Passes over the data.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Pictures a step.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(min=0, help="Peak rate of AdamW.")] = None,
-    size: Annotated[
-        int | None, typer.Option(help="Pixels a side (residual: a multiple of 32, 32 to 256).")
-    ] = None,
-    latent_dim: Annotated[int | None, typer.Option(min=1, help="Length of a latent.")] = None,
-    loss: Annotated[
-        Reconstruction | None, typer.Option(help="Reconstruction term; gaussian learns its scale.")
-    ] = None,
-    weight: Annotated[
-        float | None, typer.Option(help="Of the reconstruction term: higher is sharper.")
-    ] = None,
-    beta: Annotated[
-        float | None, typer.Option(help="Of the KL term: higher makes cleaner samples.")
-    ] = None,
-    kl_warmup: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Share of the training before beta is whole.")
-    ] = None,
-    free_bits: Annotated[
-        float | None, typer.Option(min=0, help="Nats a latent dimension carries at no cost.")
-    ] = None,
-    balance: Annotated[
-        str | None, typer.Option(help="A 0/1 label that half of every batch is given.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of everything random.")] = None,
-    licence: Annotated[
-        str, typer.Option(help="Of the data, for the card. Default: licence.txt of a data folder.")
-    ] = "",
-    max_minutes: Annotated[
-        float,
-        typer.Option(min=0, help="Stop after this time; the same command goes on from there."),
-    ] = math.inf,
-    save_minutes: Annotated[float, typer.Option(min=0, help="Time between saves.")] = 3.0,
-    restart: Annotated[bool, typer.Option("--restart", help="Forget the saves in --run.")] = False,
-    weights: Annotated[
-        Literal["fp16", "fp32"], typer.Option(help="How the checkpoint stores them.")
-    ] = "fp16",
-    probes: measuring.ProbesOption = None,
-    private: measuring.PrivateOption = False,
-    device: DeviceOption = "auto",
-) -> None:
-    """Train a model and write its checkpoint, figures, pictures and card.
+@dataclass(frozen=True)
+class Fit:
+    """Train a model and write its checkpoint, figures, images and card.
 
-    A run that is stopped, by `--max-minutes`, Ctrl-C or a crash, goes on from its last save when
-    the same command is given again, to the same result. TensorBoard reads `RUN/tensorboard`.
+    A run that is stopped, by --max-minutes, Ctrl-C or a crash, resumes from its last save when the
+    same command is given again, with the same result. TensorBoard reads RUN/tensorboard.
 
-    **Example:** `python -m training fit --preset avatars --data data/avatars --out models/mine`
+    Example: python -m training fit --preset avatars --data data/avatars --out models/mine
+
+    Attributes:
+        data: a folder of class folders; a folder or .zip with manifest.csv; or the root folder of
+            torchvision's CelebA, MNIST or FashionMNIST.
+        out: folder for the checkpoint and its report.
+        preset: recipe that gives the defaults below.
+        run: working folder for saves, decoded images and logs; by default runs/NAME, where NAME is
+            the last part of --out.
+        init_from: folder of a checkpoint with the initial weights; if it has more latent
+            dimensions than --latent-dim, its first principal axes.
+        auxiliary_classifier: file of a classifier for the loss, as ``classifier`` writes it.
+        classifier: file of a classifier to evaluate edits with, as ``classifier`` writes it.
+        licence: of the data, for the card; by default what licence.txt in the data folder says.
+        max_minutes: stop after this time.
+        save_minutes: time between saves.
+        restart: begin anew; the saves in --run are removed.
+        weights: how the checkpoint stores them.
+        private: put images that show the data into the working folder's report.
+        device: where to run; auto takes CUDA where there is a device.
+        recipe: the recipe.
     """
-    with plain_errors():
-        changes = {
-            "source": source,
-            "epochs": epochs,
-            "batch_size": batch_size,
-            "learning_rate": learning_rate,
-            "balance": balance,
-            "seed": seed,
-        }
-        model_changes = {"size": size, "patch": None, "latent_dim": latent_dim}
-        if size is not None:
-            model_changes["patch"] = _patch(PRESETS[preset].model, size)
-        loss_changes = {
-            "reconstruction": loss,
-            "weight": weight,
-            "beta": beta,
-            "kl_warmup": kl_warmup,
-            "free_bits": free_bits,
-        }
-        recipe = PRESETS[preset]
-        recipe = replace(
-            recipe,
-            **_given(changes),
-            model=replace(recipe.model, **_given(model_changes)),
-            loss=replace(recipe.loss, **_given(loss_changes)),
-        )
-        folder = run or Path("runs") / out.resolve().name
-        if restart:
+
+    data: Path
+    out: Path
+    preset: Preset = "avatars"
+    run: OptionalPath = None
+    init_from: OptionalPath = None
+    auxiliary_classifier: OptionalPath = None
+    classifier: OptionalPath = None
+    licence: str = ""
+    max_minutes: float = math.inf
+    save_minutes: float = 3.0
+    restart: bool = False
+    weights: Literal["fp16", "fp32"] = "fp16"
+    private: bool = False
+    device: Device = "auto"
+    recipe: Recipe = PRESETS["avatars"]
+
+    def __call__(self) -> None:
+        """Run the command."""
+        folder = self.run or Path("runs") / self.out.resolve().name
+        if self.restart:
             clean_run(folder)
-        run_recipe(
-            recipe,
-            data,
-            out,
-            folder,
-            pick_device(device),
-            command=f"python -m training {shlex.join(sys.argv[1:])}",
-            licence=licence or publish.licence_of(data),
-            dtype=DTYPES[weights],
-            max_minutes=max_minutes,
-            save_minutes=save_minutes,
-            probes=measuring.read_probes(probes),
-            private=private,
-            start=None if start is None else checkpoint.load(start / "model.safetensors"),
-            guide=measuring.read_probes(guide),
+        options = RunOptions(
+            out=self.out,
+            folder=folder,
+            device=pick_device(self.device),
+            command=f"{PROGRAM} {shlex.join(sys.argv[1:])}",
+            licence=self.licence or publish.licence_of(self.data),
+            dtype=DTYPES[self.weights],
+            max_minutes=self.max_minutes,
+            save_minutes=self.save_minutes,
+            classifier=read_classifier(self.classifier),
+            private=self.private,
+            init_from=(
+                None
+                if self.init_from is None
+                else checkpoint.load(self.init_from / "model.safetensors")
+            ),
+            auxiliary_classifier=read_classifier(self.auxiliary_classifier),
         )
+        run_recipe(self.recipe, self.data, options)
 
 
-@app.command()
-def avatars(
-    out: Annotated[Path, typer.Option(help="Folder to make.")],
-    n: Annotated[int, typer.Option("-n", min=1, help="Portraits of the train split.")] = 8000,
-    test: Annotated[
-        int, typer.Option(min=0, help="Identities of the test split, three portraits each.")
-    ] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same portraits.")] = 0,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; default one a core.")
-    ] = None,
-) -> None:
-    """Draw labelled cartoon portraits at 256 x 256 with a manifest.csv.
+@dataclass(frozen=True)
+class Avatars:
+    """Draw labelled cartoon portraits of 256 x 256 pixels with a manifest.csv.
 
-    Every identity of the test split is drawn bare, in one pair of glasses, and in another: the true
-    answers of edits.
+    Every identity of the test split is drawn without glasses, in one pair, and in another: the
+    correct results of edits.
 
-    **Example:** `python -m training avatars --out data/avatars -n 8000`
+    Example: python -m training avatars --out data/avatars -n 8000
+
+    Attributes:
+        out: folder to make.
+        n: portraits of the train split.
+        test: identities of the test split, three portraits each.
+        seed: the same seed draws the same portraits.
+        workers: processes; by default one a core.
+
+    Raises:
+        ValueError: if a number is negative, or there is nothing to train on.
     """
-    with plain_errors(), bar() as shown:
-        task = shown.add_task("draw", total=n + 3 * test, speed=0)
-        for done in drawing.render(out, n, test, seed, workers):
-            shown.update(task, completed=done, speed=shown.tasks[task].speed or 0.0)
-    console.print(f"{n} portraits and {test} counterfactual triples in {out}")
+
+    out: Path
+    n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 8000
+    test: int = 200
+    seed: int = 0
+    workers: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+
+    def __post_init__(self) -> None:
+        if self.n < 1 or self.test < 0 or self.seed < 0 or (self.workers or 1) < 1:
+            raise ValueError("n and workers must be 1 or more, test and seed 0 or more")
+
+    def __call__(self) -> None:
+        """Run the command."""
+        with bar() as shown:
+            task = shown.add_task("draw", total=self.n + 3 * self.test, speed=0)
+            for done in avatars.render(self.out, self.n, self.test, self.seed, self.workers):
+                shown.update(task, completed=done, speed=shown.tasks[task].speed or 0.0)
+        console.print(f"{self.n} portraits and {self.test} counterfactual triples in {self.out}")
+
+
+@dataclass(frozen=True)
+class _Preliminary:
+    """The options that decide the defaults of the others."""
+
+    preset: Preset = "avatars"
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class _CommandLine:
+    """Train variational autoencoders on images, and measure them."""
+
+    command: Any
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that the arguments name.
+
+    Raises:
+        SystemExit: with 1 if the input is at fault, 2 if the command line is, 130 on Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    with plain_errors():
+        parse(arguments)()
+
+
+def parse(arguments: Sequence[str]) -> Callable[[], None]:
+    """The command, with its options.
+
+    Raises:
+        SystemExit: with 2, after a message, if the arguments are not understood.
+        ValueError: if ``--size`` does not go with the preset.
+    """
+    fit = Fit(tyro.MISSING, tyro.MISSING, recipe=_default_recipe(arguments))
+    commands = (
+        Annotated[Fit, subcommand("fit", default=fit)]
+        | Annotated[Avatars, subcommand("avatars")]
+        | Annotated[Evaluate, subcommand("evaluate")]
+        | Annotated[Card, subcommand("card")]
+        | Annotated[TrainClassifier, subcommand("classifier")]
+        | Annotated[Baseline, subcommand("baseline")]
+    )
+    command: Callable[[], None] = tyro.cli(
+        commands,
+        prog=PROGRAM,
+        description=_CommandLine.__doc__,
+        args=arguments,
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+    )
+    return command
+
+
+def _default_recipe(arguments: Sequence[str]) -> Recipe:
+    """The recipe of ``--preset``, with its patch fitted to ``--size`` if that is given."""
+    if arguments[0] != "fit":
+        return PRESETS["avatars"]
+    given, _ = tyro.cli(
+        _Preliminary, args=arguments[1:], prog=PROGRAM, return_unknown_args=True, add_help=False
+    )
+    recipe = PRESETS[given.preset]
+    if given.size is None:
+        return recipe
+    patch = _patch(recipe.model, given.size)
+    return replace(recipe, model=replace(recipe.model, size=given.size, patch=patch))
 
 
 def _patch(model: VAEConfig, size: int) -> int:
-    """The preset's patch, halved until pictures of this size come out even."""
+    """The model's patch, halved until it divides images of this size."""
     patch, levels = model.patch, len(model.widths) - 1
     while patch > 1 and size % (patch << levels):
         patch //= 2
     return patch
-
-
-def _given(changes: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in changes.items() if value is not None}

@@ -1,161 +1,198 @@
-"""The commands that measure and tell: ``evaluate``, ``card``, ``probes`` and ``baseline``."""
+"""The commands that measure: ``evaluate``, ``card``, ``classifier`` and ``baseline``."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import torch
-import typer
+from tyro.conf import Positional
 
-from training.analysis import attribute_classifier as probing
-from training.cli.pipeline import run_recipe
-from training.cli.terminal import (
-    DataOption,
-    DeviceOption,
-    console,
-    pick_device,
-    plain_errors,
-    print_metrics,
-)
-from training.data.sources import Source, prepare
+from training.analysis import attribute_classifier
+from training.analysis.attribute_classifier import AttributeClassifier
+from training.cli.pipeline import EPOCHS, RunOptions, run_recipe
+from training.cli.terminal import Device, OptionalPath, console, pick_device, print_metrics
+from training.data.decoding import prepare
+from training.data.sources import Source
 from training.evaluate import baselines
+from training.fit.classifier_training import Schedule, train_classifier
 from training.fit.presets import PRESETS
 from training.report import card as cards
 from training.report import publish
+from training.report.metrics import add_baselines
 from vae import checkpoint
 
-JUDGED = ("glasses", "male")
 
-ProbesOption = Annotated[
-    Path | None, typer.Option(help="Probes to judge edits with, as `probes` writes them.")
-]
-PrivateOption = Annotated[
-    bool,
-    typer.Option(
-        "--private", help="Put pictures that show the data into the working folder's report."
-    ),
-]
-SourceOption = Annotated[Source, typer.Option(help="Kind of data.")]
+@dataclass(frozen=True)
+class Evaluate:
+    """Measure a checkpoint on the test split, and write its figures, images and card anew.
 
+    Example: python -m training evaluate --model models/avatars --data data/avatars
 
-def evaluate(
-    model: Annotated[Path, typer.Option(help="Folder of the checkpoint.")],
-    data: DataOption,
-    source: SourceOption = "auto",
-    run: Annotated[
-        Path | None, typer.Option(help="Working folder. Default runs/NAME of --model.")
-    ] = None,
-    probes: ProbesOption = None,
-    private: PrivateOption = False,
-    device: DeviceOption = "auto",
-) -> None:
-    """Measure a checkpoint on the test split and write its figures, pictures and card anew.
-
-    **Example:** `python -m training evaluate --model models/avatars --data data/avatars`
+    Attributes:
+        model: folder of the checkpoint.
+        data: folder or .zip of the images, see ``fit``.
+        source: kind of data.
+        run: working folder; by default runs/NAME, where NAME is the last part of --model.
+        classifier: file of a classifier to evaluate edits with, as ``classifier`` writes it.
+        private: put images that show the data into the working folder's report.
+        device: where to run; auto takes CUDA where there is a device.
     """
-    with plain_errors():
-        found = checkpoint.load(model / "model.safetensors")
+
+    model: Path
+    data: Path
+    source: Source = "auto"
+    run: OptionalPath = None
+    classifier: OptionalPath = None
+    private: bool = False
+    device: Device = "auto"
+
+    def __call__(self) -> None:
+        """Run the command."""
+        file = self.model / "model.safetensors"
+        found = checkpoint.load(file)
         config = found.model.config
-        folder = run or Path("runs") / model.resolve().name
-        train, test = prepare(data, source, config.size, config.channels, folder)
-        found.model.to(pick_device(device), memory_format=torch.channels_last)  # type: ignore[call-overload]
-        dtype = checkpoint.stored_dtype(model / "model.safetensors")
-        judges = read_probes(probes)
-        found = publish.publish(
-            found, train, test, folder / "samples", model, dtype, judges, private
+        folder = self.run or Path("runs") / self.model.resolve().name
+        train, test = prepare(self.data, self.source, config.size, config.channels, folder)
+        found.model.to(pick_device(self.device), memory_format=torch.channels_last)  # type: ignore[call-overload]
+        published = publish.publish(
+            found,
+            train,
+            test,
+            folder / EPOCHS,
+            self.model,
+            checkpoint.stored_dtype(file),
+            read_classifier(self.classifier),
+            self.private,
         )
-        print_metrics(found, model)
+        print_metrics(published, self.model)
 
 
-def card(
-    model: Annotated[Path, typer.Option(help="Folder of the checkpoint.")],
-    beside: Annotated[
-        list[Path] | None,
-        typer.Option(help="Folder of another checkpoint to compare with; may be repeated."),
-    ] = None,
-) -> None:
+@dataclass(frozen=True)
+class Card:
     """Write the model card anew, from what the checkpoint and its folder hold.
 
-    The figures of a checkpoint `--beside` it stay in `baselines.json`, under its folder's name.
+    The figures of the checkpoints it is compared with stay in baselines.json, by their folders'
+    names.
 
-    **Example:** `python -m training card --model models/faces --beside models/faces-100`
+    Example: python -m training card --model models/faces --compare-with models/faces-100
+
+    Attributes:
+        model: folder of the checkpoint.
+        compare_with: folders of other checkpoints.
     """
-    with plain_errors():
+
+    model: Path
+    compare_with: tuple[Path, ...] = ()
+
+    def __call__(self) -> None:
+        """Run the command."""
         others = {
             folder.resolve().name: checkpoint.load(folder / "model.safetensors").metrics
-            for folder in beside or ()
+            for folder in self.compare_with
         }
-        cards.write(checkpoint.load(model / "model.safetensors"), model, others)
-        console.print(f"Wrote {model / 'README.md'}")
+        cards.write(checkpoint.load(self.model / "model.safetensors"), self.model, others)
+        console.print(f"Wrote {self.model / 'README.md'}")
 
 
-def probes(
-    data: DataOption,
-    out: Annotated[Path, typer.Option(help="File to write.")],
-    source: SourceOption = "auto",
-    run: Annotated[Path, typer.Option(help="Working folder.")] = Path("runs/probes"),
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the data.")] = 3,
-    label: Annotated[list[str] | None, typer.Option(help="A 0/1 label; may be repeated.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="A guide's is not its judge's.")] = 0,
-    device: DeviceOption = "auto",
-) -> None:
-    """Train classifiers, of `glasses` and `male` if no other labels are given, on the train split.
+@dataclass(frozen=True)
+class TrainClassifier:
+    """Train an attribute classifier on the train split.
 
-    They judge edits (`--probes`), or guide a training (`fit --guide`); never the same ones both.
+    One evaluates edits (``fit --classifier``); another, of another seed, may take part in a
+    training (``fit --auxiliary-classifier``). One file cannot do both.
 
-    **Example:** `python -m training probes --data faces.zip --out runs/probes.safetensors`
+    Example: python -m training classifier --data faces.zip --out runs/classifier.safetensors
+
+    Attributes:
+        data: folder or .zip of the images, see ``fit``.
+        out: file to write.
+        source: kind of data.
+        run: working folder.
+        epochs: passes over the train split.
+        labels: names of the 0/1 labels to predict.
+        seed: of everything random; an auxiliary classifier needs one of its own.
+        device: where to run; auto takes CUDA where there is a device.
+
+    Raises:
+        ValueError: if epochs is not 1 or more.
     """
-    with plain_errors():
-        train, test = prepare(data, source, probing.SIZE, 3, run)
-        schedule = probing.Schedule(epochs=epochs, seed=seed)
-        found = probing.fit(train, label or JUDGED, schedule, pick_device(device))
-        accuracy = probing.accuracy(found, test)
-        probing.save(found, accuracy, out)
-        for name, share in accuracy.items():
-            console.print(f"  {name}: {share:.1%} of {len(test)} test pictures")
-        console.print(f"Wrote {out}")
+
+    data: Path
+    out: Path
+    source: Source = "auto"
+    run: Path = Path("runs/classifier")
+    epochs: int = 3
+    labels: tuple[str, ...] = ("glasses", "male")
+    seed: int = 0
+    device: Device = "auto"
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise ValueError(f"epochs is {self.epochs}; it must be 1 or more")
+
+    def __call__(self) -> None:
+        """Run the command."""
+        train, test = prepare(self.data, self.source, attribute_classifier.SIZE, 3, self.run)
+        schedule = Schedule(epochs=self.epochs, seed=self.seed)
+        found = train_classifier(train, self.labels, schedule, pick_device(self.device))
+        accuracy = attribute_classifier.accuracy(found, test)
+        attribute_classifier.save(found, accuracy, self.out)
+        for name, value in accuracy.items():
+            console.print(f"  {name}: {value:.1%} of {len(test)} test images")
+        console.print(f"Wrote {self.out}")
 
 
-def baseline(
-    kind: Annotated[
-        Literal["pca", "book"],
-        typer.Argument(help="Principal components, or the tutorial's recipe as published."),
-    ],
-    data: DataOption,
-    out: Annotated[Path, typer.Option(help="JSON file to add the figures to.")],
-    source: SourceOption = "auto",
-    run: Annotated[Path | None, typer.Option(help="Working folder. Default runs/KIND.")] = None,
-    size: Annotated[int, typer.Option(help="Pixels a side, for pca.")] = 256,
-    probes: ProbesOption = None,
-    device: DeviceOption = "auto",
-) -> None:
-    """Measure what a user would otherwise have, on the same rows.
+@dataclass(frozen=True)
+class Baseline:
+    """Measure a baseline on the same data: principal components, or the tutorial's recipe.
 
-    `card` puts the figures of `baselines.json` beside a checkpoint into its card.
+    ``card`` compares a checkpoint with the figures in the baselines.json beside it.
 
-    **Example:** `python -m training baseline pca --data faces.zip --out baselines.json`
+    Example: python -m training baseline pca --data faces.zip --out models/faces/baselines.json
+
+    Attributes:
+        kind: principal components, or the tutorial's recipe as published.
+        data: folder or .zip of the images, see ``fit``.
+        out: JSON file to add the figures to.
+        source: kind of data.
+        run: working folder; by default runs/KIND.
+        size: pixels a side, for pca.
+        classifier: file of a classifier to evaluate edits with, as ``classifier`` writes it.
+        device: where to run; auto takes CUDA where there is a device.
     """
-    with plain_errors():
-        folder = run or Path("runs") / kind
-        figures: dict[str, Any]
-        if kind == "pca":
-            train, test = prepare(data, source, size, 3, folder)
-            figures = baselines.pca(train, test)
-        else:
-            found = run_recipe(
-                PRESETS["book"],
-                data,
-                folder / "model",
-                folder,
-                pick_device(device),
-                command="python -m training baseline book",
-                licence=publish.licence_of(data),
-                probes=read_probes(probes),
-            )
-            figures = found.metrics
-        cards.add_baselines(out, {kind: figures})
-        console.print(f"Wrote {out}")
+
+    kind: Positional[Literal["pca", "tutorial"]]
+    data: Path
+    out: Path
+    source: Source = "auto"
+    run: OptionalPath = None
+    size: int = 256
+    classifier: OptionalPath = None
+    device: Device = "auto"
+
+    def __call__(self) -> None:
+        """Run the command."""
+        folder = self.run or Path("runs") / self.kind
+        figures = self._pca(folder) if self.kind == "pca" else self._tutorial(folder)
+        add_baselines(self.out, {self.kind: figures})
+        console.print(f"Wrote {self.out}")
+
+    def _pca(self, folder: Path) -> dict[str, Any]:
+        train, test = prepare(self.data, self.source, self.size, 3, folder)
+        return dict(baselines.pca(train, test))
+
+    def _tutorial(self, folder: Path) -> dict[str, Any]:
+        options = RunOptions(
+            out=folder / "model",
+            folder=folder,
+            device=pick_device(self.device),
+            command="python -m training baseline tutorial",
+            licence=publish.licence_of(self.data),
+            classifier=read_classifier(self.classifier),
+        )
+        return run_recipe(PRESETS["tutorial"], self.data, options).metrics
 
 
-def read_probes(file: Path | None) -> probing.AttributeClassifier | None:
-    """The probes of ``--probes``, if there are any."""
-    return None if file is None else probing.load(file)
+def read_classifier(file: Path | None) -> AttributeClassifier | None:
+    """The classifier of an option, if it was given."""
+    return None if file is None else attribute_classifier.load(file)

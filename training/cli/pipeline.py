@@ -1,110 +1,163 @@
-"""A recipe from data to checkpoint: train with a progress bar, describe, measure, write."""
+"""From a recipe and data to a checkpoint: train with a progress bar, describe, measure, write."""
 
 import math
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from training.analysis import statistics as analysis
 from training.analysis.attribute_classifier import AttributeClassifier
+from training.analysis.encoding import encoded_means
+from training.analysis.prior import latent_statistics
 from training.cli.terminal import bar, console, print_metrics
-from training.data.sources import Dataset, prepare
-from training.evaluate import edit_evaluation as judging
+from training.data import decoding
+from training.data.dataset import Dataset
+from training.evaluate.edit_evaluation import require_labels
+from training.fit import saves
+from training.fit.errors import TrainingError
 from training.fit.presets import Recipe
-from training.fit.trainer import Progress, Trainer, TrainingError
-from training.report import figures as report
-from training.report import publish
+from training.fit.trainer import Progress, Trainer
+from training.report import figures, publish
 from vae.checkpoint import Checkpoint
 
-WORKING = ("state.safetensors", "samples", "tensorboard", "report", "pictures.npy", "pictures.json")
+EPOCHS = "samples"  # folder of the samples of each epoch
+WRITTEN = (saves.FILE, EPOCHS, "tensorboard", "report", decoding.PIXELS, decoding.INDEX)
+PRIOR_IMAGES = 512  # to which the prior of an epoch's samples is fitted
+SAMPLES = 8  # of each epoch
 
 
-def clean_run(folder: Path) -> None:
-    """Remove what ``run_recipe`` has put into a working folder, and nothing else."""
-    for path in (folder / name for name in WORKING):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+@dataclass(frozen=True)
+class RunOptions:
+    """Everything about a run that is not its recipe.
 
-
-def run_recipe(
-    recipe: Recipe,
-    data: Path,
-    out: Path,
-    folder: Path,
-    device: torch.device,
-    *,
-    command: str,
-    licence: str,
-    dtype: torch.dtype = torch.float16,
-    max_minutes: float = math.inf,
-    save_minutes: float = 3.0,
-    probes: AttributeClassifier | None = None,
-    private: bool = False,
-    start: Checkpoint | None = None,
-    guide: AttributeClassifier | None = None,
-) -> Checkpoint:
-    """Train, or go on training, and write the checkpoint with its figures, pictures and card.
-
-    Args:
-        recipe: what to train and how.
-        data: where the pictures are.
+    Attributes:
         out: folder of the checkpoint.
-        folder: working folder: saves, decoded pictures, logs.
+        folder: working folder: saves, decoded images, logs.
         device: where to run.
         command: for the card.
         licence: of the data, for the card.
         dtype: of the stored weights.
         max_minutes: of training in this call.
         save_minutes: between saves.
-        probes: to judge edits with.
-        private: keep pictures that show the data in ``folder``.
-        start: whose weights to begin with.
-        guide: the classifier that the recipe's loss asks, if it asks one.
+        classifier: to evaluate edits with.
+        private: keep images that show the data in ``folder``.
+        init_from: the checkpoint with the initial weights.
+        auxiliary_classifier: of the loss.
+    """
+
+    out: Path
+    folder: Path
+    device: torch.device
+    command: str
+    licence: str
+    dtype: torch.dtype = torch.float16
+    max_minutes: float = math.inf
+    save_minutes: float = 3.0
+    classifier: AttributeClassifier | None = None
+    private: bool = False
+    init_from: Checkpoint | None = None
+    auxiliary_classifier: AttributeClassifier | None = None
+
+
+def clean_run(folder: Path) -> None:
+    """Remove what ``run_recipe`` has written to a working folder, and nothing else."""
+    for path in (folder / name for name in WRITTEN):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def run_recipe(recipe: Recipe, data: Path, options: RunOptions) -> Checkpoint:
+    """Train, or resume training, and write the checkpoint with its figures, images and card.
+
+    Raises:
+        DataError: if the data cannot be used.
+        TrainingError: if the run cannot go on.
     """
     console.print(f"Reading {data}")
     config = recipe.model
-    train, test = prepare(data, recipe.source, config.size, config.channels, folder)
-    console.print(f"{len(train)} pictures to train on, {len(test)} to test on")
-    if probes is not None:
-        judging.require_labels(test)
-        if guide is not None and guide.sha256 == probes.sha256:
-            raise TrainingError(
-                "the probes that judge must not guide: train a guide with another --seed"
-            )
-    trainer = Trainer(recipe, train, folder, device, start, guide)
+    train, test = decoding.prepare(
+        data, recipe.source, config.size, config.channels, options.folder
+    )
+    console.print(f"{len(train)} images to train on, {len(test)} to test on")
+    if options.classifier is not None:
+        require_labels(test)
+        _require_two_classifiers(options.classifier, options.auxiliary_classifier)
+    trainer = Trainer(
+        recipe,
+        train,
+        options.folder,
+        options.device,
+        options.init_from,
+        options.auxiliary_classifier,
+    )
+    _train(trainer, options)
+    return _write(trainer, train, test, options)
+
+
+def _require_two_classifiers(
+    classifier: AttributeClassifier, auxiliary_classifier: AttributeClassifier | None
+) -> None:
+    if auxiliary_classifier is not None and auxiliary_classifier.sha256 == classifier.sha256:
+        raise TrainingError(
+            "the classifier that evaluates must not take part in the training: train an auxiliary "
+            "classifier with another --seed"
+        )
+
+
+def _train(trainer: Trainer, options: RunOptions) -> None:
+    """Train with a progress bar, and save samples at the end of every epoch."""
     if trainer.step:
-        console.print(f"Going on from step {trainer.step} of {trainer.steps}")
-    epochs = folder / "samples"
+        console.print(f"Resuming from step {trainer.step} of {trainer.steps}")
     with bar("distortion {task.fields[d]:.1f}", "rate {task.fields[r]:.1f} nats") as shown:
         task = shown.add_task("fit", total=trainer.steps, completed=trainer.step, speed=0, d=0, r=0)
 
-        def after(step: Progress) -> None:
-            speed = (shown.tasks[task].speed or 0.0) * recipe.batch_size
+        def report(step: Progress) -> None:
+            speed = (shown.tasks[task].speed or 0.0) * trainer.recipe.batch_size
             shown.update(task, completed=step.step, speed=speed, d=step.distortion, r=step.rate)
             if step.epoch_ended is not None:
-                _save_samples(trainer, train, epochs / f"epoch-{step.epoch_ended:04d}.png")
+                _save_samples(
+                    trainer, options.folder / EPOCHS / f"epoch-{step.epoch_ended:04d}.png"
+                )
 
-        done = trainer.run(after, max_minutes, save_minutes)
+        done = trainer.run(report, options.max_minutes, options.save_minutes)
     if not done:
         console.print(
-            f"Time is up at step {trainer.step} of {trainer.steps}: the same command goes on from "
-            "there. What there is so far is written now."
+            f"Time is up at step {trainer.step} of {trainer.steps}: the same command resumes from "
+            "there. The checkpoint is written as it is so far."
         )
-    trained = trainer.step / trainer.steps_per_epoch
-    facts = publish.provenance(recipe, train, licence, command, trained, start)
-    described = publish.describe(trainer.averaged_model(), train, recipe.loss, facts)
-    found = publish.publish(described, train, test, epochs, out, dtype, probes, private)
-    print_metrics(found, out)
-    return found
 
 
-def _save_samples(trainer: Trainer, train: Dataset, file: Path) -> None:
-    """A row of samples from a prior fitted to a few hundred pictures, always of the same noise."""
+def _save_samples(trainer: Trainer, file: Path) -> None:
+    """A row of samples from a prior fitted to a few hundred images, always of the same noise."""
     file.parent.mkdir(parents=True, exist_ok=True)
     model = trainer.averaged_model()
-    statistics = analysis.statistics(analysis.encoded_means(model, train.head(512)))
-    now = Checkpoint(model, statistics)
-    report.grid([report.samples(now, range(8))]).save(file)
+    means = encoded_means(model, trainer.data.evenly_spaced(PRIOR_IMAGES))
+    now = Checkpoint(model, latent_statistics(means))
+    figures.grid([figures.samples(now, range(SAMPLES))]).save(file)
+
+
+def _write(trainer: Trainer, train: Dataset, test: Dataset, options: RunOptions) -> Checkpoint:
+    provenance = publish.provenance(
+        trainer.recipe,
+        train,
+        options.licence,
+        options.command,
+        trainer.step / trainer.steps_per_epoch,
+        options.init_from,
+    )
+    described = publish.describe(trainer.averaged_model(), train, trainer.recipe.loss, provenance)
+    published = publish.publish(
+        described,
+        train,
+        test,
+        options.folder / EPOCHS,
+        options.out,
+        options.dtype,
+        options.classifier,
+        options.private,
+    )
+    print_metrics(published, options.out)
+    return published

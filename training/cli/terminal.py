@@ -7,32 +7,23 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
-import typer
+import tyro
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from training.data.sources import DataError
-from training.fit.trainer import TrainingError
+from training.data.dataset import DataError
+from training.fit.errors import TrainingError
 from vae.checkpoint import Checkpoint, CheckpointError
 
 console = Console(stderr=True, markup=False)
 
 Device = Literal["auto", "cpu", "cuda"]
-DeviceOption = Annotated[
-    Device, typer.Option(help="Where to run; auto takes CUDA when there is a device.")
-]
-DataOption = Annotated[
-    Path,
-    typer.Option(
-        help="A folder of class folders; a folder or .zip with manifest.csv; or the root "
-        "folder of torchvision's CelebA, MNIST or FashionMNIST."
-    ),
-]
+OptionalPath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
 
 
 def pick_device(name: Device) -> torch.device:
-    """The device of this name.
+    """The device of this name; ``auto`` is CUDA where there is a device.
 
     Raises:
         TrainingError: if it is ``cuda`` and there is none.
@@ -49,7 +40,7 @@ def bar(*fields: str) -> Progress:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]:.1f} pictures/s"),
+        TextColumn("{task.fields[speed]:.1f} images/s"),
         TimeRemainingColumn(),
         *map(TextColumn, fields),
         console=console,
@@ -68,7 +59,7 @@ def print_metrics(found: Checkpoint, folder: Path) -> None:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Say what went wrong in a line, not a traceback, where it is not our fault."""
+    """Report an error of the input in one line and exit with 1; exit with 130 on Ctrl-C."""
     logging.basicConfig(
         level=logging.WARNING,
         format="%(message)s",
@@ -78,7 +69,7 @@ def plain_errors() -> Iterator[None]:
         yield
     except (DataError, TrainingError, CheckpointError, ValueError, OSError) as error:
         console.print(f"error: {error}", style="red", highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from None
+        raise SystemExit(1) from None
     except KeyboardInterrupt:
-        console.print("stopped; the same command goes on from the last save")
-        raise typer.Exit(130) from None
+        console.print("stopped; the same command resumes from the last save")
+        raise SystemExit(130) from None

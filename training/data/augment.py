@@ -1,4 +1,4 @@
-"""Small changes of training pictures that make few pictures go further."""
+"""Random changes of training images: mirroring, shifts and colour jitter."""
 
 from dataclasses import dataclass
 
@@ -10,17 +10,24 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What may happen to a picture each time it is seen.
+    """What may happen to an image each time it is seen.
 
     Attributes:
-        flip: mirror half of the pictures.
-        shift: move by up to so many pixels, whole ones, each way; the edge is repeated.
-        jitter: multiply each channel by up to this much more or less than 1.
+        flip: mirror half of the images.
+        shift: move by up to so many whole pixels in each direction; the edge is repeated.
+        jitter: multiply each channel by a factor between 1 - jitter and 1 + jitter.
+
+    Raises:
+        ValueError: if shift is negative, or jitter is not between 0 and 1.
     """
 
     flip: bool = False
     shift: int = 0
     jitter: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.shift < 0 or not 0 <= self.jitter <= 1:
+            raise ValueError("shift must not be negative, and jitter must be between 0 and 1")
 
     def __call__(self, batch: Tensor, rng: np.random.Generator) -> Tensor:
         """A changed copy of a batch uint8 ``(B, S, S, C)``; the same for the same generator."""

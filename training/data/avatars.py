@@ -188,7 +188,7 @@ def render(out: Path, train: int, test: int, seed: int, workers: int | None) -> 
         out: the folder to make.
         train: portraits of the train split, one an identity.
         test: identities of the test split, three portraits each (see ``counterfactuals``).
-        seed: of every choice; the same seed writes the same pictures.
+        seed: of every choice; the same seed writes the same images.
         workers: processes, or None for one a core.
 
     Yields:
@@ -200,8 +200,8 @@ def render(out: Path, train: int, test: int, seed: int, workers: int | None) -> 
     (out / "images").mkdir(parents=True, exist_ok=True)
     names = [f"images/{i:06d}.png" for i in range(len(rows))]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        pictures = pool.map(png, (choice for _, choice in rows), chunksize=32)
-        for done, (name, data) in enumerate(zip(names, pictures, strict=True), start=1):
+        images = pool.map(png, (choice for _, choice in rows), chunksize=32)
+        for done, (name, data) in enumerate(zip(names, images, strict=True), start=1):
             (out / name).write_bytes(data)
             yield done
     (out / "licence.txt").write_text(LICENCE + "\n")

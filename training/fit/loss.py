@@ -12,32 +12,36 @@ from training.analysis.attribute_classifier import AttributeClassifier, cross_en
 from training.analysis.features import resized
 from vae.model import VAE
 
-GUIDE_SIZE = 64  # pixels a side of what a guide looks at: no fine texture can please it
+CLASSIFIER_SIZE = 64  # pixels a side of what the classifier sees: too few for fine texture to count
 
 Reconstruction = Literal["mse", "bce", "gaussian"]
 
 
 @dataclass(frozen=True)
 class LossConfig:
-    """What a reconstruction costs, and what a nat costs.
+    """The reconstruction term, the KL term, and what is added to them.
 
     Attributes:
         reconstruction: ``mse`` (summed squared error), ``bce`` (summed binary cross-entropy, for
             sigmoid outputs), or ``gaussian`` (negative log-likelihood with one learned scale,
             Rybkin et al., "Simple and Effective VAE Training with Calibrated Decoders", 2021).
-        weight: of the reconstruction term.
-        beta: of the KL term (Higgins et al., "beta-VAE", 2017), reached after the warm-up.
-        kl_warmup: share of the training over which beta rises linearly from zero.
-        free_bits: nats a latent dimension may carry at no cost (Kingma et al., "Improved
+        weight: of the reconstruction term; higher gives sharper images.
+        beta: weight of the KL term after the warm-up; higher gives cleaner samples (Higgins et al.,
+            "beta-VAE", 2017).
+        kl_warmup: fraction of the training over which beta rises linearly from zero.
+        free_bits: nats a latent dimension may carry without a penalty (Kingma et al., "Improved
             Variational Inference with Inverse Autoregressive Flow", 2016, appendix C.8).
-        edges: weight of the squared errors of horizontal and vertical differences, within the
-            reconstruction term; they count thin lines that squared error hardly sees.
-        guide: weight of a guide's cross-entropy, in nats: how badly a classifier of pictures still
-            sees in the reconstruction what the labels say. What the latent knows and squared
-            error does not care to draw is drawn then: half a frame costs it few squared errors.
-        guide_positive: how much more it costs to lose what is there than to show what is not.
-        band: ``(top, bottom, weight)``: rows between these shares of the height weigh this much
-            more; for aligned faces, where the eyes are.
+        gradient_weight: weight of the squared errors of horizontal and vertical image gradients,
+            within the reconstruction term; thin lines count more in them than in squared errors.
+        row_weight: ``(top, bottom, weight)``: rows between these fractions of the height weigh this
+            much more; for aligned faces, where the eyes are.
+        classifier_weight: weight of the cross-entropy, in nats, between the labels and what an
+            auxiliary classifier predicts from the reconstruction; it makes the decoder draw what a
+            label says even where that is few pixels, such as thin frames.
+        positive_weight: weight of the images with a label in that cross-entropy.
+
+    Raises:
+        ValueError: if a value is out of range.
     """
 
     reconstruction: Reconstruction = "mse"
@@ -45,10 +49,16 @@ class LossConfig:
     beta: float = 1.0
     kl_warmup: float = 0.0
     free_bits: float = 0.0
-    edges: float = 0.0
-    band: tuple[float, float, float] | None = None
-    guide: float = 0.0
-    guide_positive: float = 1.0
+    gradient_weight: float = 0.0
+    row_weight: tuple[float, float, float] | None = None
+    classifier_weight: float = 0.0
+    positive_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.kl_warmup <= 1:
+            raise ValueError(f"kl_warmup is {self.kl_warmup}; it must be between 0 and 1")
+        if self.free_bits < 0:
+            raise ValueError(f"free_bits is {self.free_bits}; it must not be negative")
 
 
 @dataclass(frozen=True)
@@ -64,34 +74,37 @@ class Loss(nn.Module):
     """Computes ``Terms`` of a batch; holds the learned scale of the ``gaussian`` kind."""
 
     def __init__(
-        self, config: LossConfig, model: VAE, guide: AttributeClassifier | None = None
+        self,
+        config: LossConfig,
+        model: VAE,
+        auxiliary_classifier: AttributeClassifier | None = None,
     ) -> None:
-        """Take up a recipe's loss.
+        """Build the loss of a recipe.
 
         Raises:
-            ValueError: if it does not go with the model, or needs a guide and there is none.
+            ValueError: if it does not go with the model, or if there is a classifier without its
+                weight or the weight without a classifier.
         """
         super().__init__()
         if config.reconstruction == "bce" and model.config.output != "sigmoid":
             raise ValueError("binary cross-entropy needs a model with sigmoid output")
-        if guide is not None and model.config.channels != 3:
-            raise ValueError("a guide needs colour pictures")
-        if config.guide and guide is None:
-            raise ValueError("the recipe's loss asks a guide, and there is no --guide")
-        if guide is not None and not config.guide:
-            raise ValueError("there is a --guide, and the recipe's loss asks none")
+        _check_classifier(config, model, auxiliary_classifier)
         self.config = config
-        self.log_sigma = nn.Parameter(torch.tensor(-1.0)) if _learns_scale(config) else None
-        top, bottom, weight = config.band or (0.0, 1.0, 1.0)
+        self.log_sigma = (
+            nn.Parameter(torch.tensor(-1.0)) if config.reconstruction == "gaussian" else None
+        )
+        top, bottom, weight = config.row_weight or (0.0, 1.0, 1.0)
         rows = (torch.arange(model.config.size) + 0.5) / model.config.size
-        in_band = ((rows >= top) & (rows < bottom))[:, None]
-        self.in_band: Tensor
+        weighted = ((rows >= top) & (rows < bottom))[:, None]
+        self.is_weighted: Tensor
         self.row_weights: Tensor
-        self.register_buffer("in_band", in_band, persistent=False)
-        self.register_buffer("row_weights", torch.where(in_band, weight, 1.0))
+        self.register_buffer("is_weighted", weighted, persistent=False)
+        self.register_buffer("row_weights", torch.where(weighted, weight, 1.0))
         # In a tuple, so that its weights are neither trained nor saved with the loss.
-        self._guide: tuple[AttributeClassifier, ...] = (
-            () if guide is None else (guide.eval().requires_grad_(False),)
+        self._auxiliary_classifier: tuple[AttributeClassifier, ...] = (
+            ()
+            if auxiliary_classifier is None
+            else (auxiliary_classifier.eval().requires_grad_(False),)
         )
 
     def forward(
@@ -100,53 +113,53 @@ class Loss(nn.Module):
         x: Tensor,
         generator: torch.Generator | None,
         progress: float,
-        truth: Tensor | None = None,
+        labels: Tensor | None = None,
     ) -> Terms:
-        """The terms for pictures ``(N, C, S, S)`` in [0, 1].
+        """The terms for images ``(N, C, S, S)`` in [0, 1].
 
         Args:
             model: the network under training.
             x: the batch.
             generator: of the noise in ``z``.
-            progress: share of the training done, for the KL warm-up.
-            truth: 0, 1 or NaN (unknown) for each of the guide's labels, ``(N, labels)``.
+            progress: fraction of the training that is done, for the KL warm-up.
+            labels: 0, 1 or NaN (unknown) for each label of the classifier, ``(N, labels)``.
         """
         posterior = model.encode(x)
-        raw = model.decode_logits(posterior.sample(generator))
-        distortion, weighted = self._distortion(model, raw, x)
+        logits = model.decode_logits(posterior.sample(generator))
+        distortion, weighted = self._distortion(model, logits, x)
         kl = posterior.kl_per_dimension()
         rate = kl.sum(1).mean()
-        charged = (
+        kl_penalised = (
             kl.mean(0).clamp_min(self.config.free_bits).sum() if self.config.free_bits else rate
         )
         warmup = self.config.kl_warmup
         beta = self.config.beta * (min(1.0, progress / warmup) if warmup else 1.0)
-        objective = (self.config.weight * weighted + beta * charged) / x[0].numel()
-        if self._guide and truth is not None:
-            missed = self._classifier_loss(model.to_pictures(raw), truth)
-            objective = objective + self.config.guide * missed
+        objective = (self.config.weight * weighted + beta * kl_penalised) / x[0].numel()
+        if self._auxiliary_classifier and labels is not None:
+            classifier_loss = self._classifier_loss(model.to_images(logits), labels)
+            objective = objective + self.config.classifier_weight * classifier_loss
         return Terms(objective, distortion.detach(), rate.detach())
 
-    def _classifier_loss(self, copy: Tensor, truth: Tensor) -> Tensor:
-        """The guide's cross-entropy; only what lies in the band can lower it."""
-        copy = torch.where(self.in_band, copy, copy.detach())
-        network = self._guide[0].to(copy.device)
-        seen = network(resized(copy, GUIDE_SIZE))
-        return cross_entropy(seen, truth, self.config.guide_positive)
+    def _classifier_loss(self, reconstruction: Tensor, labels: Tensor) -> Tensor:
+        """The classifier's cross-entropy; it has a gradient in the weighted rows only."""
+        x = torch.where(self.is_weighted, reconstruction, reconstruction.detach())
+        classifier = self._auxiliary_classifier[0].to(x.device)
+        predicted = classifier(resized(x, CLASSIFIER_SIZE))
+        return cross_entropy(predicted, labels, self.config.positive_weight)
 
-    def _distortion(self, model: VAE, raw: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The plain reconstruction term a picture, and the same with row weights and edges."""
+    def _distortion(self, model: VAE, logits: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The plain reconstruction term an image, and the same with its weights."""
         n = len(x)
         if self.config.reconstruction == "bce":
-            bce = F.binary_cross_entropy_with_logits(raw.float(), x, reduction="none")
+            bce = F.binary_cross_entropy_with_logits(logits.float(), x, reduction="none")
             return bce.sum() / n, (bce * self.row_weights).sum() / n
-        error = model.pixels(raw) - x
+        error = model.pixels(logits) - x
         squared = error.square()
         plain, weighted = squared.sum() / n, (squared * self.row_weights).sum() / n
-        if self.config.edges:
+        if self.config.gradient_weight:
             across = error.diff(dim=3).square() * self.row_weights
             down = error.diff(dim=2).square() * self.row_weights[1:]
-            weighted = weighted + self.config.edges * (across.sum() + down.sum()) / n
+            weighted = weighted + self.config.gradient_weight * (across.sum() + down.sum()) / n
         if self.log_sigma is None:
             return plain, weighted
         scale = 0.5 * (-2.0 * self.log_sigma).exp()
@@ -154,5 +167,16 @@ class Loss(nn.Module):
         return scale * plain + constant, scale * weighted + constant
 
 
-def _learns_scale(config: LossConfig) -> bool:
-    return config.reconstruction == "gaussian"
+def _check_classifier(
+    config: LossConfig, model: VAE, classifier: AttributeClassifier | None
+) -> None:
+    if classifier is not None and model.config.channels != 3:
+        raise ValueError("an auxiliary classifier needs colour images")
+    if config.classifier_weight and classifier is None:
+        raise ValueError(
+            "the recipe's loss has a classifier weight, and there is no --auxiliary-classifier"
+        )
+    if classifier is not None and not config.classifier_weight:
+        raise ValueError(
+            "there is an --auxiliary-classifier, and the recipe's loss has no classifier weight"
+        )

@@ -1,4 +1,4 @@
-"""What to train and how: one frozen recipe a preset; the command line can change it."""
+"""Training recipes: one frozen ``Recipe`` a preset; the command line can change every field."""
 
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -11,35 +11,39 @@ from vae.model import VAEConfig
 Preset = Literal[
     "mnist",
     "fashion",
-    "book",
+    "tutorial",
     "avatars",
     "faces",
-    "faces-finish",
-    "faces-polish",
-    "faces-settle",
+    "faces-stage2",
+    "faces-stage3",
+    "faces-stage4",
     "faces-100",
 ]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A training run, whole: the same recipe on the same data gives the same weights.
+    """Everything that decides a training run: the same recipe and data give the same weights.
 
     Attributes:
         model: the network.
         loss: the objective.
-        source: kind of data.
+        source: kind of data; ``auto`` looks for manifest.csv and for CelebA, else class folders.
         epochs: passes over the train split.
-        batch_size: pictures a step.
+        batch_size: images a step.
         learning_rate: of AdamW, at its peak.
         weight_decay: of AdamW (decoupled).
-        warmup_steps: over which the rate rises linearly from zero.
-        cosine: whether the rate then falls to zero along a cosine (else it stays).
+        warmup_steps: over which the learning rate rises linearly from zero.
+        cosine: whether the learning rate then falls to zero along a cosine; else it stays.
         clip: largest gradient norm.
-        ema: decay of the averaged weights, which are the ones kept; 0 keeps the last weights.
-        augmentation: what may happen to a picture each time it is seen.
+        ema: decay of the exponential moving average of the weights, which is what is kept; 0 keeps
+            the last weights.
+        augmentation: random changes of the training images.
         balance: name of a 0/1 label that half of every batch is given, or empty.
-        seed: of initial weights, order, flips and noise.
+        seed: of initial weights, order, augmentation and noise.
+
+    Raises:
+        ValueError: if a value is out of range.
     """
 
     model: VAEConfig
@@ -57,13 +61,26 @@ class Recipe:
     balance: str = ""
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size is {self.batch_size}; it must be 1 or more")
+        for name in ("epochs", "learning_rate", "weight_decay", "warmup_steps", "seed"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema is {self.ema}; it must be 0 or more and less than 1")
+
 
 FACES = VAEConfig(latent_dim=128, patch=8, widths=(64, 128, 192, 320))
 
-SETTLE = Recipe(  # begins with what "faces-polish" gave
+STAGE4 = Recipe(  # initialised from "faces-stage3"
     model=FACES,
     loss=LossConfig(
-        weight=14.0, edges=1.0, band=(0.25, 0.55, 2.0), guide=0.015, guide_positive=12.0
+        weight=14.0,
+        gradient_weight=1.0,
+        row_weight=(0.25, 0.55, 2.0),
+        classifier_weight=0.015,
+        positive_weight=12.0,
     ),
     epochs=0.6,
     learning_rate=1e-4,
@@ -90,8 +107,8 @@ PRESETS: dict[Preset, Recipe] = {
         ema=0.0,
         warmup_steps=0,
     ),
-    "book": Recipe(
-        model=VAEConfig("book", channels=3, size=256, latent_dim=100, output="sigmoid"),
+    "tutorial": Recipe(
+        model=VAEConfig("tutorial", channels=3, size=256, latent_dim=100, output="sigmoid"),
         loss=LossConfig("mse"),
         batch_size=16,
         learning_rate=1e-4,
@@ -103,7 +120,7 @@ PRESETS: dict[Preset, Recipe] = {
     ),
     "avatars": Recipe(
         model=VAEConfig(latent_dim=32),
-        loss=LossConfig(weight=0.1, kl_warmup=0.3, edges=1.0, band=(0.3, 0.6, 3.0)),
+        loss=LossConfig(weight=0.1, kl_warmup=0.3, gradient_weight=1.0, row_weight=(0.3, 0.6, 3.0)),
         epochs=8,
         batch_size=16,
         learning_rate=6e-4,
@@ -112,7 +129,9 @@ PRESETS: dict[Preset, Recipe] = {
     ),
     "faces": Recipe(
         model=FACES,
-        loss=LossConfig(weight=10.0, kl_warmup=0.1, edges=3.0, band=(0.25, 0.55, 6.0)),
+        loss=LossConfig(
+            weight=10.0, kl_warmup=0.1, gradient_weight=3.0, row_weight=(0.25, 0.55, 6.0)
+        ),
         epochs=12,
         learning_rate=8e-4,
         warmup_steps=500,
@@ -120,19 +139,25 @@ PRESETS: dict[Preset, Recipe] = {
         augmentation=Augmentation(flip=True, shift=4, jitter=0.05),
         balance="glasses",
     ),
-    "faces-finish": Recipe(  # begins with what "faces" gave
+    "faces-stage2": Recipe(  # initialised from "faces"
         model=FACES,
-        loss=LossConfig(weight=10.0, edges=1.0, band=(0.25, 0.55, 3.0), guide=0.01),
+        loss=LossConfig(
+            weight=10.0, gradient_weight=1.0, row_weight=(0.25, 0.55, 3.0), classifier_weight=0.01
+        ),
         epochs=5,
         learning_rate=4e-4,
         warmup_steps=100,
         augmentation=Augmentation(flip=True),
         balance="glasses",
     ),
-    "faces-polish": Recipe(  # begins with what "faces-finish" gave
+    "faces-stage3": Recipe(  # initialised from "faces-stage2"
         model=FACES,
         loss=LossConfig(
-            weight=10.0, edges=1.0, band=(0.25, 0.55, 2.0), guide=0.01, guide_positive=12.0
+            weight=10.0,
+            gradient_weight=1.0,
+            row_weight=(0.25, 0.55, 2.0),
+            classifier_weight=0.01,
+            positive_weight=12.0,
         ),
         epochs=2.5,
         learning_rate=2e-4,
@@ -140,8 +165,8 @@ PRESETS: dict[Preset, Recipe] = {
         augmentation=Augmentation(flip=True),
         balance="glasses",
     ),
-    "faces-settle": SETTLE,
-    "faces-100": replace(  # begins with what "faces-settle" gave, less its 28 least axes
-        SETTLE, model=replace(FACES, latent_dim=100), epochs=1.0, learning_rate=2e-4
+    "faces-stage4": STAGE4,
+    "faces-100": replace(  # initialised from the first 100 principal axes of "faces-stage4"
+        STAGE4, model=replace(FACES, latent_dim=100), epochs=1.0, learning_rate=2e-4
     ),
 }

@@ -1,4 +1,4 @@
-"""Pictures that show what a checkpoint can do, written beside it."""
+"""The images of a report: samples, reconstructions, paths, edits and principal axes."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,48 +10,48 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from training.analysis.statistics import device_of, encoded_means
-from training.data.sources import Dataset
+from training.analysis.encoding import device_of, encoded_means
+from training.data.dataset import Dataset
 from training.evaluate.edit_evaluation import SUMS
 from vae import latent
 from vae.checkpoint import Checkpoint
+from vae.directions import apply_directions
 from vae.model import VAE
 from vae.pixels import to_uint8
 
-Picture = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]
-ROW = 8
+ROW = 8  # images
 GAP = 4  # pixels of white between tiles
 CAPTION = 16  # pixels of height
+SCATTER_IMAGES = 10_000
 
 
 @torch.inference_mode()
-def decode(model: VAE, z: Tensor) -> list[Picture]:
-    """Pictures uint8 ``(S, S, C)`` of latents ``(N, D)``, in order."""
+def decode(model: VAE, z: Tensor) -> list[Pixels]:
+    """Images uint8 ``(S, S, C)`` of latents ``(N, D)``, in order."""
     device = device_of(model)
     parts = [to_uint8(model.decode(part.to(device))).cpu().numpy() for part in torch.split(z, 32)]
-    return [picture for part in parts for picture in part]
+    return [image for part in parts for image in part]
 
 
-def grid(rows: Sequence[Sequence[Picture]], captions: Sequence[str] = ()) -> Image.Image:
-    """Rows of equal pictures with white gaps, and a caption over each column if given."""
+def grid(rows: Sequence[Sequence[Pixels]], captions: Sequence[str] = ()) -> Image.Image:
+    """Rows of images of one size with white gaps, and a caption over each column if given."""
     side = rows[0][0].shape[0]
     top = CAPTION if captions else 0
     width = max(len(row) for row in rows) * (side + GAP) - GAP
-    board = Image.new("RGB", (width, top + len(rows) * (side + GAP) - GAP), "white")
+    canvas = Image.new("RGB", (width, top + len(rows) * (side + GAP) - GAP), "white")
     for r, row in enumerate(rows):
-        for c, picture in enumerate(row):
-            tile = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
-            board.paste(tile, (c * (side + GAP), top + r * (side + GAP)))
-    pen = ImageDraw.Draw(board)
+        for c, image in enumerate(row):
+            tile = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+            canvas.paste(tile, (c * (side + GAP), top + r * (side + GAP)))
+    pen = ImageDraw.Draw(canvas)
     for c, caption in enumerate(captions):
         pen.text((c * (side + GAP) + 2, 2), caption, fill="black")
-    return board
+    return canvas
 
 
-def samples(
-    checkpoint: Checkpoint, seeds: Sequence[int], temperature: float = 1.0
-) -> list[Picture]:
+def samples(checkpoint: Checkpoint, seeds: Sequence[int], temperature: float = 1.0) -> list[Pixels]:
     """Decoded draws from the fitted prior."""
     return decode(checkpoint.model, checkpoint.sample(seeds, temperature))
 
@@ -59,24 +59,24 @@ def samples(
 def write(
     checkpoint: Checkpoint, data: Dataset, epochs: Path, folder: Path, private: Path | None = None
 ) -> None:
-    """Write all pictures of the report.
+    """Write all images of the report.
 
     Args:
         checkpoint: the model.
         data: the test split.
-        epochs: folder of the pictures that ``fit`` saved epoch by epoch.
+        epochs: folder of the samples that ``fit`` saved epoch by epoch.
         folder: where to write.
-        private: where to write what shows single pictures of the data or their copies, if not into
-            ``folder`` too.
+        private: where to write what shows images of the data or their reconstructions, if not
+            into ``folder`` too.
     """
     model = checkpoint.model
-    means = encoded_means(model, data.head(2 * ROW))
-    single = {
+    means = encoded_means(model, data.evenly_spaced(2 * ROW))
+    showing_data = {
         "reconstructions": _reconstructions(model, data),
         "interpolation": _interpolation(model, means),
         "directions": _directions(checkpoint, data),
     }
-    own = {
+    generated = {
         "samples": grid([samples(checkpoint, range(ROW * r, ROW * r + ROW)) for r in range(3)]),
         "edited_samples": _edited_samples(checkpoint, data),
         "traversals": _traversals(checkpoint),
@@ -84,28 +84,28 @@ def write(
         "sums": _sums(checkpoint, data),
         "samples_by_epoch": _epochs(epochs),
     }
-    _save(single, private or folder)
-    _save(own if private else single | own, folder)
+    _save(showing_data, private or folder)
+    _save(generated, folder)
     if model.config.latent_dim == 2:
         _plane(checkpoint, data, folder)
 
 
-def _save(pictures: Mapping[str, Image.Image | None], folder: Path) -> None:
+def _save(images: Mapping[str, Image.Image | None], folder: Path) -> None:
     """Write those that there are."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, picture in pictures.items():
-        if picture is not None:
-            picture.save(folder / f"{name}.png", optimize=True)
+    for name, image in images.items():
+        if image is not None:
+            image.save(folder / f"{name}.png", optimize=True)
 
 
 def _reconstructions(model: VAE, data: Dataset) -> Image.Image:
-    """Pictures from all over the test split above their reconstructions, two rows of each."""
-    shown = data.rows_at(np.linspace(0, len(data) - 1, min(2 * ROW, len(data))).astype(np.int64))
+    """Images of the test split above their reconstructions, two rows of each."""
+    shown = data.evenly_spaced(2 * ROW)
     originals = list(shown.batch(np.arange(len(shown))).numpy())
-    copies = decode(model, encoded_means(model, shown))
+    reconstructions = decode(model, encoded_means(model, shown))
     rows = []
     for start in range(0, len(shown), ROW):
-        rows += [originals[start : start + ROW], copies[start : start + ROW]]
+        rows += [originals[start : start + ROW], reconstructions[start : start + ROW]]
     return grid(rows)
 
 
@@ -131,7 +131,7 @@ def _traversals(checkpoint: Checkpoint) -> Image.Image:
 
 
 def _groups(checkpoint: Checkpoint, data: Dataset) -> tuple[str, Rows, Rows]:
-    """The label to show (glasses if there is one), and rows of pictures with and without it."""
+    """The label to show (glasses if there is one), and rows of images with and without it."""
     name = "glasses" if "glasses" in checkpoint.directions else next(iter(data.labels), "")
     label = data.labels.get(name, np.zeros(len(data), np.float32))
     return name, np.flatnonzero(label > 0.5)[:6], np.flatnonzero(label < 0.5)[:6]
@@ -139,26 +139,26 @@ def _groups(checkpoint: Checkpoint, data: Dataset) -> tuple[str, Rows, Rows]:
 
 def _arithmetic(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
     """The tutorial's sum: mean of three with, minus three without, plus three others without."""
-    name, positives, without = _groups(checkpoint, data)
-    if len(positives) < 3 or len(without) < 6:
+    name, with_label, without = _groups(checkpoint, data)
+    if len(with_label) < 3 or len(without) < 6:
         return None
-    means = encoded_means(checkpoint.model, data.rows_at([*positives[:3], *without]))
+    means = encoded_means(checkpoint.model, data.rows_at([*with_label[:3], *without]))
     a, b, c = (means[i : i + 3].mean(0) for i in (0, 3, 6))
     captions = [f"3 with {name}", "- 3 without", "+ 3 others", "= the sum"]
     return grid([decode(checkpoint.model, torch.stack([a, b, c, a - b + c]))], captions)
 
 
 def _directions(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
-    """A direction added to three pictures without its label, and taken from three with it."""
-    name, positives, without = _groups(checkpoint, data)
-    if name not in checkpoint.directions or not (len(positives) and len(without)):
+    """A direction added to three images without its label, and subtracted from three with it."""
+    name, with_label, without = _groups(checkpoint, data)
+    if name not in checkpoint.directions or not (len(with_label) and len(without)):
         return None
     weights = (0.0, 0.5, 1.0, 1.5)
     direction, model = checkpoint.directions[name], checkpoint.model
     rows = []
-    for chosen, sign in ((without[:3], 1), (positives[:3], -1)):
+    for chosen, sign in ((without[:3], 1), (with_label[:3], -1)):
         for z in encoded_means(model, data.rows_at(chosen)):
-            steps = [latent.apply_directions(z, [(sign * weight, direction)]) for weight in weights]
+            steps = [apply_directions(z, [(sign * weight, direction)]) for weight in weights]
             rows.append(decode(model, torch.stack(steps)))
     return grid(rows, [f"{weight:g} {name}" for weight in weights])
 
@@ -174,19 +174,19 @@ def _edited_samples(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None
 
 
 def _sums(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
-    """The tutorial's sums of means of three people each, of glasses and sex."""
+    """The tutorial's sums of means of three faces each, of glasses and sex."""
     if not {"glasses", "male"} <= data.labels.keys():
         return None
     rows = []
-    for groups in SUMS.values():
-        parts = []
-        for glasses, male in groups:
-            found = (data.labels["glasses"] == glasses) & (data.labels["male"] == male)
-            people = np.flatnonzero(found)[:3]
-            if not len(people):
+    for terms in SUMS.values():
+        means = []
+        for glasses, male in terms:
+            matches = (data.labels["glasses"] == glasses) & (data.labels["male"] == male)
+            faces = np.flatnonzero(matches)[:3]
+            if not len(faces):
                 return None
-            parts.append(encoded_means(checkpoint.model, data.rows_at(people)).mean(0))
-        a, b, c = parts
+            means.append(encoded_means(checkpoint.model, data.rows_at(faces)).mean(0))
+        a, b, c = means
         rows.append(decode(checkpoint.model, torch.stack([a, b, c, a - b + c])))
     return grid(rows)
 
@@ -198,19 +198,20 @@ def _epochs(folder: Path) -> Image.Image | None:
         return None
     chosen = [files[round(i)] for i in np.linspace(0, len(files) - 1, min(8, len(files)))]
     rows = [Image.open(file).convert("RGB") for file in dict.fromkeys(chosen)]
-    board = Image.new("RGB", (rows[0].width, sum(r.height + GAP for r in rows) - GAP), "white")
+    canvas = Image.new("RGB", (rows[0].width, sum(r.height + GAP for r in rows) - GAP), "white")
     for i, row in enumerate(rows):
-        board.paste(row, (0, i * (row.height + GAP)))
-    return board
+        canvas.paste(row, (0, i * (row.height + GAP)))
+    return canvas
 
 
 def _plane(checkpoint: Checkpoint, data: Dataset, folder: Path) -> None:
-    """For a 2-D latent: the codes by class, the same through the normal CDF, the decoded plane."""
-    codes = encoded_means(checkpoint.model, data.head(10_000))
-    names = list(data.labels)
-    columns = np.stack([data.labels[n][: len(codes)] for n in names]) if names else None
-    classes = columns.argmax(0) if columns is not None else np.zeros(len(codes), np.int64)
-    for file, points in (("scatter", codes), ("scatter_cdf", torch.special.ndtr(codes))):
+    """For a 2-D latent: the means by class, the same through the normal CDF, the decoded plane."""
+    shown = data.evenly_spaced(SCATTER_IMAGES)
+    means = encoded_means(checkpoint.model, shown)
+    names = list(shown.labels)
+    columns = np.stack(list(shown.labels.values())) if names else np.zeros((1, len(shown)))
+    classes = columns.argmax(0)
+    for file, points in (("scatter", means), ("scatter_cdf", torch.special.ndtr(means))):
         figure = Figure(figsize=(7, 6), layout="constrained")
         axes = figure.add_subplot()
         for i, name in enumerate(names or ["all"]):

@@ -1,4 +1,4 @@
-"""From trained weights to a checkpoint with its figures, pictures and card."""
+"""From trained weights to a checkpoint with its figures, images and card."""
 
 import json
 import math
@@ -13,35 +13,38 @@ import numpy
 import torch
 import torchvision
 
-from training.analysis import statistics as analysis
 from training.analysis.attribute_classifier import AttributeClassifier
-from training.data.sources import Dataset
-from training.evaluate import edit_evaluation as judging
+from training.analysis.directions import fit_directions, indicators
+from training.analysis.encoding import device_of, encoded_means, residual_scale
+from training.analysis.prior import fit_mixture, latent_statistics
+from training.data.dataset import Dataset
 from training.evaluate import frechet
-from training.evaluate import reconstruction as evaluation
+from training.evaluate.counterfactuals import counterfactual_edits, has_counterfactuals
+from training.evaluate.edit_evaluation import evaluate_edits
+from training.evaluate.reconstruction import evaluate
 from training.fit.loss import LossConfig
 from training.fit.presets import Recipe
-from training.report import card
-from training.report import figures as report
+from training.report import card, figures
+from training.report.metrics import with_current_names
 from vae import __version__, checkpoint
 from vae.checkpoint import Checkpoint
 from vae.model import VAE
 
-SIGMA_PICTURES = 1000  # enough for a scale that is one number
+SIGMA_IMAGES = 1000  # enough for a scale that is one number
 
 
 def describe(
     model: VAE, train: Dataset, loss: LossConfig, provenance: dict[str, Any]
 ) -> Checkpoint:
-    """The checkpoint of a model: what its encoder makes of the train split, and its origin."""
-    means = analysis.encoded_means(model, train)
-    bernoulli = loss.reconstruction == "bce"
+    """The checkpoint of a model, with latent statistics and directions of the train split."""
+    means = encoded_means(model, train)
+    sample = train.evenly_spaced(SIGMA_IMAGES)
     return Checkpoint(
         model=model,
-        statistics=analysis.statistics(means),
-        mixture=analysis.fit_mixture(means, analysis.indicators(train)),
-        directions=analysis.directions(means, train),
-        sigma=None if bernoulli else analysis.residual_scale(model, train.head(SIGMA_PICTURES)),
+        statistics=latent_statistics(means),
+        mixture=fit_mixture(means, indicators(train)),
+        directions=fit_directions(means, train),
+        sigma=None if loss.reconstruction == "bce" else residual_scale(model, sample),
         labels=list(train.labels),
         provenance=provenance,
     )
@@ -53,7 +56,7 @@ def provenance(
     licence: str,
     command: str,
     epochs: float,
-    start: Checkpoint | None = None,
+    init_from: Checkpoint | None = None,
 ) -> dict[str, Any]:
     """Where a checkpoint comes from, for its metadata and its card.
 
@@ -63,14 +66,14 @@ def provenance(
         licence: of the data.
         command: that was given.
         epochs: that were trained, which may be fewer than the recipe has.
-        start: what the training began with.
+        init_from: the checkpoint with the initial weights.
     """
-    before = {} if start is None else {"begins with": _origin(start)}
+    origin = {} if init_from is None else {"initialised from": _origin(init_from)}
     return {
-        **before,
+        **origin,
         "data": data.name,
         "data sha256": data.sha256,
-        "train pictures": len(data),
+        "train images": len(data),
         "licence of the data": licence,
         "command": command,
         "epochs": round(epochs, 3),
@@ -85,11 +88,11 @@ def provenance(
     }
 
 
-def _origin(start: Checkpoint) -> dict[str, Any]:
-    """The hash of a checkpoint and how it was made, back to its first start."""
-    known = ("begins with", "command", "epochs")
-    facts = {name: start.provenance[name] for name in known if name in start.provenance}
-    return {"sha256": start.sha256, **facts}
+def _origin(init_from: Checkpoint) -> dict[str, Any]:
+    """The hash of a checkpoint and how it was made, back to the first one."""
+    facts = with_current_names(init_from.provenance)
+    kept = ("initialised from", "command", "epochs")
+    return {"sha256": init_from.sha256, **{name: facts[name] for name in kept if name in facts}}
 
 
 def licence_of(data: Path) -> str:
@@ -99,53 +102,64 @@ def licence_of(data: Path) -> str:
 
 
 def publish(
-    found: Checkpoint,
+    described: Checkpoint,
     train: Dataset,
     test: Dataset,
     epochs: Path,
     folder: Path,
     dtype: torch.dtype,
-    probes: AttributeClassifier | None = None,
+    classifier: AttributeClassifier | None = None,
     private: bool = False,
 ) -> Checkpoint:
     """Evaluate, then write ``model.safetensors``, ``metrics.json``, ``report`` and ``README.md``.
 
     The figures are those of the weights as stored: they are rounded to ``dtype`` first. Of one
-    Gaussian and a mixture, the prior whose samples are nearer to train pictures is kept.
+    Gaussian and a mixture, the prior whose samples are closer to train images is kept.
 
     Args:
-        found: the checkpoint as it was described.
+        described: the checkpoint, as ``describe`` gives it.
         train: the train split.
         test: the test split.
-        epochs: folder of the pictures that ``fit`` saved epoch by epoch.
+        epochs: folder of the samples that ``fit`` saved epoch by epoch.
         folder: where to write.
         dtype: of the stored weights.
-        probes: to judge edits with.
-        private: put pictures that show the data beside ``epochs``, not into the report.
+        classifier: to evaluate edits with.
+        private: put images that show the data beside ``epochs``, not into the report.
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "model.safetensors"
-    checkpoint.save(found, file, dtype)
-    device = analysis.device_of(found.model)
+    described = replace(described, provenance=with_current_names(described.provenance))
+    checkpoint.save(described, file, dtype)
     stored = checkpoint.load(file)
+    device = device_of(described.model)
     stored.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    metrics: dict[str, Any] = evaluation.evaluate(stored, test) if len(test) else {"pictures": 0}
+    stored = _measured(stored, train, test, classifier)
+    checkpoint.save(stored, file, dtype)
+    (folder / "metrics.json").write_text(json.dumps(stored.metrics, indent=2) + "\n")
+    shutil.rmtree(folder / "report", ignore_errors=True)
+    if len(test):
+        showing_data = epochs.parent / "report" if private else None
+        figures.write(stored, test, epochs, folder / "report", showing_data)
+    card.write(stored, folder)
+    return stored
+
+
+def _measured(
+    stored: Checkpoint, train: Dataset, test: Dataset, classifier: AttributeClassifier | None
+) -> Checkpoint:
+    """The checkpoint with its figures, and the prior whose samples are closer to train images."""
+    metrics: dict[str, Any] = {"images": 0}
+    if len(test):
+        metrics = evaluate(stored, test)
+        if has_counterfactuals(test):
+            metrics["edits"] = counterfactual_edits(stored, test)
     if len(test) > 1 and frechet.applies(stored.model.config):
         metrics["frechet"] = distances = frechet.distances(stored, train, test)
         if distances["gaussian"] <= distances.get("mixture", math.inf):
             stored = replace(stored, mixture=None)
-    if len(test) and probes is not None:
-        metrics["judged"] = judging.judge(stored, train, test, probes)
-    stored.metrics.clear()
-    stored.metrics.update(metrics)
-    checkpoint.save(stored, file, dtype)
-    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
-    shutil.rmtree(folder / "report", ignore_errors=True)
-    beside = epochs.parent / "report" if private else None
-    if len(test):
-        report.write(stored, test, epochs, folder / "report", beside)
-    card.write(stored, folder)
-    return stored
+    if len(test) and classifier is not None:
+        metrics["edit_evaluation"] = evaluate_edits(stored, train, test, classifier)
+    return replace(stored, metrics=metrics)
 
 
 def _commit() -> str:
@@ -153,7 +167,7 @@ def _commit() -> str:
     if git is None:
         return ""
     here = Path(__file__).parent
-    found = subprocess.run(  # nosec B603  # noqa: S603 -- fixed arguments
+    ran = subprocess.run(  # nosec B603  # noqa: S603 -- fixed arguments
         [git, "rev-parse", "--short=12", "HEAD"], cwd=here, capture_output=True, text=True
     )
-    return f" at {found.stdout.strip()}" if found.returncode == 0 else ""
+    return f" at {ran.stdout.strip()}" if ran.returncode == 0 else ""

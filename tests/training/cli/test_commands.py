@@ -1,4 +1,4 @@
-"""What the command line says, above all when something is wrong: one line, no traceback."""
+"""What the command line prints, above all on errors: one line, no traceback."""
 
 import re
 from pathlib import Path
@@ -23,7 +23,7 @@ def refused(command: Command, *words: object) -> str:
 
 
 def fit(path: Path, out: Path, *more: object) -> list[object]:
-    """A small run of the faces recipe: 4 steps, of 6 pictures."""
+    """A small run of the faces recipe: 4 steps, of 6 images."""
     words = ["fit", "--preset", "faces", "--data", path, "--out", out, "--size", 32]
     return [*words, "--latent-dim", 4, "--batch-size", 6, "--epochs", 1, "--weights", "fp32", *more]
 
@@ -43,17 +43,19 @@ BAD_MANIFESTS = {
     "needs rows": table([]),
     "line 2 does not have the header's columns": table([["0.png", "train"]]),
     "line 3 does not have the header's columns": table([ROW, [*ROW, "more"]]),
-    "no picture is in the train split": table([["0.png", "test", "1", "0", "30"]]),
-    "1 of 1 pictures are corrupt": table([["absent.png", "train", "1", "0", "30"]]),
-    "no train picture has label 'glasses'": table([["0.png", "train", "0", "0", "30"]]),
+    "no image is in the train split": table([["0.png", "test", "1", "0", "30"]]),
+    "1 of 1 images are corrupt": table([["absent.png", "train", "1", "0", "30"]]),
+    "no train image has label 'glasses'": table([["0.png", "train", "0", "0", "30"]]),
 }
 
 
 @pytest.mark.parametrize("message", BAD_MANIFESTS)
-def test_a_bad_manifest_is_told_in_a_line(tmp_path: Path, command: Command, message: str) -> None:
+def test_a_bad_manifest_is_an_error_of_one_line(
+    tmp_path: Path, command: Command, message: str
+) -> None:
     data = with_manifest(tmp_path / "data", BAD_MANIFESTS[message])
-    told = refused(command, *fit(data, tmp_path / "out", "--run", tmp_path / "run"))
-    assert message in told
+    error = refused(command, *fit(data, tmp_path / "out", "--run", tmp_path / "run"))
+    assert message in error
     assert not (tmp_path / "out").exists()
 
 
@@ -62,7 +64,7 @@ def test_data_that_is_not_there(tmp_path: Path, command: Command) -> None:
     assert f"{tmp_path / 'absent'}: no such file or folder" in refused(command, *words)
 
 
-def test_a_name_in_brackets_is_told_whole(tmp_path: Path, command: Command) -> None:
+def test_a_name_in_brackets_is_printed_as_it_is(tmp_path: Path, command: Command) -> None:
     words = fit(tmp_path / "[bold]" / "[/x]", tmp_path / "out", "--run", tmp_path / "run")
     assert "[bold]/[/x]: no such file" in refused(command, *words)
 
@@ -93,10 +95,10 @@ def test_a_file_that_is_no_zip(tmp_path: Path, command: Command) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--loss", "bce"], "sigmoid"),
+        (["--reconstruction", "bce"], "sigmoid"),
         (["--size", 40], "multiple of 32"),
-        (["--preset", "book"], "3 x 256 x 256"),
-        (["--balance", "hats"], "no train picture has label 'hats'"),
+        (["--preset", "tutorial"], "3 x 256 x 256"),
+        (["--balance", "hats"], "no train image has label 'hats'"),
     ],
 )
 def test_a_recipe_that_cannot_be(
@@ -124,19 +126,19 @@ def test_stopped_refused_restarted(tmp_path: Path, faces: Path, command: Command
 
     stopped = command(*fit(faces, out, "--run", run, "--max-minutes", 0))
     assert stopped.exit_code == 0
-    assert "Time is up at step 0 of 4: the same command goes on" in " ".join(stopped.output.split())
+    assert "Time is up at step 0 of 4: the same command resumes" in " ".join(stopped.output.split())
     untrained = load_file(out / "model.safetensors")
     assert checkpoint.load(out / "model.safetensors").provenance["epochs"] == 0
 
     other = refused(command, *fit(faces, out, "--run", run, "--learning-rate", 0.01))
-    assert "holds a run of another recipe, or other data" in other
+    assert "holds a run that differs in recipe.learning_rate (0.0008 there, 0.01 now)" in other
     assert "--restart" in other
 
     command(*fit(faces, out, "--run", run))
     trained = load_file(out / "model.safetensors")
     assert not trained["model.encoder.1.weight"].equal(untrained["model.encoder.1.weight"])
     over = command(*fit(faces, out, "--run", run))
-    assert "Going on from step 4 of 4" in over.output
+    assert "Resuming from step 4 of 4" in over.output
     again = load_file(out / "model.safetensors")
     assert all(again[name].equal(trained[name]) for name in trained)
 
@@ -144,22 +146,23 @@ def test_stopped_refused_restarted(tmp_path: Path, faces: Path, command: Command
     restarted = command(*fit(faces, out, "--run", run, "--learning-rate", 0.01, "--restart"))
     assert restarted.exit_code == 0
     assert (run / "notes.txt").read_text() == "mine"
-    assert "Going on" not in restarted.output
+    assert "Resuming" not in restarted.output
     faster = load_file(out / "model.safetensors")
     assert not faster["model.encoder.1.weight"].equal(trained["model.encoder.1.weight"])
 
 
-def test_a_card_tells_what_the_training_began_with(
+def test_a_card_says_what_the_training_was_initialised_from(
     tmp_path: Path, faces: Path, command: Command
 ) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     command(*fit(faces, first, "--run", tmp_path / "run-1"))
-    command(*fit(faces, second, "--run", tmp_path / "run-2", "--start", first))
-    begun = checkpoint.load(second / "model.safetensors").provenance["begins with"]
-    assert begun["sha256"] == checkpoint.load(first / "model.safetensors").sha256
-    assert str(first) in begun["command"]
+    command(*fit(faces, second, "--run", tmp_path / "run-2", "--init-from", first))
+    origin = checkpoint.load(second / "model.safetensors").provenance["initialised from"]
+    assert origin["sha256"] == checkpoint.load(first / "model.safetensors").sha256
+    assert str(first) in origin["command"]
     assert (
-        f"| begins with | sha256 {begun['sha256']}, command " in (second / "README.md").read_text()
+        f"| initialised from | sha256 {origin['sha256']}, command "
+        in (second / "README.md").read_text()
     )
 
 
@@ -167,12 +170,12 @@ def test_a_run_that_diverges_says_what_would_help(
     tmp_path: Path, faces: Path, command: Command
 ) -> None:
     words = fit(faces, tmp_path / "out", "--run", tmp_path / "run", "--learning-rate", 1e15)
-    told = refused(command, *words)
-    assert "no longer finite" in told
-    assert "--learning-rate" in told
+    error = refused(command, *words)
+    assert "no longer finite" in error
+    assert "--learning-rate" in error
 
 
-def test_the_working_folder_is_named_after_the_answer(
+def test_the_working_folder_is_named_after_the_checkpoint(
     tmp_path: Path, faces: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -181,14 +184,15 @@ def test_the_working_folder_is_named_after_the_answer(
     assert (tmp_path / "models" / "mine" / "README.md").read_text().startswith("# mine\n")
 
 
-@pytest.mark.parametrize("name", ["fit", "evaluate", "avatars"])
+@pytest.mark.parametrize("name", ["fit", "evaluate", "card", "classifier", "baseline", "avatars"])
 def test_help_shows_an_example(command: Command, name: str) -> None:
     result = command(name, "--help")
     assert result.exit_code == 0
     assert f"python -m training {name}" in re.sub(r"[\s│|]+", " ", result.output)
 
 
-def test_an_unknown_preset_is_answered_with_the_known(tmp_path: Path, command: Command) -> None:
+def test_an_unknown_preset_is_refused_with_the_known_ones(tmp_path: Path, command: Command) -> None:
     result = command("fit", "--preset", "nonsense", "--data", tmp_path, "--out", tmp_path)
     assert result.exit_code == 2
-    assert all(f"'{name}'" in result.output for name in PRESETS)
+    words = "".join(re.split(r"[\s│|]+", result.output))
+    assert all(f"'{name}'" in words for name in PRESETS)

@@ -10,7 +10,7 @@ def changed(augmentation: Augmentation, batch: torch.Tensor, seed: int = 0) -> t
     return augmentation(batch, np.random.default_rng(seed))
 
 
-def test_nothing_asked_nothing_changed() -> None:
+def test_without_options_nothing_changes() -> None:
     batch = torch.from_numpy(noise(4))
     assert changed(Augmentation(), batch).equal(batch)
 
@@ -29,9 +29,9 @@ def test_the_same_seed_does_the_same_and_the_batch_stays(augmentation: Augmentat
 
 
 def test_a_shift_moves_whole_pixels_and_repeats_the_edge() -> None:
-    picture = noise(1, 16)[0]
-    batch = torch.from_numpy(np.stack([picture] * 60))
-    padded = np.pad(picture, ((2, 2), (2, 2), (0, 0)), mode="edge")
+    image = noise(1, 16)[0]
+    batch = torch.from_numpy(np.stack([image] * 60))
+    padded = np.pad(image, ((2, 2), (2, 2), (0, 0)), mode="edge")
     windows = {padded[y : y + 16, x : x + 16].tobytes() for y in range(5) for x in range(5)}
     seen = {p.numpy().tobytes() for p in changed(Augmentation(shift=2), batch)}
     assert seen <= windows

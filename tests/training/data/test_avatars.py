@@ -24,8 +24,8 @@ BARE = counterfactuals(0, 1)[0]
 
 
 def pixels(choice: Portrait) -> npt.NDArray[np.int64]:
-    picture = Image.open(io.BytesIO(png(choice))).convert("RGB")
-    return np.asarray(picture).astype(np.int64)
+    image = Image.open(io.BytesIO(png(choice))).convert("RGB")
+    return np.asarray(image).astype(np.int64)
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
@@ -66,7 +66,7 @@ def test_glasses_change_the_eyes_and_nothing_else(frame: str) -> None:
     assert not changed.any()
 
 
-def test_every_frame_in_every_colour_is_another_picture() -> None:
+def test_every_frame_in_every_colour_is_another_image() -> None:
     drawn = {png(wearing(BARE, frame, color)) for frame in FRAMES for color in FRAME_COLORS}
     assert len(drawn) == len(FRAMES) * len(FRAME_COLORS)
 

@@ -8,14 +8,14 @@ SIZE = 8
 
 
 def mixed(count: int, seed: int) -> np.ndarray:
-    """Pictures that vary along three axes of very different size."""
+    """Images that vary along three axes of very different size."""
     axes = np.random.default_rng(0).normal(size=(3, SIZE * SIZE * 3))
     weights = np.random.default_rng(seed).normal(size=(count, 3)) * (20, 6, 2)
-    pictures = 128 + weights @ axes / 3
-    return np.clip(pictures.round(), 0, 255).astype(np.uint8).reshape(count, SIZE, SIZE, 3)
+    images = 128 + weights @ axes / 3
+    return np.clip(images.round(), 0, 255).astype(np.uint8).reshape(count, SIZE, SIZE, 3)
 
 
-def test_more_components_copy_better_until_nothing_is_left() -> None:
+def test_more_components_reconstruct_better() -> None:
     found = pca(dataset(mixed(60, 1)), dataset(mixed(20, 2)), components=(1, 2, 3))
     assert list(found) == ["0", "1", "2", "3"]
     assert list(found.values()) == sorted(found.values())

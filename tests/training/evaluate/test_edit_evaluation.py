@@ -1,4 +1,4 @@
-"""Probes here read two stripes of a picture, and the latents of the model are those stripes."""
+"""The classifier here reads two stripes of an image; the latents of the model are those stripes."""
 
 import numpy as np
 import pytest
@@ -7,12 +7,13 @@ from torch import Tensor
 
 from tests.training.sources import dataset
 from training.analysis.attribute_classifier import AttributeClassifier
-from training.data.sources import DataError, Dataset
-from training.evaluate.edit_evaluation import SUMS, judge
+from training.data.dataset import DataError, Dataset
+from training.evaluate.edit_evaluation import SUMS, evaluate_edits
 from vae.checkpoint import Checkpoint
+from vae.directions import Direction
 from vae.gaussian import DiagonalGaussian
-from vae.latent import Direction, LatentStatistics
 from vae.model import VAE, VAEConfig
+from vae.prior import LatentStatistics
 
 SIZE = 32
 EYES, CHIN = slice(10, 14), slice(24, 28)
@@ -36,7 +37,7 @@ class Stripes(VAE):
 
 
 class Reader(AttributeClassifier):
-    """Sure of what it reads: light eyes are glasses, a light chin is a man."""
+    """Confident: light eyes are glasses, a light chin is a man."""
 
     def __init__(self) -> None:
         torch.nn.Module.__init__(self)
@@ -47,13 +48,13 @@ class Reader(AttributeClassifier):
         return 40 * (Stripes().encode(x).mean - 0.5)
 
 
-def people(count: int = 24) -> Dataset:
+def faces(count: int = 24) -> Dataset:
     glasses, male = np.arange(count) % 2, np.arange(count) // 2 % 2
-    pictures = np.full((count, SIZE, SIZE, 3), 128, np.uint8)
-    for picture, g, m in zip(pictures, glasses, male, strict=True):
-        picture[EYES] = 178 if g else 78
-        picture[CHIN] = 178 if m else 78
-    return dataset(pictures, {"glasses": list(glasses), "male": list(male)})
+    images = np.full((count, SIZE, SIZE, 3), 128, np.uint8)
+    for image, g, m in zip(images, glasses, male, strict=True):
+        image[EYES] = 178 if g else 78
+        image[CHIN] = 178 if m else 78
+    return dataset(images, {"glasses": list(glasses), "male": list(male)})
 
 
 def checkpoint(step: tuple[float, float]) -> Checkpoint:
@@ -63,30 +64,41 @@ def checkpoint(step: tuple[float, float]) -> Checkpoint:
 
 
 def test_a_right_direction_changes_glasses_and_nothing_else() -> None:
-    found = judge(checkpoint((0.4, 0.0)), people(), people(), Reader())
-    assert (found["kept"], found["gained"]) == (1, 0)
+    found = evaluate_edits(checkpoint((0.4, 0.0)), faces(), faces(), Reader())
+    assert (found["recall"], found["false_positive_rate"]) == (1, 0)
     for by_weight in found["edits"].values():
         for scores in by_weight.values():
-            assert scores["put on"] == scores["taken off"] == 1
-            assert scores["put on, preserved"] == scores["taken off, preserved"] == 1
-            assert scores["sex changed"] == 0
+            assert scores["put_on"] == scores["taken_off"] == 1
+            assert scores["put_on_preserved"] == scores["taken_off_preserved"] == 1
+            assert scores["sex_changed"] == 0
             assert scores["outside_eyes_psnr_db"] > 60
     assert found["sums"] == {name: {"glasses": 1, "sex": 1} for name in SUMS}
     assert found["smoothness"] == pytest.approx(1, abs=0.05)
 
 
+def regression(step: tuple[float, float]) -> dict[str, dict[str, float]]:
+    """The figures of a direction by weight."""
+    found = evaluate_edits(checkpoint(step), faces(), faces(), Reader())
+    by_weight: dict[str, dict[str, float]] = found["edits"]["regression"]
+    return by_weight
+
+
 def test_a_direction_that_does_too_little_or_too_much_is_seen() -> None:
-    weak = judge(checkpoint((0.15, 0.0)), people(), people(), Reader())["edits"]["regression"]
-    assert [weak[w]["put on"] for w in ("1.0", "1.5")] == [0, 1]
-    astray = judge(checkpoint((0.4, 0.4)), people(), people(), Reader())["edits"]["regression"]
-    assert astray["1.0"]["sex changed"] == 0.5
+    weak = evaluate_edits(checkpoint((0.15, 0.0)), faces(), faces(), Reader())["edits"][
+        "regression"
+    ]
+    assert [weak[w]["put_on"] for w in ("1.0", "1.5")] == [0, 1]
+    astray = evaluate_edits(checkpoint((0.4, 0.4)), faces(), faces(), Reader())["edits"][
+        "regression"
+    ]
+    assert astray["1.0"]["sex_changed"] == 0.5
     assert astray["1.0"]["outside_eyes_psnr_db"] < 30
 
 
-def test_data_without_the_labels_cannot_be_judged_by() -> None:
-    bare = people()
-    del bare.labels["male"]
+def test_data_without_the_labels_is_refused() -> None:
+    unlabelled = faces()
+    del unlabelled.labels["male"]
     with pytest.raises(DataError, match="label 'male'"):
-        judge(checkpoint((0.4, 0.0)), people(), bare, Reader())
-    with pytest.raises(DataError, match="no test picture has glasses 1 and male 1"):
-        judge(checkpoint((0.4, 0.0)), people(), people(3), Reader())
+        evaluate_edits(checkpoint((0.4, 0.0)), faces(), unlabelled, Reader())
+    with pytest.raises(DataError, match="no test image has glasses 1 and male 1"):
+        evaluate_edits(checkpoint((0.4, 0.0)), faces(), faces(3), Reader())

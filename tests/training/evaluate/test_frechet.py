@@ -6,39 +6,39 @@ from torch import Tensor
 
 from tests.training.sources import dataset, disc
 from training.analysis.features import Backbone, resized
-from training.data.sources import Dataset
+from training.data.dataset import Dataset
 from training.evaluate import frechet
 from vae.checkpoint import Checkpoint
 from vae.gaussian import DiagonalGaussian
-from vae.latent import GaussianMixture, LatentStatistics
 from vae.model import VAE, VAEConfig
+from vae.prior import GaussianMixture, LatentStatistics
 
 SIZE = 64
 GROUNDS = 24
 
 
 class Remembering(VAE):
-    """Its one latent is the number of a picture; numbers below zero are grey."""
+    """Its one latent is the number of an image; numbers below zero are grey."""
 
-    def __init__(self, pictures: Tensor, spoil: float = 0.0) -> None:
+    def __init__(self, images: Tensor, spoil: float = 0.0) -> None:
         config = VAEConfig("residual", 3, SIZE, latent_dim=1, widths=(4,), blocks=0)
         super().__init__(config)
-        self.pictures, self.spoil = pictures, spoil
+        self.images, self.spoil = images, spoil
 
     def encode(self, x: Tensor) -> DiagonalGaussian:
-        which = (x[:, None] - self.pictures[None]).flatten(2).abs().mean(2).argmin(1).float()
+        which = (x[:, None] - self.images[None]).flatten(2).abs().mean(2).argmin(1).float()
         return DiagonalGaussian(which[:, None], torch.full((len(x), 1), -30.0))
 
     def decode(self, z: Tensor) -> Tensor:
         which = z[:, 0].round().long()
-        found = self.pictures[which.clamp(0, len(self.pictures) - 1)]
+        found = self.images[which.clamp(0, len(self.images) - 1)]
         grey = (which < 0).float()[:, None, None, None]
         return (1 - grey) * ((1 - self.spoil) * found + self.spoil * 0.5) + grey * 0.5
 
 
 def discs(first: int) -> Dataset:
-    pictures = [np.asarray(disc(i, SIZE, SIZE)) for i in range(first, first + GROUNDS)]
-    return dataset(np.stack(pictures))
+    images = [np.asarray(disc(i, SIZE, SIZE)) for i in range(first, first + GROUNDS)]
+    return dataset(np.stack(images))
 
 
 def tensors(data: Dataset) -> Tensor:
@@ -46,7 +46,7 @@ def tensors(data: Dataset) -> Tensor:
 
 
 def checkpoint(model: VAE) -> Checkpoint:
-    """One Gaussian that draws grey mostly, and a mixture of a point at each picture."""
+    """One Gaussian that draws grey mostly, and a mixture of a point at each image."""
     nowhere = LatentStatistics(torch.full((1,), -5.0), torch.ones(1, 1))
     points = torch.arange(GROUNDS).float()[:, None]
     mixture = GaussianMixture(
@@ -55,7 +55,7 @@ def checkpoint(model: VAE) -> Checkpoint:
     return Checkpoint(model, nowhere, mixture=mixture)
 
 
-def test_what_is_nearer_to_the_pictures_has_the_shorter_distance() -> None:
+def test_images_that_are_closer_have_the_shorter_distance() -> None:
     data = discs(0)
     exact = frechet.distances(checkpoint(Remembering(tensors(data))), data, data)
     assert exact.keys() == {"reconstructions", "standard", "gaussian", "mixture"}
@@ -68,13 +68,13 @@ def test_what_is_nearer_to_the_pictures_has_the_shorter_distance() -> None:
     assert frechet.distances(without, data, data).keys() == exact.keys() - {"mixture"}
 
 
-def test_only_pictures_that_the_network_can_read_are_measured() -> None:
+def test_only_images_that_the_network_can_read_are_measured() -> None:
     assert frechet.applies(VAEConfig(size=64))
     assert not frechet.applies(VAEConfig(size=32))
     assert not frechet.applies(VAEConfig(channels=1))
 
 
-def test_each_picture_has_its_own_features() -> None:
+def test_each_image_has_its_own_features() -> None:
     network = Backbone().eval()
     assert sum(p.numel() for p in network.parameters()) == 2_958_848
     with torch.inference_mode():
@@ -85,7 +85,7 @@ def test_each_picture_has_its_own_features() -> None:
         assert not found[0].allclose(found[1], atol=0.1)
 
 
-def test_resizing_a_plain_picture_leaves_it_plain() -> None:
+def test_resizing_a_plain_image_leaves_it_plain() -> None:
     assert resized(torch.full((1, 3, 256, 256), 0.25), 64).allclose(torch.tensor(0.25))
     x = torch.rand(1, 3, 64, 64)
     assert resized(x, 64) is x

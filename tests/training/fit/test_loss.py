@@ -15,21 +15,21 @@ PIXELS = SIZE * SIZE
 
 
 class Fixed(VAE):
-    """Answers the same posterior and the same raw picture whatever it is shown."""
+    """Gives the same posterior and the same logits for every image."""
 
     def __init__(self, raw: Tensor, mean: Tensor, output: Output = "clamp") -> None:
         dim = mean.shape[1]
         super().__init__(VAEConfig("mlp", 1, SIZE, dim, output, hidden=1))
-        self.answer, self.mean = raw, mean
+        self.logits, self.mean = raw, mean
 
     def encode(self, x: Tensor) -> DiagonalGaussian:
         return DiagonalGaussian(self.mean, torch.zeros_like(self.mean))
 
     def decode_logits(self, z: Tensor) -> Tensor:
-        return self.answer
+        return self.logits
 
 
-def pictures(seed: int = 0) -> Tensor:
+def images(seed: int = 0) -> Tensor:
     return torch.rand(2, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(seed))
 
 
@@ -41,7 +41,7 @@ def terms(
     output: Output = "clamp",
     progress: float = 1.0,
 ) -> Terms:
-    """Of a model that answers ``raw``, or mid-grey, and a posterior around ``mean``, or zero."""
+    """Of a model that gives ``raw``, or mid-grey, and a posterior around ``mean``, or zero."""
     raw = torch.zeros_like(x) if raw is None else raw
     model = Fixed(raw, torch.zeros(len(x), 3) if mean is None else mean, output)
     found: Terms = Loss(config, model)(model, x, None, progress)
@@ -49,7 +49,7 @@ def terms(
 
 
 def test_mse_is_the_squared_error_summed_over_pixels() -> None:
-    x, raw = pictures(), pictures(1)
+    x, raw = images(), images(1)
     found = terms(LossConfig("mse"), x, raw)
     expected = (raw + 0.5 - x).square().sum() / 2
     assert float(found.distortion) == pytest.approx(float(expected))
@@ -58,20 +58,20 @@ def test_mse_is_the_squared_error_summed_over_pixels() -> None:
 
 
 def test_bce_is_the_bernoulli_likelihood() -> None:
-    x, raw = pictures().round(), 3 * pictures(1)
+    x, raw = images().round(), 3 * images(1)
     found = terms(LossConfig("bce"), x, raw, output="sigmoid")
     expected = -Bernoulli(logits=raw).log_prob(x).sum() / 2  # type: ignore[no-untyped-call]
     assert float(found.distortion) == pytest.approx(float(expected))
 
 
-def test_bce_of_a_mid_grey_answer_is_log_two_a_pixel() -> None:
-    found = terms(LossConfig("bce"), pictures(), output="sigmoid")
+def test_bce_of_mid_grey_is_log_two_a_pixel() -> None:
+    found = terms(LossConfig("bce"), images(), output="sigmoid")
     assert float(found.distortion) == pytest.approx(PIXELS * math.log(2))
 
 
-def test_bce_is_least_where_the_answer_is_the_picture() -> None:
+def test_bce_is_least_where_the_reconstruction_is_the_image() -> None:
     """On pixels in [0, 1] it has a floor; on pixels in [-1, 1] it would fall without end."""
-    x = pictures().clamp(0.1, 0.9)
+    x = images().clamp(0.1, 0.9)
     raw = x.logit().requires_grad_()
     found = terms(LossConfig("bce"), x, raw, output="sigmoid")
     found.objective.backward()  # type: ignore[no-untyped-call]
@@ -81,7 +81,7 @@ def test_bce_is_least_where_the_answer_is_the_picture() -> None:
 
 def test_bce_without_a_sigmoid_is_refused() -> None:
     with pytest.raises(ValueError, match="sigmoid"):
-        terms(LossConfig("bce"), pictures())
+        terms(LossConfig("bce"), images())
 
 
 def gaussian_loss(x: Tensor, raw: Tensor, scale: float) -> tuple[Loss, Terms]:
@@ -93,7 +93,7 @@ def gaussian_loss(x: Tensor, raw: Tensor, scale: float) -> tuple[Loss, Terms]:
 
 
 def test_gaussian_is_the_normal_likelihood() -> None:
-    x, raw = pictures(), pictures(1)
+    x, raw = images(), images(1)
     _, found = gaussian_loss(x, raw, 0.3)
     expected = -Normal(raw + 0.5, 0.3).log_prob(x).sum() / 2  # type: ignore[no-untyped-call]
     assert float(found.distortion) == pytest.approx(float(expected))
@@ -101,7 +101,7 @@ def test_gaussian_is_the_normal_likelihood() -> None:
 
 @pytest.mark.parametrize(("factor", "sign"), [(0.5, -1), (1.0, 0), (2.0, 1)])
 def test_the_learned_scale_is_best_at_the_root_mean_squared_error(factor: float, sign: int) -> None:
-    x, raw = pictures(), pictures(1)
+    x, raw = images(), images(1)
     best = float((raw + 0.5 - x).square().mean().sqrt())
     loss, found = gaussian_loss(x, raw, factor * best)
     found.objective.backward()  # type: ignore[no-untyped-call]
@@ -112,7 +112,7 @@ def test_the_learned_scale_is_best_at_the_root_mean_squared_error(factor: float,
 
 
 def test_weight_and_beta_stay_out_of_the_figures() -> None:
-    x, mean = pictures(), torch.tensor([[1.0, 0.0, 0.0], [2.0, 0.0, 1.0]])
+    x, mean = images(), torch.tensor([[1.0, 0.0, 0.0], [2.0, 0.0, 1.0]])
     light = terms(LossConfig("mse"), x, mean=mean)
     heavy = terms(LossConfig("mse", weight=7, beta=3), x, mean=mean)
     assert heavy.distortion.equal(light.distortion)
@@ -124,95 +124,95 @@ def test_weight_and_beta_stay_out_of_the_figures() -> None:
 
 
 def test_beta_rises_during_the_warm_up() -> None:
-    x, mean = pictures(), torch.ones(2, 3)
+    x, mean = images(), torch.ones(2, 3)
     config = LossConfig("mse", beta=2, kl_warmup=0.5)
 
-    def charged(progress: float) -> float:
+    def kl_penalised(progress: float) -> float:
         found = terms(config, x, mean=mean, progress=progress)
         return float(found.objective * PIXELS - found.distortion)
 
     rate = 1.5
-    assert charged(0.0) == pytest.approx(0, abs=1e-5)
-    assert charged(0.25) == pytest.approx(rate, rel=1e-4)
-    assert charged(0.5) == pytest.approx(2 * rate, rel=1e-4)
-    assert charged(1.0) == pytest.approx(2 * rate, rel=1e-4)
+    assert kl_penalised(0.0) == pytest.approx(0, abs=1e-5)
+    assert kl_penalised(0.25) == pytest.approx(rate, rel=1e-4)
+    assert kl_penalised(0.5) == pytest.approx(2 * rate, rel=1e-4)
+    assert kl_penalised(1.0) == pytest.approx(2 * rate, rel=1e-4)
 
 
 def test_free_bits_press_only_on_dimensions_that_carry_more() -> None:
     mean = torch.tensor([[0.2, 2.0, 0.0], [0.2, 2.0, 1.0]], requires_grad=True)
-    found = terms(LossConfig("mse", free_bits=0.3), pictures(), mean=mean)
+    found = terms(LossConfig("mse", free_bits=0.3), images(), mean=mean)
     found.objective.backward()  # type: ignore[no-untyped-call]
     assert mean.grad is not None
     assert torch.equal(mean.grad[:, [0, 2]], torch.zeros(2, 2))  # 0.02 and 0.25 nats on average
     assert (mean.grad[:, 1] > 0).all()
-    charged = found.objective.detach() * PIXELS - found.distortion
-    assert float(charged) == pytest.approx(0.3 + 2.0 + 0.3, rel=1e-4)
+    kl_penalised = found.objective.detach() * PIXELS - found.distortion
+    assert float(kl_penalised) == pytest.approx(0.3 + 2.0 + 0.3, rel=1e-4)
     assert float(found.rate) == pytest.approx(0.02 + 2.0 + 0.25, rel=1e-4)
 
 
 def one_wrong_pixel(row: int, column: int) -> Tensor:
-    """Pictures to be answered mid-grey, with an error of 0.4 in one pixel of each."""
+    """Images whose mid-grey reconstruction has an error of 0.4 in one pixel of each."""
     x = torch.full((2, 1, SIZE, SIZE), 0.5)
     x[:, :, row, column] = 0.9
     return x
 
 
-@pytest.mark.parametrize(("row", "share"), [(0, 1), (1, 3), (2, 3), (3, 1)])
-def test_rows_of_the_band_weigh_more(row: int, share: float) -> None:
-    found = terms(LossConfig("mse", band=(0.25, 0.75, 3.0)), one_wrong_pixel(row, 0))
-    assert float(found.objective) == pytest.approx(share * 0.16 / PIXELS)
+@pytest.mark.parametrize(("row", "weight"), [(0, 1), (1, 3), (2, 3), (3, 1)])
+def test_weighted_rows_count_more(row: int, weight: float) -> None:
+    found = terms(LossConfig("mse", row_weight=(0.25, 0.75, 3.0)), one_wrong_pixel(row, 0))
+    assert float(found.objective) == pytest.approx(weight * 0.16 / PIXELS)
     assert float(found.distortion) == pytest.approx(0.16)
 
 
-def test_the_band_weighs_the_bernoulli_too() -> None:
+def test_row_weights_apply_to_the_bernoulli_too() -> None:
     x = torch.full((1, 1, SIZE, SIZE), 0.5)
-    found = terms(LossConfig("bce", band=(0.25, 0.5, 3.0)), x, output="sigmoid")
+    found = terms(LossConfig("bce", row_weight=(0.25, 0.5, 3.0)), x, output="sigmoid")
     assert float(found.objective) == pytest.approx(math.log(2) * (12 + 3 * 4) / PIXELS)
 
 
 @pytest.mark.parametrize(("place", "differences"), [((0, 0), 2), ((0, 1), 3), ((2, 1), 4)])
-def test_edges_charge_the_differences_between_neighbours(
+def test_the_gradient_term_counts_differences_between_neighbouring_pixels(
     place: tuple[int, int], differences: int
 ) -> None:
-    found = terms(LossConfig("mse", edges=0.5), one_wrong_pixel(*place))
+    found = terms(LossConfig("mse", gradient_weight=0.5), one_wrong_pixel(*place))
     expected = 0.16 * (1 + 0.5 * differences)
     assert float(found.objective) == pytest.approx(expected / PIXELS)
     assert float(found.distortion) == pytest.approx(0.16)
 
 
-def test_edges_do_not_see_an_even_error() -> None:
+def test_the_gradient_term_ignores_an_even_error() -> None:
     x = torch.full((2, 1, SIZE, SIZE), 0.9)
-    plain, edged = (terms(LossConfig("mse", edges=e), x) for e in (0.0, 2.0))
-    assert edged.objective.equal(plain.objective)
+    plain, weighted = (terms(LossConfig("mse", gradient_weight=e), x) for e in (0.0, 2.0))
+    assert weighted.objective.equal(plain.objective)
 
 
 def color(
     config: LossConfig,
     progress: float = 1.0,
-    answer: Tensor | None = None,
-    guide: AttributeClassifier | None = None,
-    truth: Tensor | None = None,
+    logits: Tensor | None = None,
+    classifier: AttributeClassifier | None = None,
+    labels: Tensor | None = None,
 ) -> float:
-    """The objective of colour pictures, their copies a little off unless said otherwise."""
+    """The objective of colour images, their copies a little off unless said otherwise."""
     torch.manual_seed(0)
     x = torch.rand(2, 3, 32, 32)
     model = VAE(VAEConfig("residual", 3, 32, latent_dim=2, widths=(4,), blocks=0))
-    model.decode_logits = lambda z: (0.9 * x if answer is None else answer * x) - 0.5  # type: ignore[method-assign]
+    model.decode_logits = lambda z: (0.9 * x if logits is None else logits * x) - 0.5  # type: ignore[method-assign]
     generator = torch.Generator().manual_seed(0)
-    loss = Loss(config, model, guide)
-    return float(loss(model, x, generator, progress, truth).objective.detach())
+    loss = Loss(config, model, classifier)
+    return float(loss(model, x, generator, progress, labels).objective.detach())
 
 
-def guide_sure_of(logit: float) -> AttributeClassifier:
-    """A guide that sees the same in every picture."""
-    guide = AttributeClassifier(["glasses"])
-    torch.nn.init.zeros_(guide.head.weight)
-    torch.nn.init.constant_(guide.head.bias, logit)
-    return guide
+def classifier_with(logit: float) -> AttributeClassifier:
+    """A classifier that predicts the same for every image."""
+    classifier = AttributeClassifier(["glasses"])
+    torch.nn.init.zeros_(classifier.head.weight)
+    torch.nn.init.constant_(classifier.head.bias, logit)
+    return classifier
 
 
 @pytest.mark.parametrize(
-    ("truth", "nats"),
+    ("labels", "nats"),
     [
         ([1.0, 1.0], math.log1p(math.exp(-2.0))),
         ([0.0, math.nan], math.log1p(math.exp(2.0))),
@@ -220,58 +220,65 @@ def guide_sure_of(logit: float) -> AttributeClassifier:
     ],
     ids=["right", "wrong", "unknown"],
 )
-def test_a_guide_charges_for_what_it_does_not_see(truth: list[float], nats: float) -> None:
-    plain, guided = LossConfig(beta=0.0), LossConfig(beta=0.0, guide=0.5)
-    found = color(guided, guide=guide_sure_of(2.0), truth=torch.tensor(truth)[:, None])
+def test_the_classifier_loss_is_cross_entropy_of_known_labels(
+    labels: list[float], nats: float
+) -> None:
+    plain, with_classifier = LossConfig(beta=0.0), LossConfig(beta=0.0, classifier_weight=0.5)
+    found = color(
+        with_classifier, classifier=classifier_with(2.0), labels=torch.tensor(labels)[:, None]
+    )
     assert found == pytest.approx(color(plain) + 0.5 * nats)
 
 
-def test_losing_what_is_there_may_cost_a_guide_more() -> None:
-    truth = torch.tensor([[1.0], [0.0]])
+def test_positive_labels_may_weigh_more() -> None:
+    labels = torch.tensor([[1.0], [0.0]])
     found = [
         color(
-            LossConfig(beta=0.0, guide=1.0, guide_positive=p),
-            guide=guide_sure_of(-2.0),
-            truth=truth,
+            LossConfig(beta=0.0, classifier_weight=1.0, positive_weight=p),
+            classifier=classifier_with(-2.0),
+            labels=labels,
         )
         for p in (1.0, 5.0)
     ]
     assert found[1] - found[0] == pytest.approx(4.0 * math.log1p(math.exp(2.0)) / 2)
 
 
-def test_a_guide_moves_the_model_and_not_itself() -> None:
+def test_the_classifier_trains_the_model_and_not_itself() -> None:
     torch.manual_seed(0)
-    guide, model = AttributeClassifier(["glasses"]), VAE(VAEConfig(size=32, widths=(4,)))
-    loss = Loss(LossConfig(weight=0.0, beta=0.0, guide=1.0), model, guide)
+    classifier, model = AttributeClassifier(["glasses"]), VAE(VAEConfig(size=32, widths=(4,)))
+    loss = Loss(LossConfig(weight=0.0, beta=0.0, classifier_weight=1.0), model, classifier)
     loss(model, torch.rand(2, 3, 32, 32), None, 1.0, torch.ones(2, 1)).objective.backward()
     assert max(float(p.grad.abs().max()) for p in model.parameters() if p.grad is not None) > 0
-    assert all(p.grad is None for p in guide.parameters())
+    assert all(p.grad is None for p in classifier.parameters())
     assert list(loss.parameters()) == []
     assert loss.state_dict().keys() == {"row_weights"}
 
 
-@pytest.mark.parametrize(("weight", "told"), [(0.0, "asks none"), (0.5, "there is no --guide")])
-def test_a_guide_and_its_weight_come_together(weight: float, told: str) -> None:
-    guide = None if weight else AttributeClassifier(["glasses"])
-    with pytest.raises(ValueError, match=told):
-        Loss(LossConfig(guide=weight), VAE(VAEConfig(size=32, widths=(4,))), guide)
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [(0.0, "no classifier weight"), (0.5, "there is no --auxiliary-classifier")],
+)
+def test_a_classifier_and_its_weight_come_together(weight: float, message: str) -> None:
+    classifier = None if weight else AttributeClassifier(["glasses"])
+    with pytest.raises(ValueError, match=message):
+        Loss(LossConfig(classifier_weight=weight), VAE(VAEConfig(size=32, widths=(4,))), classifier)
 
 
-def test_a_guide_needs_colour() -> None:
+def test_a_classifier_needs_colour() -> None:
     model = VAE(VAEConfig(channels=1, size=32, widths=(4,)))
     with pytest.raises(ValueError, match="colour"):
-        Loss(LossConfig(guide=0.5), model, AttributeClassifier(["glasses"]))
+        Loss(LossConfig(classifier_weight=0.5), model, AttributeClassifier(["glasses"]))
 
 
 @pytest.mark.parametrize("weight", [1.0, 3.0])
-def test_only_the_band_can_please_a_guide(weight: float) -> None:
+def test_the_classifier_loss_has_a_gradient_in_weighted_rows_only(weight: float) -> None:
     torch.manual_seed(0)
-    x, guide = torch.rand(2, 3, 32, 32), AttributeClassifier(["glasses"])
+    x, classifier = torch.rand(2, 3, 32, 32), AttributeClassifier(["glasses"])
     raw = torch.rand(2, 3, 32, 32, requires_grad=True)
     model = VAE(VAEConfig(size=32, widths=(4,)))
     model.decode_logits = lambda z: raw - 0.5  # type: ignore[method-assign]
-    config = LossConfig(weight=0.0, beta=0.0, band=(0.25, 0.5, weight), guide=1.0)
-    Loss(config, model, guide)(model, x, None, 1.0, torch.ones(2, 1)).objective.backward()
+    config = LossConfig(weight=0.0, beta=0.0, row_weight=(0.25, 0.5, weight), classifier_weight=1.0)
+    Loss(config, model, classifier)(model, x, None, 1.0, torch.ones(2, 1)).objective.backward()
     assert raw.grad is not None
     rows = raw.grad.abs().sum((0, 1, 3))
     assert rows[8:16].min() > 0

@@ -23,14 +23,14 @@ REPORT = {
     "interpolation.png",
     "traversals.png",
 }
-# Where there are enough pictures with and without:
+# Where there are enough images with and without:
 EDITS = {"arithmetic.png", "directions.png", "edited_samples.png", "sums.png"}
 PLANE = {"scatter.png", "scatter_cdf.png", "plane.png"}
 CELEBA_NAMES = ["Eyeglasses", "Male", "Young", *(f"Attribute_{i}" for i in range(37))]
 
 
-def published(out: Path, run: Path, pictures: set[str] = REPORT) -> Checkpoint:
-    """The checkpoint in ``out``, with everything that every checkpoint has beside it checked."""
+def published(out: Path, run: Path, images: set[str] = REPORT) -> Checkpoint:
+    """The checkpoint in ``out``, after checks of everything that is written beside it."""
     found = checkpoint.load(out / "model.safetensors")
     dim = found.model.config.latent_dim
     covariance = found.statistics.covariance
@@ -47,7 +47,7 @@ def published(out: Path, run: Path, pictures: set[str] = REPORT) -> Checkpoint:
 
     card = (out / "README.md").read_text()
     assert (
-        found.provenance["data sha256"] == json.loads((run / "pictures.json").read_text())["sha256"]
+        found.provenance["data sha256"] == json.loads((run / "images.json").read_text())["sha256"]
     )
     for name in ("data", "data sha256", "licence of the data", "command"):
         assert f"| {name} | {found.provenance[name]} |" in card
@@ -55,20 +55,20 @@ def published(out: Path, run: Path, pictures: set[str] = REPORT) -> Checkpoint:
     assert all(f"| `{name}` |" in card for name in found.directions)
 
     written = {file.name for file in (out / "report").iterdir()}
-    assert pictures <= written <= pictures | EDITS
+    assert images <= written <= images | EDITS
     assert set(re.findall(r"\]\(report/(\S+)\)", card)) == written
     for name in written:
-        with Image.open(out / "report" / name) as picture:
-            assert np.asarray(picture.convert("L")).std() > 1, name
-    first_test_picture(out, run)
+        with Image.open(out / "report" / name) as image:
+            assert np.asarray(image.convert("L")).std() > 1, name
+    first_test_image(out, run)
     return found
 
 
-def first_test_picture(out: Path, run: Path) -> None:
+def first_test_image(out: Path, run: Path) -> None:
     """The report's top left reconstruction stands under an original, and differs from it."""
     with Image.open(out / "report" / "reconstructions.png") as board:
         pixels = np.asarray(board.convert("RGB"))
-    decoded = np.load(run / "pictures.npy", mmap_mode="r")
+    decoded = np.load(run / "images.npy", mmap_mode="r")
     size = decoded.shape[1]
     original, copy = pixels[:size, :size], pixels[size + 4 : 2 * size + 4, :size]
     assert (decoded == original).all(axis=(1, 2, 3)).any()
@@ -82,7 +82,7 @@ def test_mnist(tmp_path: Path, command: Command) -> None:
     words = ["--preset", "mnist", "--data", data, "--out", out, "--run", run, "--epochs", 2]
     result = command("fit", *words)
     assert result.exit_code == 0, result.output
-    assert "260 pictures to train on, 30 to test on" in result.output
+    assert "260 images to train on, 30 to test on" in result.output
     found = published(out, run)
     assert found.model.config == PRESETS["mnist"].model
     assert found.sigma is None
@@ -102,24 +102,24 @@ def test_fashion_with_its_plane(tmp_path: Path, command: Command) -> None:
     assert {"Sneaker", "T-shirt/top", "Ankle boot"} < found.directions.keys()
 
 
-def test_book_on_class_folders(tmp_path: Path, command: Command) -> None:
+def test_tutorial_on_class_folders(tmp_path: Path, command: Command) -> None:
     data, out, run = tmp_path / "data", tmp_path / "out", tmp_path / "run"
     sources.class_folders(data, 24, ["bare", "glasses"])
     (data / "licence.txt").write_text("drawn for a test,\nfree for all\n")
     words = ["--data", data, "--out", out, "--run", run, "--epochs", 0.1, "--latent-dim", 4]
-    result = command("fit", "--preset", "book", *words)
+    result = command("fit", "--preset", "tutorial", *words)
     assert result.exit_code == 0, result.output
     found = published(out, run)
     distances = found.metrics["frechet"]
     assert distances.keys() == {"reconstructions", "standard", "gaussian", "mixture"}
     assert np.isfinite(list(distances.values())).all()
-    assert found.model.config.family == "book"
+    assert found.model.config.family == "tutorial"
     assert found.provenance["licence of the data"] == "drawn for a test, free for all"
     assert found.directions.keys() == {"bare", "glasses"}
     there, back = found.directions["glasses"].vector, found.directions["bare"].vector
     assert there.norm() > 0
     assert there.allclose(-back)
-    for file in (run / "state.safetensors", run / "pictures.npy", out / "model.safetensors"):
+    for file in (run / "state.safetensors", run / "images.npy", out / "model.safetensors"):
         file.unlink()  # large
 
 
@@ -130,7 +130,7 @@ def test_avatars_keeps_the_averaged_weights(
     words = ["--data", avatars, "--out", out, "--run", run, "--size", 32, "--latent-dim", 8]
     result = command("fit", *words, "--batch-size", 4, "--epochs", 2, "--weights", "fp32")
     assert result.exit_code == 0, result.output
-    assert "12 pictures to train on, 18 to test on" in result.output
+    assert "12 images to train on, 18 to test on" in result.output
     found = published(out, run, REPORT | EDITS - {"sums.png"})
     assert found.provenance["licence of the data"].startswith("drawn by Lorgnette")
     labels = {"glasses", "beard", "long_hair", "smile"}
@@ -178,7 +178,7 @@ def test_celeba_through_torchvision(
     more = ["--source", "celeba", "--balance", "Eyeglasses", "--batch-size", 6, "--epochs", 1]
     result = command("fit", "--preset", "faces", *words, *more)
     assert result.exit_code == 0, result.output
-    assert "12 pictures to train on, 4 to test on" in result.output
+    assert "12 images to train on, 4 to test on" in result.output
     found = published(out, run)
     assert found.labels == CELEBA_NAMES
     assert {"Eyeglasses", "Male"} <= found.directions.keys()
@@ -199,7 +199,7 @@ def test_evaluate_writes_everything_anew(tmp_path: Path, faces: Path, command: C
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
-def test_any_number_of_test_pictures_will_do(tmp_path: Path, command: Command, count: int) -> None:
+def test_any_number_of_test_images_is_enough(tmp_path: Path, command: Command, count: int) -> None:
     data, out = tmp_path / "faces.zip", tmp_path / "out"
     sources.faces(data, train=6, test=count)
     words = ["--data", data, "--out", out, "--run", tmp_path / "run", "--size", 32]
@@ -207,5 +207,5 @@ def test_any_number_of_test_pictures_will_do(tmp_path: Path, command: Command, c
     result = command("fit", "--preset", "faces", *words, *more)
     assert result.exit_code == 0, result.output
     found = checkpoint.load(out / "model.safetensors")
-    assert found.metrics["pictures"] == count
-    assert f"Figures on {count} test pictures" in (out / "README.md").read_text()
+    assert found.metrics["images"] == count
+    assert f"Figures on {count} test images" in (out / "README.md").read_text()

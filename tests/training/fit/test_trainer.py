@@ -1,4 +1,5 @@
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,21 +14,22 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 )
 from torch import Tensor
 
-from tests.training.sources import Bytes, dataset, levels, noise
+from tests.training.sources import dataset, levels, noise
 from training.analysis.attribute_classifier import AttributeClassifier
 from training.data.augment import Augmentation
-from training.data.sources import Dataset
+from training.data.dataset import Dataset
+from training.fit.errors import TrainingError
 from training.fit.loss import Loss, LossConfig, Terms
 from training.fit.presets import Recipe
-from training.fit.trainer import Progress, Trainer, TrainingError
+from training.fit.trainer import Progress, Trainer
 from vae.checkpoint import Checkpoint
-from vae.latent import LatentStatistics
 from vae.model import VAEConfig
 from vae.pixels import to_float
+from vae.prior import LatentStatistics
 
 SMALL = VAEConfig("residual", 3, 32, latent_dim=4, widths=(8, 16))
 SIGMOID = replace(SMALL, output="sigmoid")
-RECIPE = Recipe(SMALL, epochs=4, batch_size=4, warmup_steps=4)  # 16 steps of 16 pictures
+RECIPE = Recipe(SMALL, epochs=4, batch_size=4, warmup_steps=4)  # 16 steps of 16 images
 
 Watch = Callable[[Tensor], None]
 
@@ -99,18 +101,18 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     ],
     ids=["plain", "last weights", "learned scale", "bernoulli"],
 )
-def test_an_interrupted_run_ends_bit_for_bit_like_an_unbroken_one(
+def test_an_interrupted_run_ends_bit_for_bit_like_an_uninterrupted_one(
     tmp_path: Path, recipe: Recipe
 ) -> None:
-    whole = trainer(tmp_path / "whole", recipe)
-    assert whole.run(ignore)
+    uninterrupted = trainer(tmp_path / "uninterrupted", recipe)
+    assert uninterrupted.run(ignore)
     with pytest.raises(KeyboardInterrupt):
         trainer(tmp_path / "run", recipe).run(stop_after(6), save_minutes=0)
     again = trainer(tmp_path / "run", recipe)
     assert again.step == 6
     assert again.run(ignore)
-    assert same(weights(again), weights(whole))
-    assert same(dict(again.loss.named_parameters()), dict(whole.loss.named_parameters()))
+    assert same(weights(again), weights(uninterrupted))
+    assert same(dict(again.loss.named_parameters()), dict(uninterrupted.loss.named_parameters()))
 
 
 def test_no_time_at_all_saves_the_beginning(tmp_path: Path) -> None:
@@ -119,9 +121,9 @@ def test_no_time_at_all_saves_the_beginning(tmp_path: Path) -> None:
     assert first.step == 0
     again = trainer(tmp_path / "run")
     assert again.run(ignore)
-    whole = trainer(tmp_path / "whole")
-    whole.run(ignore)
-    assert same(weights(again), weights(whole))
+    uninterrupted = trainer(tmp_path / "uninterrupted")
+    uninterrupted.run(ignore)
+    assert same(weights(again), weights(uninterrupted))
 
 
 def test_time_that_runs_out_leaves_a_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,44 +140,48 @@ def test_time_that_runs_out_leaves_a_save(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("recipe", "pictures"),
+    ("recipe", "difference"),
     [
-        (replace(RECIPE, learning_rate=1e-4), noise(16)),
-        (replace(RECIPE, seed=1), noise(16)),
-        (replace(RECIPE, epochs=5), noise(16)),
+        (replace(RECIPE, learning_rate=1e-4), "recipe.learning_rate (0.001 there, 0.0001 now)"),
+        (replace(RECIPE, seed=1), "recipe.seed (0 there, 1 now)"),
+        (
+            replace(RECIPE, loss=LossConfig(beta=2.0)),
+            "recipe.loss.beta (1.0 there, 2.0 now)",
+        ),
     ],
-    ids=["rate", "seed", "epochs"],
+    ids=["rate", "seed", "beta"],
 )
 def test_a_save_of_another_recipe_is_refused(
-    tmp_path: Path, recipe: Recipe, pictures: Bytes
+    tmp_path: Path, recipe: Recipe, difference: str
 ) -> None:
     trainer(tmp_path).run(ignore, max_minutes=0)
-    with pytest.raises(TrainingError, match=r"another recipe, or other data.*--restart"):
-        trainer(tmp_path, recipe, dataset(pictures))
+    match = rf"a run that differs in {re.escape(difference)}\. Choose .*--restart"
+    with pytest.raises(TrainingError, match=match):
+        trainer(tmp_path, recipe)
 
 
 def test_a_save_on_other_data_is_refused(tmp_path: Path) -> None:
     trainer(tmp_path).run(ignore, max_minutes=0)
     other = replace(dataset(noise(16, seed=1)), sha256="1" * 64)
-    with pytest.raises(TrainingError, match="another recipe, or other data"):
+    with pytest.raises(TrainingError, match="differs in the pixels of the images"):
         trainer(tmp_path, data=other)
 
 
-def test_a_run_begins_with_the_weights_it_is_given(tmp_path: Path) -> None:
+def test_a_run_is_initialised_from_a_checkpoint(tmp_path: Path) -> None:
     first = trainer(tmp_path / "first")
     first.run(ignore)
     start = described(first, sha256="1" * 64)
     second = started(tmp_path / "second", start)
     assert same(weights(second), start.model.state_dict())
     second.run(ignore, max_minutes=0)
-    with pytest.raises(TrainingError, match="another recipe, or other data, start or guide"):
+    with pytest.raises(TrainingError, match="differs in the checkpoint of --init-from"):
         started(tmp_path / "second", described(first, sha256="2" * 64))
     wide = replace(RECIPE, model=replace(SMALL, latent_dim=SMALL.latent_dim + 1))
     with pytest.raises(TrainingError, match="another network than the recipe's"):
         started(tmp_path / "third", start, wide)
 
 
-def test_a_run_begins_with_the_principal_axes_of_a_wider_start(tmp_path: Path) -> None:
+def test_a_narrower_run_is_initialised_from_principal_axes(tmp_path: Path) -> None:
     wide = trainer(tmp_path / "wide")
     wide.run(ignore)
     start = described(wide, sha256="1" * 64)
@@ -200,29 +206,30 @@ def test_a_run_begins_with_the_principal_axes_of_a_wider_start(tmp_path: Path) -
         started(tmp_path / "other", start, wrong)
 
 
-def test_a_run_is_guided_by_the_guide_it_began_with(tmp_path: Path) -> None:
-    recipe = replace(RECIPE, loss=LossConfig(guide=0.5), epochs=0.5)
+def test_a_run_resumes_with_its_own_auxiliary_classifier_only(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, loss=LossConfig(classifier_weight=0.5), epochs=0.5)
     data = dataset(noise(16), {"glasses": [0, 1] * 8})
     first, other = AttributeClassifier(["glasses"]), AttributeClassifier(["glasses"])
     first.sha256, other.sha256 = "1" * 64, "2" * 64
 
-    def guided(guide: AttributeClassifier | None, folder: str) -> Trainer:
-        return Trainer(recipe, data, tmp_path / folder, torch.device("cpu"), guide=guide)
+    def run_with(classifier: AttributeClassifier | None, folder: str) -> Trainer:
+        cpu = torch.device("cpu")
+        return Trainer(recipe, data, tmp_path / folder, cpu, auxiliary_classifier=classifier)
 
     ends = []
-    for guide, folder in ((first, "whole"), (first, "broken"), (other, "other")):
-        run = guided(guide, folder)
+    for classifier, folder in ((first, "uninterrupted"), (first, "broken"), (other, "other")):
+        run = run_with(classifier, folder)
         if folder == "broken":
             run.run(ignore, max_minutes=0)
-            run = guided(guide, folder)
+            run = run_with(classifier, folder)
         run.run(ignore)
         ends.append(weights(run))
     assert same(ends[0], ends[1])
     assert not same(ends[0], ends[2])
-    with pytest.raises(TrainingError, match="start or guide"):
-        guided(other, "whole")
-    with pytest.raises(TrainingError, match="there is no --guide"):
-        guided(None, "none")
+    with pytest.raises(TrainingError, match="the classifier of --auxiliary-classifier"):
+        run_with(other, "uninterrupted")
+    with pytest.raises(TrainingError, match="there is no --auxiliary-classifier"):
+        run_with(None, "none")
 
 
 def described(run: Trainer, sha256: str) -> Checkpoint:
@@ -245,9 +252,9 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_save(
     assert all(value.isfinite().all() for value in weights(again).values())
     poison.undo()
     again.run(ignore)
-    whole = trainer(tmp_path / "whole")
-    whole.run(ignore)
-    assert same(weights(again), weights(whole))
+    uninterrupted = trainer(tmp_path / "uninterrupted")
+    uninterrupted.run(ignore)
+    assert same(weights(again), weights(uninterrupted))
 
 
 def test_a_rate_far_too_high_is_noticed(tmp_path: Path) -> None:
@@ -320,7 +327,7 @@ def test_pixels_reach_the_model_between_zero_and_one(tmp_path: Path, batches: li
     assert (float(seen.min()), float(seen.max())) == (0.0, 1.0)
 
 
-def test_an_epoch_shows_every_picture_once_in_an_order_of_its_own(
+def test_an_epoch_shows_every_image_once_in_an_order_of_its_own(
     tmp_path: Path, batches: list[Tensor]
 ) -> None:
     values = [10 * i for i in range(16)]
@@ -341,29 +348,29 @@ def test_balance_gives_half_of_every_batch_the_label(tmp_path: Path, batches: li
 
 
 @pytest.mark.parametrize("values", [[0.0] * 16, [math.nan] * 16])
-def test_a_label_that_nobody_has_cannot_be_balanced(tmp_path: Path, values: list[float]) -> None:
+def test_a_label_without_positives_cannot_be_balanced(tmp_path: Path, values: list[float]) -> None:
     data = dataset(noise(16), {"glasses": values})
-    with pytest.raises(TrainingError, match="no train picture has label 'glasses'"):
+    with pytest.raises(TrainingError, match="no train image has label 'glasses'"):
         trainer(tmp_path, replace(RECIPE, balance="glasses"), data)
 
 
 def test_flip_mirrors_about_half_and_leaves_the_data_alone(
     tmp_path: Path, batches: list[Tensor]
 ) -> None:
-    pictures = levels([0] * 16)
-    pictures[:, :, :16] = 255  # the left half is white
-    before = pictures.copy()
-    trainer(tmp_path, replace(RECIPE, augmentation=Augmentation(flip=True)), dataset(pictures)).run(
+    images = levels([0] * 16)
+    images[:, :, :16] = 255  # the left half is white
+    before = images.copy()
+    trainer(tmp_path, replace(RECIPE, augmentation=Augmentation(flip=True)), dataset(images)).run(
         ignore
     )
     seen = torch.cat(batches)
     left, right = seen[..., :16].mean((1, 2, 3)), seen[..., 16:].mean((1, 2, 3))
     assert torch.equal(left, 1 - right)
     assert 20 <= int(left.sum()) <= 44
-    assert np.array_equal(pictures, before)
+    assert np.array_equal(images, before)
 
 
-def test_progress_tells_of_steps_and_epochs(tmp_path: Path) -> None:
+def test_progress_counts_steps_and_epochs(tmp_path: Path) -> None:
     found: list[Progress] = []
     trainer(tmp_path, replace(RECIPE, epochs=1.5)).run(found.append)
     assert [p.step for p in found] == [1, 2, 3, 4, 5, 6]

@@ -1,0 +1,56 @@
+"""What each step of a run sees: its images and its seeds, from the recipe's seed alone.
+
+Nothing random is kept between steps. The order of an epoch is drawn from (seed, epoch), the noise
+and the augmentation of a step from (seed, step), so a resumed run ends where an uninterrupted one
+does.
+"""
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+
+
+def derived_seed(seed: int, purpose: str, index: int) -> int:
+    """A seed of 56 bits for one purpose (``noise``, ``order``, ...) of one step or epoch."""
+    text = f"{seed} {purpose} {index}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
+
+
+class BatchOrder:
+    """The order of the images: one permutation an epoch.
+
+    Args:
+        count: images of the train split.
+        batch_size: images a step; what is left at the end of an epoch is left out.
+        seed: of the order.
+        positives: indices of images, int64 ``(P,)``, that every second place of an epoch goes to;
+            None for a plain permutation.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        batch_size: int,
+        seed: int,
+        positives: npt.NDArray[np.int64] | None = None,
+    ) -> None:
+        self.steps_per_epoch = max(1, count // batch_size)
+        self._count, self._batch_size, self._seed = count, batch_size, seed
+        self._positives = positives
+        self._epoch: int | None = None
+        self._order: npt.NDArray[np.int64] = np.empty(0, np.int64)
+
+    def indices(self, step: int) -> npt.NDArray[np.int64]:
+        """The images of a step, int64 ``(B,)``."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, self._permutation(epoch)
+        return self._order[place * self._batch_size : (place + 1) * self._batch_size]
+
+    def _permutation(self, epoch: int) -> npt.NDArray[np.int64]:
+        rng = np.random.default_rng(derived_seed(self._seed, "order", epoch))
+        order = rng.permutation(self._count)
+        if self._positives is not None:
+            order[::2] = rng.choice(self._positives, len(order[::2]))
+        return order
