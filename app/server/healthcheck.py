@@ -1,7 +1,9 @@
 """Exit with 0 if the service on this machine is ready: ``python -m app.server.healthcheck``."""
 
-import http.client
 import sys
+from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 
 from app.server.environment import SettingsError, load_settings
 
@@ -14,17 +16,19 @@ def main() -> int:
     """Request readiness from the address of the settings; 0 if ready, 1 with the reason if not."""
     try:
         settings = load_settings()
-        address = LOOPBACK.get(settings.host, settings.host)
-        connection = http.client.HTTPConnection(address, settings.port, timeout=TIMEOUT_SECONDS)
-        connection.request("GET", PATH)
-        status = connection.getresponse().status
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 1
-    except (OSError, http.client.HTTPException) as error:
+    address = LOOPBACK.get(settings.host, settings.host)
+    connection = HTTPConnection(address, settings.port, timeout=TIMEOUT_SECONDS)
+    try:
+        with closing(connection):
+            connection.request("GET", PATH)
+            status = connection.getresponse().status
+    except (OSError, HTTPException) as error:
         print(f"{address} port {settings.port}: {error}", file=sys.stderr)
         return 1
-    if status != http.HTTPStatus.OK:
+    if status != HTTPStatus.OK:
         print(f"{address} port {settings.port}: {PATH} has status {status}", file=sys.stderr)
         return 1
     return 0

@@ -51,10 +51,11 @@ def test_batches_are_counted_by_model_and_operation(fresh: httpx.Client) -> None
     assert found['lorgnette_batch_size_sum{model="tiny",operation="decode"}'] == 3
     assert found['lorgnette_queue_wait_seconds_count{model="tiny",operation="decode"}'] == 3
     for operation in ("encode", "decode"):
-        assert found[f'lorgnette_batch_size_sum{{model="grey",operation="{operation}"}}'] == 1
-        assert found[f'lorgnette_inference_seconds_count{{model="grey",operation="{operation}"}}'] == 1
-        assert found[f'lorgnette_inference_seconds_sum{{model="grey",operation="{operation}"}}'] > 0
-        assert found[f'lorgnette_queue_depth{{model="grey",operation="{operation}"}}'] == 0
+        labels = f'model="grey",operation="{operation}"'
+        assert found[f"lorgnette_batch_size_sum{{{labels}}}"] == 1
+        assert found[f"lorgnette_inference_seconds_count{{{labels}}}"] == 1
+        assert found[f"lorgnette_inference_seconds_sum{{{labels}}}"] > 0
+        assert found[f"lorgnette_queue_depth{{{labels}}}"] == 0
     assert found["lorgnette_response_encode_seconds_count{}"] == 2
     assert found["lorgnette_inference_timeouts_total{}"] == 0
 

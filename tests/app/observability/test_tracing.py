@@ -1,4 +1,4 @@
-"""What a real process tells a collector of its requests, and that it does not depend on one."""
+"""The traces that a real process sends to a collector, and that it does not depend on one."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
@@ -21,29 +21,36 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from tests.app.conftest import DIM, file, ok, picture, problem
 from tests.app.observability.collector import Collector, attributes, collecting
-from tests.app.processes import ROOT, running
+from tests.app.processes import ROOT, running, start
 
 KEY = "a-key-that-nobody-may-read"
 HASH = hashlib.sha256(KEY.encode()).hexdigest()
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 MODULE = "tests.app.faulty"
 COSTLY = (
-    "opentelemetry.sdk",
-    "opentelemetry.exporter",
-    "opentelemetry.proto",
-    "app.observability.tracing",
+    "opentelemetry.sdk.",
+    "opentelemetry.exporter.",
+    "opentelemetry.proto.",
+    "app.observability.tracing.",
 )
 
 
 @contextmanager
 def traced(
-    models: Path, faults: Path, endpoint: str, **more: str
+    models: Path,
+    faults: Path,
+    endpoint: str,
+    environment: Mapping[str, str] | None = None,
+    **more: str,
 ) -> Iterator[tuple[Popen[str], httpx.Client]]:
+    """A process that sends traces; ``more`` are settings."""
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
         patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
         patch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")  # which would tell more than ours
+        for name, value in (environment or {}).items():
+            patch.setenv(name, value)
         served = running(MODULE, str(faults), MODELS=str(models / "tiny"), **more)
         process, client = stack.enter_context(served)
         patch.undo()  # which is for that process alone
@@ -205,8 +212,8 @@ def test_no_key_latent_or_picture_is_told(client: httpx.Client, collector: Colle
     answer = ok(client.post("/decode", json=body, headers=headers))
     ok(client.get(f"/models?key={KEY}", headers=headers))
     ok(client.post("/encode", content=sent, headers=headers | {"Content-Type": "image/png"}))
-    problem(client.get("/models", headers=headers | {"Authorization": "Bearer wrong-one"}), 403)
-    collector.trace(trace, lambda span: attributes(span).get("http.response.status_code") == 403)
+    problem(client.get("/models", headers=headers | {"Authorization": "Bearer wrong-one"}), 401)
+    collector.trace(trace, lambda span: attributes(span).get("http.response.status_code") == 401)
     told = b"".join(collector.bodies)
     for secret in (KEY, HASH, "wrong-one", str(latent)):
         assert secret.encode() not in told
@@ -260,22 +267,90 @@ def test_a_collector_that_is_not_there_disturbs_nothing(models: Path, tmp_path: 
         assert time.monotonic() - started < 6
 
 
+PROPAGATOR = """
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+class Propagator(TraceContextTextMapPropagator):
+    fields = {"X-Mine"}
+
+    def extract(self, carrier, *args, **options):
+        return super().extract({"traceparent": carrier.get("x-mine", "")}, *args, **options)
+"""
+
+
+@pytest.fixture
+def plugins(tmp_path: Path) -> Path:
+    """A folder with an installed package that has a propagator named ``mine``."""
+    folder = tmp_path / "plugins"
+    (folder / "mine-1.dist-info").mkdir(parents=True)
+    (folder / "mine.py").write_text(PROPAGATOR)
+    metadata = {
+        "METADATA": "Metadata-Version: 2.1\nName: mine\nVersion: 1\n",
+        "entry_points.txt": "[opentelemetry_propagator]\nmine = mine:Propagator\n",
+    }
+    for name, content in metadata.items():
+        (folder / "mine-1.dist-info" / name).write_text(content)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("propagators", "continued"),
+    [
+        ("tracecontext", {"traceparent"}),
+        ("baggage", set()),
+        ("none", set()),
+        ("mine", {"x-mine"}),
+        ("tracecontext, mine", {"traceparent", "x-mine"}),
+    ],
+)
+def test_the_propagators_of_the_environment_continue_a_trace(
+    models: Path, tmp_path: Path, plugins: Path, propagators: str, continued: set[str]
+) -> None:
+    environment = {"OTEL_PROPAGATORS": propagators, "PYTHONPATH": str(plugins)}
+    with (
+        collecting() as collector,
+        traced(models, tmp_path, collector.url, environment) as (process, client),
+    ):
+        traces = {"traceparent": caller(1), "x-mine": caller(2)}
+        for header, (_, headers) in traces.items():
+            ok(client.get("/models", headers={header: headers["traceparent"]}))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    sent = {span.trace_id.hex() for span in collector.spans}
+    assert {header for header, (trace, _) in traces.items() if trace in sent} == continued
+
+
+@pytest.mark.parametrize("variable", ["PROTOCOL", "TRACES_PROTOCOL"])
+def test_a_protocol_that_is_not_supported_is_an_error_at_the_start(
+    models: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{variable}", "grpc")
+    process = start(MODELS=str(models / "tiny"), PORT="0")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    name = f"OTEL_EXPORTER_OTLP_{variable}"
+    assert output == f"{name} is 'grpc'; only 'http/protobuf' is supported\n"
+
+
 @pytest.mark.parametrize(
     "environment",
     [
         {},
         {"OTEL_EXPORTER_OTLP_ENDPOINT": ""},
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_SDK_DISABLED": "true"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_TRACES_EXPORTER": "none"},
     ],
-    ids=["unset", "empty", "disabled"],
+    ids=["unset", "empty", "disabled", "no exporter"],
 )
 def test_without_an_endpoint_nothing_is_imported(
     models: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = (
-        "import sys; from tests.app.server.test_run import startup; from app.settings import Settings;"
+        "import sys; from tests.app.test_application import startup;"
+        "from app.settings import Settings;"
         f"startup(Settings(models=({str(models / 'tiny')!r},), device='cpu'));"
-        f"sys.exit(any(name.startswith({COSTLY}) for name in sys.modules))"
+        f"sys.exit(any(f'{{name}}.'.startswith({COSTLY}) for name in sys.modules))"
     )
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
