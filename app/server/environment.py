@@ -72,5 +72,5 @@ def _suggestion(name: str) -> str:
 
 
 def _describe(problem: ErrorDetails) -> str:
-    place = _variable(str(problem["loc"][0])) if problem["loc"] else "settings"
-    return f"{place}: {problem['msg'].removeprefix('Value error, ')}"
+    variable = _variable(str(problem["loc"][0])) if problem["loc"] else "settings"
+    return f"{variable}: {problem['msg'].removeprefix('Value error, ')}"

@@ -20,15 +20,15 @@ NEW_ID = re.compile(r"[0-9a-f]{32}")
 @pytest.mark.parametrize("given", ["mine-1", "~!{}<>", "x" * 128])
 def test_an_answer_has_the_id_of_its_request(client: Client, given: str) -> None:
     for method, path in (("GET", "/health/live"), ("POST", "/sample"), ("GET", "/nowhere")):
-        answer = client.request(method, path, headers={"X-Request-ID": given})
-        assert answer.headers.get_list("x-request-id") == [given]
+        response = client.request(method, path, headers={"X-Request-ID": given})
+        assert response.headers.get_list("x-request-id") == [given]
 
 
 @pytest.mark.parametrize("given", ["", "a b", "a\tb", "x" * 129, "é"])
 def test_an_id_that_is_not_plain_is_replaced(client: Client, given: str) -> None:
     headers = {b"X-Request-ID": given.encode()}
-    answer = ok(client.get("/health/live", headers=headers))
-    assert NEW_ID.fullmatch(answer.headers["x-request-id"])
+    response = ok(client.get("/health/live", headers=headers))
+    assert NEW_ID.fullmatch(response.headers["x-request-id"])
     body = problem(client.get("/nowhere", headers=headers), 404)
     assert NEW_ID.fullmatch(body["instance"])
 
@@ -42,9 +42,9 @@ def test_an_id_adds_no_header(client: Client) -> None:
                 b"GET /health/live HTTP/1.1\r\nHost: here\r\nConnection: close\r\n"
                 b"X-Request-ID: " + hostile + b"\r\n\r\n"
             )
-            answer = b"".join(iter(lambda raw=raw: raw.recv(65536), b""))  # type: ignore[misc]
-        assert answer.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 400 "))
-        assert b"evil" not in answer.lower()
+            response = b"".join(iter(lambda raw=raw: raw.recv(65536), b""))  # type: ignore[misc]
+        assert response.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 400 "))
+        assert b"evil" not in response.lower()
 
 
 def test_new_ids_differ(client: Client) -> None:
@@ -54,27 +54,27 @@ def test_new_ids_differ(client: Client) -> None:
 
 def startup(settings: Settings) -> list[MutableMapping[str, Any]]:
     """What the application says to a server that starts it and stops it again."""
-    said: list[MutableMapping[str, Any]] = []
+    messages: list[MutableMapping[str, Any]] = []
     events = iter(({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}))
 
     async def receive() -> MutableMapping[str, Any]:
         return next(events)
 
     async def send(message: MutableMapping[str, Any]) -> None:
-        said.append(message)
+        messages.append(message)
 
     async def run() -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
         await create_app(settings)(scope, receive, send)
 
-    with suppress(Exception):  # which it raises again after it has said so
+    with suppress(Exception):  # which it raises again after it has sent the message
         asyncio.run(run())
-    return said
+    return messages
 
 
 def test_it_starts_and_stops(settings: Callable[..., Settings]) -> None:
-    kinds = [message["type"] for message in startup(settings())]
-    assert kinds == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    types = [message["type"] for message in startup(settings())]
+    assert types == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
 def failure(settings: Settings) -> str:
@@ -86,7 +86,7 @@ def failure(settings: Settings) -> str:
 
 
 @pytest.mark.parametrize(
-    ("place", "reason"),
+    ("path", "reason"),
     [
         ("none", "none/model.safetensors: no such checkpoint"),
         ("none.safetensors", "none.safetensors: no such checkpoint"),
@@ -94,12 +94,14 @@ def failure(settings: Settings) -> str:
         ("pickle.safetensors", "pickle"),
     ],
 )
-def test_what_keeps_a_model_from_loading_is_said(tmp_path: Path, place: str, reason: str) -> None:
+def test_the_reason_why_a_model_cannot_load_is_reported(
+    tmp_path: Path, path: str, reason: str
+) -> None:
     (tmp_path / "empty.safetensors").touch()
     (tmp_path / "pickle.safetensors").write_bytes(b"\x80\x02}q\x00.")
-    found = failure(Settings(models=(str(tmp_path / place),), device="cpu"))
-    assert str(tmp_path / place) in found
-    assert reason in found
+    message = failure(Settings(models=(str(tmp_path / path),), device="cpu"))
+    assert str(tmp_path / path) in message
+    assert reason in message
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
@@ -111,16 +113,16 @@ def test_a_model_is_named_after_its_folder_or_file(
     models: Path, tmp_path: Path, settings: Callable[..., Settings]
 ) -> None:
     data = (models / "tiny/model.safetensors").read_bytes()
-    for place in ("v1.5/model.safetensors", "v1.6.safetensors", "a b/model.safetensors"):
-        (tmp_path / place).parent.mkdir(exist_ok=True)
-        (tmp_path / place).write_bytes(data)
-    places = tuple(str(tmp_path / name) for name in ("v1.5/", "v1.6.safetensors", "a b"))
-    with serving(settings(models=places)) as client:
+    for path in ("v1.5/model.safetensors", "v1.6.safetensors", "a b/model.safetensors"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(data)
+    paths = tuple(str(tmp_path / name) for name in ("v1.5/", "v1.6.safetensors", "a b"))
+    with serving(settings(models=paths)) as client:
         listed = ok(client.get("/models")).json()["models"]
         assert [model["name"] for model in listed] == ["v1.5", "v1.6", "a b"]
         for model in listed:
-            answer = ok(client.post("/sample", params={"model": model["name"]}))
-            assert answer.headers["lorgnette-model"] == model["id"]
+            response = ok(client.post("/sample", params={"model": model["name"]}))
+            assert response.headers["lorgnette-model"] == model["id"]
 
 
 def test_two_models_of_one_name_are_refused(
@@ -128,8 +130,8 @@ def test_two_models_of_one_name_are_refused(
 ) -> None:
     other = tmp_path / "tiny.safetensors"
     other.write_bytes((models / "tiny/model.safetensors").read_bytes())
-    found = failure(settings(models=(str(models / "tiny"), str(other))))
-    assert f"{other}: another model is named 'tiny'" in found
+    message = failure(settings(models=(str(models / "tiny"), str(other))))
+    assert f"{other}: another model is named 'tiny'" in message
 
 
 @pytest.mark.parametrize("name", ["brüllen", "眼鏡"])

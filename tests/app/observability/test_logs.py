@@ -123,7 +123,7 @@ def test_lines_beyond_the_queue_are_dropped_and_counted(
 ) -> None:
     monkeypatch.setattr(logs, "MAX_QUEUED_RECORDS", 10)
     handler.handle(record(0))
-    wait_until(lambda: handler.queue.empty())  # the thread has taken it, and waits
+    wait_until(lambda: handler._records.empty())  # the thread has taken it, and waits
     for number in range(1, 31):
         handler.handle(record(number))
     stream.open.set()

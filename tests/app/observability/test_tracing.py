@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
@@ -40,7 +40,6 @@ def traced(
     models: Path,
     faults: Path,
     endpoint: str,
-    environment: Mapping[str, str] | None = None,
     **more: str,
 ) -> Iterator[tuple[Popen[str], httpx.Client]]:
     """A process that sends traces; ``more`` are settings."""
@@ -48,9 +47,7 @@ def traced(
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
         patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
-        patch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")  # which would tell more than ours
-        for name, value in (environment or {}).items():
-            patch.setenv(name, value)
+        patch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")  # which would send more than ours
         served = running(MODULE, str(faults), MODELS=str(models / "tiny"), **more)
         process, client = stack.enter_context(served)
         patch.undo()  # which is for that process alone
@@ -77,7 +74,7 @@ def client(models: Path, faults: Path, collector: Collector) -> Iterator[httpx.C
 
 
 def caller(number: int) -> tuple[str, dict[str, str]]:
-    """A trace of a caller, and the header that tells of it."""
+    """A trace of a caller, and the header that names it."""
     trace = f"{number:032x}"
     return trace, {"traceparent": f"00-{trace}-{CALLER}-01"}
 
@@ -86,9 +83,7 @@ def is_server(span: Span) -> bool:
     return span.kind == Span.SPAN_KIND_SERVER
 
 
-def test_a_request_is_a_part_of_its_callers_trace(
-    client: httpx.Client, collector: Collector
-) -> None:
+def test_a_request_is_part_of_its_clients_trace(client: httpx.Client, collector: Collector) -> None:
     trace, headers = caller(1)
     before = time.time_ns()
     ok(client.post("/sample?model=tiny", json={"n": 3}, headers=headers))
@@ -105,11 +100,11 @@ def test_a_request_is_a_part_of_its_callers_trace(
     }
     assert list(children) == ["queue", "batch", "write"]
     assert all(span.parent_span_id == server.span_id for span in children.values())
-    about = {"lorgnette.model": "tiny", "lorgnette.operation": "decode", "lorgnette.items": 3}
-    assert attributes(children["queue"]) == about
+    labels = {"lorgnette.model": "tiny", "lorgnette.operation": "decode", "lorgnette.items": 3}
+    assert attributes(children["queue"]) == labels
     number = attributes(children["batch"])["lorgnette.batch.number"]
     batch = {"lorgnette.batch.size": 3, "lorgnette.batch.number": number}
-    assert attributes(children["batch"]) == about | batch
+    assert attributes(children["batch"]) == labels | batch
     assert attributes(children["write"]) == {"lorgnette.media_type": "image/png"}
     times = [before, server.start_time_unix_nano]
     for child in children.values():
@@ -126,8 +121,8 @@ def test_encode_and_decode_are_steps_of_their_own(
     trace, headers = caller(2)
     ok(client.post("/reconstruct", files={"image": file(picture())}, headers=headers))
     spans = [span for span in collector.trace(trace, is_server) if not is_server(span)]
-    told = [(span.name, attributes(span).get("lorgnette.operation")) for span in spans]
-    assert told == [
+    operations = [(span.name, attributes(span).get("lorgnette.operation")) for span in spans]
+    assert operations == [
         ("queue", "encode"),
         ("batch", "encode"),
         ("queue", "decode"),
@@ -149,8 +144,8 @@ def test_requests_of_one_batch_name_the_same_batch(
         ]
         time.sleep(0.3)
         (faults / "hang").unlink()
-        for asked in (first, *together):
-            ok(asked.result())
+        for future in (first, *together):
+            ok(future.result())
     batches, waits = [], []
     for n in (1, 2):
         spans = {span.name: span for span in collector.trace(caller(10 + n)[0], is_server)}
@@ -162,7 +157,7 @@ def test_requests_of_one_batch_name_the_same_batch(
     assert min(waits) > 200_000_000
 
 
-def test_failures_are_told(client: httpx.Client, collector: Collector, faults: Path) -> None:
+def test_failures_are_recorded(client: httpx.Client, collector: Collector, faults: Path) -> None:
     (faults / "broken").touch()
     trace, headers = caller(3)
     problem(client.post("/decode", json={"latents": [[13.0] * DIM]}, headers=headers), 500)
@@ -205,20 +200,20 @@ def test_what_the_caller_does_not_sample_is_not_sent(
     assert TRACE not in {span.trace_id.hex() for span in collector.spans}
 
 
-def test_no_key_latent_or_picture_is_told(client: httpx.Client, collector: Collector) -> None:
+def test_no_key_latent_or_image_is_sent(client: httpx.Client, collector: Collector) -> None:
     latent, sent = 0.7654321, file(picture())
     trace, headers = caller(6)
     body = {"latents": [[latent] * DIM]}
-    answer = ok(client.post("/decode", json=body, headers=headers))
+    response = ok(client.post("/decode", json=body, headers=headers))
     ok(client.get(f"/models?key={KEY}", headers=headers))
     ok(client.post("/encode", content=sent, headers=headers | {"Content-Type": "image/png"}))
     problem(client.get("/models", headers=headers | {"Authorization": "Bearer wrong-one"}), 401)
     collector.trace(trace, lambda span: attributes(span).get("http.response.status_code") == 401)
-    told = b"".join(collector.bodies)
+    sent_bytes = b"".join(collector.bodies)
     for secret in (KEY, HASH, "wrong-one", str(latent)):
-        assert secret.encode() not in told
-    for data in (sent, answer.content):
-        assert data[60:120] not in told
+        assert secret.encode() not in sent_bytes
+    for data in (sent, response.content):
+        assert data[60:120] not in sent_bytes
 
 
 def test_answers_are_logged_with_their_trace(models: Path, tmp_path: Path) -> None:
@@ -304,12 +299,18 @@ def plugins(tmp_path: Path) -> Path:
     ],
 )
 def test_the_propagators_of_the_environment_continue_a_trace(
-    models: Path, tmp_path: Path, plugins: Path, propagators: str, continued: set[str]
+    models: Path,
+    tmp_path: Path,
+    plugins: Path,
+    propagators: str,
+    continued: set[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    environment = {"OTEL_PROPAGATORS": propagators, "PYTHONPATH": str(plugins)}
+    monkeypatch.setenv("OTEL_PROPAGATORS", propagators)
+    monkeypatch.setenv("PYTHONPATH", str(plugins))
     with (
         collecting() as collector,
-        traced(models, tmp_path, collector.url, environment) as (process, client),
+        traced(models, tmp_path, collector.url) as (process, client),
     ):
         traces = {"traceparent": caller(1), "x-mine": caller(2)}
         for header, (_, headers) in traces.items():

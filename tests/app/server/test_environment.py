@@ -50,9 +50,9 @@ def test_an_unknown_variable_is_reported(
     monkeypatch: pytest.MonkeyPatch, name: str, line: str
 ) -> None:
     monkeypatch.setenv(f"LORGNETTE_{name}", "1")
-    [found] = unknown_variables()
-    assert found.startswith(f"LORGNETTE_{name} ")
-    assert found.endswith(line)
+    [message] = unknown_variables()
+    assert message.startswith(f"LORGNETTE_{name} ")
+    assert message.endswith(line)
 
 
 def test_an_unknown_variable_is_a_warning_in_the_log(models: Path) -> None:

@@ -42,17 +42,17 @@ def test_it_asks_the_address_of_the_server(
 def test_it_asks_loopback_where_the_server_listens_on_every_address(
     monkeypatch: pytest.MonkeyPatch, host: str, address: str
 ) -> None:
-    asked = []
+    addresses = []
 
     def connect(to: tuple[str, int], *_: object, **__: object) -> socket.socket:
-        asked.append(to)
+        addresses.append(to)
         raise ConnectionRefusedError
 
     monkeypatch.setattr(socket, "create_connection", connect)
     monkeypatch.setenv("LORGNETTE_HOST", host)
     monkeypatch.setenv("LORGNETTE_ALLOW_ANONYMOUS", "true")
     assert healthcheck.main() == 1
-    assert asked == [(address, 8000)]
+    assert addresses == [(address, 8000)]
 
 
 def test_it_says_why_it_is_not_ready(

@@ -17,16 +17,16 @@ def test_sigterm_finishes_accepted_requests_and_exits_with_0(models: Path) -> No
         socket.create_connection((client.base_url.host, client.base_url.port or 0)) as accepted,
     ):
         accepted.settimeout(30)
-        head = "POST /sample HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
-        head += f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
-        accepted.sendall(head.encode())
-        assert accepted.recv(1000).startswith(b"HTTP/1.1 100 ")  # it waits for the body
+        headers = "POST /sample HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+        headers += f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+        accepted.sendall(headers.encode())
+        assert accepted.recv(1000).startswith(b"HTTP/1.1 100 ")  # the server waits for the body
         process.send_signal(signal.SIGTERM)
         until_refused(str(client.base_url))
         accepted.sendall(body)
-        answer = b"".join(iter(lambda: accepted.recv(65536), b""))
-        assert answer.startswith(b"HTTP/1.1 200 ")
-        assert b"\r\nlorgnette-seed: 1\r\n" in answer.lower()
+        response = b"".join(iter(lambda: accepted.recv(65536), b""))
+        assert response.startswith(b"HTTP/1.1 200 ")
+        assert b"\r\nlorgnette-seed: 1\r\n" in response.lower()
         assert process.wait(30) == 0
 
 
@@ -48,7 +48,7 @@ def until_refused(url: str) -> None:
         except (httpx.RemoteProtocolError, httpx.ReadError):
             pass  # it had connected just before, and was closed before its request was read
         time.sleep(0.01)
-    pytest.fail("new requests are still taken")
+    pytest.fail("new connections are still accepted")
 
 
 def test_a_process_of_a_test_runs_on_the_cpu_unless_told_otherwise(
@@ -59,16 +59,16 @@ def test_a_process_of_a_test_runs_on_the_cpu_unless_told_otherwise(
 
     monkeypatch.setattr("subprocess.Popen", device)
     monkeypatch.setenv("LORGNETTE_DEVICE", "auto")
-    found: list[object] = [start(), start(DEVICE="cuda")]
-    assert found == ["cpu", "cuda"]
+    devices: list[object] = [start(), start(DEVICE="cuda")]
+    assert devices == ["cpu", "cuda"]
 
 
 def test_a_checkpoint_that_cannot_be_used_is_named_in_one_line(
     models: Path, tmp_path: Path
 ) -> None:
-    whole = (models / "tiny/model.safetensors").read_bytes()
+    data = (models / "tiny/model.safetensors").read_bytes()
     half = tmp_path / "half.safetensors"
-    half.write_bytes(whole[: len(whole) // 2])
+    half.write_bytes(data[: len(data) // 2])
     output, _ = (process := start(MODELS=str(half), PORT="0")).communicate(timeout=60)
     assert process.returncode not in (0, None)
     [line] = [line for line in output.splitlines() if "half" in line]

@@ -1,5 +1,6 @@
 """Several worker processes behind one port, on real processes."""
 
+import hashlib
 import itertools
 import os
 import signal
@@ -11,9 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from uvicorn.config import STARTUP_FAILURE
 
 from app.server import supervisor as supervisor_module
-from app.server.supervisor import STARTUP_FAILURE, Supervisor, _worker_envs
+from app.server.supervisor import Supervisor, _worker_envs
 from app.settings import Settings
 from tests.app.processes import running, start
 
@@ -57,6 +59,17 @@ def test_workers_share_a_port_and_their_metrics(models: Path) -> None:
         assert {counted(url) for _ in range(6)} == {12}
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+
+
+def test_a_rate_limit_holds_over_all_workers(models: Path) -> None:
+    limits = {"API_KEYS": hashlib.sha256(b"key").hexdigest(), "REQUESTS_PER_MINUTE": "5"}
+    with running(MODELS=str(models / "tiny"), WORKERS="2", **limits) as (process, client):
+        assert len(children(process)) == 2
+        responses = [  # each on a new connection, so that both workers get some
+            httpx.get(f"{client.base_url}/models", headers={"Authorization": "Bearer key"})
+            for _ in range(20)
+        ]
+        assert [response.status_code for response in responses] == [200] * 5 + [429] * 15
 
 
 def test_a_worker_that_dies_is_restarted(models: Path) -> None:
