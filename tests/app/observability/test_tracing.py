@@ -98,14 +98,14 @@ def test_a_request_is_part_of_its_clients_trace(client: httpx.Client, collector:
         "url.path": "/sample",
         "url.scheme": "http",
     }
-    assert list(children) == ["queue", "batch", "write"]
+    assert list(children) == ["queue", "batch", "encode"]
     assert all(span.parent_span_id == server.span_id for span in children.values())
     labels = {"lorgnette.model": "tiny", "lorgnette.operation": "decode", "lorgnette.items": 3}
     assert attributes(children["queue"]) == labels
     number = attributes(children["batch"])["lorgnette.batch.number"]
     batch = {"lorgnette.batch.size": 3, "lorgnette.batch.number": number}
     assert attributes(children["batch"]) == labels | batch
-    assert attributes(children["write"]) == {"lorgnette.media_type": "image/png"}
+    assert attributes(children["encode"]) == {"lorgnette.media_type": "image/png"}
     times = [before, server.start_time_unix_nano]
     for child in children.values():
         times += [child.start_time_unix_nano, child.end_time_unix_nano]
@@ -127,7 +127,7 @@ def test_encode_and_decode_are_steps_of_their_own(
         ("batch", "encode"),
         ("queue", "decode"),
         ("batch", "decode"),
-        ("write", None),
+        ("encode", None),
     ]
 
 
