@@ -38,7 +38,7 @@ FINAL = IMAGE[max(i for i, (keyword, _) in enumerate(IMAGE) if keyword == "FROM"
 
 
 def last(keyword: str) -> str:
-    """What counts of an instruction: the last of its kind in the last stage."""
+    """The instruction that takes effect: the last of its keyword in the last stage."""
     return [argument for name, argument in FINAL if name == keyword][-1]
 
 
@@ -79,9 +79,9 @@ def test_the_base_is_a_fixed_python_that_the_project_supports() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert bases
     for base in bases:
-        found = re.fullmatch(r"python:(\d+\.\d+)(\.\d+)?-slim-[a-z]+", base)
-        assert found, base
-        assert found[1] in SpecifierSet(project["requires-python"])
+        match = re.fullmatch(r"python:(\d+\.\d+)(\.\d+)?-slim-[a-z]+", base)
+        assert match, base
+        assert match[1] in SpecifierSet(project["requires-python"])
 
 
 @pytest.mark.parametrize("source", copied())
@@ -121,7 +121,7 @@ def test_it_listens_where_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Health(BaseHTTPRequestHandler):
-    """Answers with a set status at the readiness path, with 404 elsewhere."""
+    """Responds with a set status at the readiness path, with 404 elsewhere."""
 
     status = 200
 
@@ -135,8 +135,8 @@ class Health(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def health_port(request: pytest.FixtureRequest) -> Iterator[int]:
-    """The port of a service that always answers with the status of the parametrization."""
-    handler = type("Answer", (Health,), {"status": request.param})
+    """The port of a service that always responds with the status of the parametrization."""
+    handler = type("Handler", (Health,), {"status": request.param})
     with HTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -152,6 +152,8 @@ def test_the_health_check_tells_ready_from_not(
     health_port: int, healthy: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LORGNETTE_PORT", str(health_port))
+    monkeypatch.setenv("LORGNETTE_HOST", environment()["LORGNETTE_HOST"])
+    monkeypatch.setenv("LORGNETTE_ALLOW_ANONYMOUS", "true")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # not for loopback
     options, _, command = last("HEALTHCHECK").partition("CMD ")
     assert "--start-period=" in options
@@ -202,6 +204,6 @@ def test_a_service_is_closed_in_and_can_work(name: str, monkeypatch: pytest.Monk
     [[folder, target, mode]] = [volume.split(":") for volume in service["volumes"]]
     assert mode == "ro"
     home = PurePosixPath(last("WORKDIR"))
-    for model in settings.models:  # what is served by default is found where it is mounted
+    for model in settings.models:  # the default models are inside the mounted folder
         assert (home / model).is_relative_to(target)
         assert PurePosixPath(model).is_relative_to(PurePosixPath(folder))

@@ -1,4 +1,4 @@
-"""The dashboard and the alerts ask for figures that the service has."""
+"""The dashboard and the alerts query metrics that the service has."""
 
 import json
 import re
@@ -32,13 +32,13 @@ def names() -> set[str]:
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
-def test_an_expression_asks_for_what_is_there(expression: str) -> None:
-    asked = set(re.findall(r"\blorgnette_\w+", expression))
-    assert asked <= names()
-    assert asked or "up{" in expression
+def test_an_expression_queries_known_metrics(expression: str) -> None:
+    queried = set(re.findall(r"\blorgnette_\w+", expression))
+    assert queried <= names()
+    assert queried or "up{" in expression
 
 
-def test_every_figure_is_shown() -> None:
+def test_every_metric_is_shown() -> None:
     shown = {name for e in EXPRESSIONS for name in re.findall(r"\blorgnette_\w+", e)}
     families = {family.name for family in Metrics().registry.collect()}
     assert all(any(s.startswith(f) for s in shown) for f in families - {"lorgnette_model_info"})
@@ -48,8 +48,8 @@ def test_panels_are_told_apart_and_explained() -> None:
     panels = DASHBOARD["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     assert all(panel["title"] and panel["description"] for panel in panels)
-    places = {(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}
-    assert len(places) == len(panels)
+    positions = {(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}
+    assert len(positions) == len(panels)
 
 
 def test_the_dashboard_is_of_grafanas_model() -> None:
@@ -75,20 +75,20 @@ def test_the_dashboard_is_of_grafanas_model() -> None:
 
 
 def test_panels_lie_on_the_grid_beside_each_other() -> None:
-    taken: set[tuple[int, int]] = set()
+    occupied: set[tuple[int, int]] = set()
     for panel in DASHBOARD["panels"]:
-        place = panel["gridPos"]
-        assert place["x"] + place["w"] <= 24
+        position = panel["gridPos"]
+        assert position["x"] + position["w"] <= 24
         cells = {
             (x, y)
-            for x in range(place["x"], place["x"] + place["w"])
-            for y in range(place["y"], place["y"] + place["h"])
+            for x in range(position["x"], position["x"] + position["w"])
+            for y in range(position["y"], position["y"] + position["h"])
         }
-        assert not cells & taken, panel["title"]
-        taken |= cells
+        assert not cells & occupied, panel["title"]
+        occupied |= cells
 
 
-def test_alerts_say_how_grave_they_are_and_what_is_wrong() -> None:
+def test_alerts_say_their_severity_and_what_is_wrong() -> None:
     assert all(rule["labels"]["severity"] in ("page", "ticket") for rule in RULES)
     assert all("$labels.instance" in rule["annotations"]["summary"] for rule in RULES)
 

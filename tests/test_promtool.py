@@ -1,4 +1,4 @@
-"""Alerts and dashboard before Prometheus' own linter, which also plays each alert."""
+"""Alerts and dashboard before Prometheus' own linter, which also tests each alert."""
 
 import re
 import shutil
@@ -25,8 +25,8 @@ promtool = pytest.mark.skipif(
 )
 
 
-def said(*arguments: str, folder: Path = PROMETHEUS) -> str:
-    """What promtool says, which must be content."""
+def promtool_output(*arguments: str, folder: Path = PROMETHEUS) -> str:
+    """The output of promtool, which must exit with 0."""
     assert PROMTOOL is not None
     done = subprocess.run([PROMTOOL, *arguments], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -42,18 +42,18 @@ def as_prometheus_sees_it(expression: str) -> str:
 
 @promtool
 def test_the_configuration_and_the_alerts_are_valid() -> None:
-    assert "is valid" in said("check", "config", "prometheus.yml")
-    assert f"{len(RULES)} rules found" in said("check", "rules", "alerts.yml")
+    assert "is valid" in promtool_output("check", "config", "prometheus.yml")
+    assert f"{len(RULES)} rules found" in promtool_output("check", "rules", "alerts.yml")
 
 
 @promtool
 def test_alerts_fire_when_they_should() -> None:
-    assert "SUCCESS" in said("test", "rules", "alerts_test.yml")
+    assert "SUCCESS" in promtool_output("test", "rules", "alerts_test.yml")
 
 
-def test_every_alert_is_played_both_ways() -> None:
-    played = yaml.safe_load((PROMETHEUS / "alerts_test.yml").read_text())["tests"]
-    cases = [case for test in played for case in test["alert_rule_test"]]
+def test_every_alert_is_tested_both_ways() -> None:
+    tests = yaml.safe_load((PROMETHEUS / "alerts_test.yml").read_text())["tests"]
+    cases = [case for test in tests for case in test["alert_rule_test"]]
     for rule in RULES:
         outcomes = [bool(c["exp_alerts"]) for c in cases if c["alertname"] == rule["alert"]]
         assert set(outcomes) == {True, False}, rule["alert"]
@@ -66,7 +66,9 @@ def test_every_expression_of_the_dashboard_parses(tmp_path: Path) -> None:
     assert not [expression for expression in filled if "$" in expression]
     rules = [{"record": f"panel:{i}", "expr": expr} for i, expr in enumerate(filled)]
     (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "a", "rules": rules}]}))
-    assert f"{len(rules)} rules found" in said("check", "rules", "rules.yml", folder=tmp_path)
+    assert f"{len(rules)} rules found" in promtool_output(
+        "check", "rules", "rules.yml", folder=tmp_path
+    )
 
 
 def test_variables_are_those_of_the_dashboard_or_of_grafana() -> None:

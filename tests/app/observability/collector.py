@@ -38,13 +38,13 @@ class Collector:
         return [group for request in requests for group in request.resource_spans]
 
     def trace(self, trace_id: str, complete: Callable[[Span], bool]) -> list[Span]:
-        """The spans of a trace by their begin, once one of them is the last awaited."""
+        """The spans of a trace by start time, once one of them is the last awaited."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            found = [span for span in self.spans if span.trace_id.hex() == trace_id]
-            if any(map(complete, found)):
-                return sorted(found, key=lambda span: span.start_time_unix_nano)
-            assert time.monotonic() < deadline, found
+            spans = [span for span in self.spans if span.trace_id.hex() == trace_id]
+            if any(map(complete, spans)):
+                return sorted(spans, key=lambda span: span.start_time_unix_nano)
+            assert time.monotonic() < deadline, spans
             time.sleep(0.05)
 
 

@@ -1,4 +1,4 @@
-"""What a real process tells a collector of its requests, and that it does not depend on one."""
+"""The traces that a real process sends to a collector, and that it does not depend on one."""
 
 import hashlib
 import json
@@ -21,29 +21,33 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from tests.app.conftest import DIM, file, ok, picture, problem
 from tests.app.observability.collector import Collector, attributes, collecting
-from tests.app.processes import ROOT, running
+from tests.app.processes import ROOT, running, start
 
 KEY = "a-key-that-nobody-may-read"
 HASH = hashlib.sha256(KEY.encode()).hexdigest()
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 MODULE = "tests.app.faulty"
 COSTLY = (
-    "opentelemetry.sdk",
-    "opentelemetry.exporter",
-    "opentelemetry.proto",
-    "app.observability.tracing",
+    "opentelemetry.sdk.",
+    "opentelemetry.exporter.",
+    "opentelemetry.proto.",
+    "app.observability.tracing.",
 )
 
 
 @contextmanager
 def traced(
-    models: Path, faults: Path, endpoint: str, **more: str
+    models: Path,
+    faults: Path,
+    endpoint: str,
+    **more: str,
 ) -> Iterator[tuple[Popen[str], httpx.Client]]:
+    """A process that sends traces; ``more`` are settings."""
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
         patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
-        patch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")  # which would tell more than ours
+        patch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")  # which would send more than ours
         served = running(MODULE, str(faults), MODELS=str(models / "tiny"), **more)
         process, client = stack.enter_context(served)
         patch.undo()  # which is for that process alone
@@ -70,7 +74,7 @@ def client(models: Path, faults: Path, collector: Collector) -> Iterator[httpx.C
 
 
 def caller(number: int) -> tuple[str, dict[str, str]]:
-    """A trace of a caller, and the header that tells of it."""
+    """A trace of a caller, and the header that names it."""
     trace = f"{number:032x}"
     return trace, {"traceparent": f"00-{trace}-{CALLER}-01"}
 
@@ -79,9 +83,7 @@ def is_server(span: Span) -> bool:
     return span.kind == Span.SPAN_KIND_SERVER
 
 
-def test_a_request_is_a_part_of_its_callers_trace(
-    client: httpx.Client, collector: Collector
-) -> None:
+def test_a_request_is_part_of_its_clients_trace(client: httpx.Client, collector: Collector) -> None:
     trace, headers = caller(1)
     before = time.time_ns()
     ok(client.post("/sample?model=tiny", json={"n": 3}, headers=headers))
@@ -96,14 +98,14 @@ def test_a_request_is_a_part_of_its_callers_trace(
         "url.path": "/sample",
         "url.scheme": "http",
     }
-    assert list(children) == ["queue", "batch", "write"]
+    assert list(children) == ["queue", "batch", "encode"]
     assert all(span.parent_span_id == server.span_id for span in children.values())
-    about = {"lorgnette.model": "tiny", "lorgnette.work": "decode", "lorgnette.items": 3}
-    assert attributes(children["queue"]) == about
+    labels = {"lorgnette.model": "tiny", "lorgnette.operation": "decode", "lorgnette.items": 3}
+    assert attributes(children["queue"]) == labels
     number = attributes(children["batch"])["lorgnette.batch.number"]
     batch = {"lorgnette.batch.size": 3, "lorgnette.batch.number": number}
-    assert attributes(children["batch"]) == about | batch
-    assert attributes(children["write"]) == {"lorgnette.media_type": "image/png"}
+    assert attributes(children["batch"]) == labels | batch
+    assert attributes(children["encode"]) == {"lorgnette.media_type": "image/png"}
     times = [before, server.start_time_unix_nano]
     for child in children.values():
         times += [child.start_time_unix_nano, child.end_time_unix_nano]
@@ -119,13 +121,13 @@ def test_encode_and_decode_are_steps_of_their_own(
     trace, headers = caller(2)
     ok(client.post("/reconstruct", files={"image": file(picture())}, headers=headers))
     spans = [span for span in collector.trace(trace, is_server) if not is_server(span)]
-    told = [(span.name, attributes(span).get("lorgnette.work")) for span in spans]
-    assert told == [
+    operations = [(span.name, attributes(span).get("lorgnette.operation")) for span in spans]
+    assert operations == [
         ("queue", "encode"),
         ("batch", "encode"),
         ("queue", "decode"),
         ("batch", "decode"),
-        ("write", None),
+        ("encode", None),
     ]
 
 
@@ -142,8 +144,8 @@ def test_requests_of_one_batch_name_the_same_batch(
         ]
         time.sleep(0.3)
         (faults / "hang").unlink()
-        for asked in (first, *together):
-            ok(asked.result())
+        for future in (first, *together):
+            ok(future.result())
     batches, waits = [], []
     for n in (1, 2):
         spans = {span.name: span for span in collector.trace(caller(10 + n)[0], is_server)}
@@ -155,7 +157,7 @@ def test_requests_of_one_batch_name_the_same_batch(
     assert min(waits) > 200_000_000
 
 
-def test_failures_are_told(client: httpx.Client, collector: Collector, faults: Path) -> None:
+def test_failures_are_recorded(client: httpx.Client, collector: Collector, faults: Path) -> None:
     (faults / "broken").touch()
     trace, headers = caller(3)
     problem(client.post("/decode", json={"latents": [[13.0] * DIM]}, headers=headers), 500)
@@ -198,20 +200,20 @@ def test_what_the_caller_does_not_sample_is_not_sent(
     assert TRACE not in {span.trace_id.hex() for span in collector.spans}
 
 
-def test_no_key_latent_or_picture_is_told(client: httpx.Client, collector: Collector) -> None:
+def test_no_key_latent_or_image_is_sent(client: httpx.Client, collector: Collector) -> None:
     latent, sent = 0.7654321, file(picture())
     trace, headers = caller(6)
     body = {"latents": [[latent] * DIM]}
-    answer = ok(client.post("/decode", json=body, headers=headers))
+    response = ok(client.post("/decode", json=body, headers=headers))
     ok(client.get(f"/models?key={KEY}", headers=headers))
     ok(client.post("/encode", content=sent, headers=headers | {"Content-Type": "image/png"}))
-    problem(client.get("/models", headers=headers | {"Authorization": "Bearer wrong-one"}), 403)
-    collector.trace(trace, lambda span: attributes(span).get("http.response.status_code") == 403)
-    told = b"".join(collector.bodies)
+    problem(client.get("/models", headers=headers | {"Authorization": "Bearer wrong-one"}), 401)
+    collector.trace(trace, lambda span: attributes(span).get("http.response.status_code") == 401)
+    sent_bytes = b"".join(collector.bodies)
     for secret in (KEY, HASH, "wrong-one", str(latent)):
-        assert secret.encode() not in told
-    for data in (sent, answer.content):
-        assert data[60:120] not in told
+        assert secret.encode() not in sent_bytes
+    for data in (sent, response.content):
+        assert data[60:120] not in sent_bytes
 
 
 def test_answers_are_logged_with_their_trace(models: Path, tmp_path: Path) -> None:
@@ -260,22 +262,96 @@ def test_a_collector_that_is_not_there_disturbs_nothing(models: Path, tmp_path: 
         assert time.monotonic() - started < 6
 
 
+PROPAGATOR = """
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+class Propagator(TraceContextTextMapPropagator):
+    fields = {"X-Mine"}
+
+    def extract(self, carrier, *args, **options):
+        return super().extract({"traceparent": carrier.get("x-mine", "")}, *args, **options)
+"""
+
+
+@pytest.fixture
+def plugins(tmp_path: Path) -> Path:
+    """A folder with an installed package that has a propagator named ``mine``."""
+    folder = tmp_path / "plugins"
+    (folder / "mine-1.dist-info").mkdir(parents=True)
+    (folder / "mine.py").write_text(PROPAGATOR)
+    metadata = {
+        "METADATA": "Metadata-Version: 2.1\nName: mine\nVersion: 1\n",
+        "entry_points.txt": "[opentelemetry_propagator]\nmine = mine:Propagator\n",
+    }
+    for name, content in metadata.items():
+        (folder / "mine-1.dist-info" / name).write_text(content)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("propagators", "continued"),
+    [
+        ("tracecontext", {"traceparent"}),
+        ("baggage", set()),
+        ("none", set()),
+        ("mine", {"x-mine"}),
+        ("tracecontext, mine", {"traceparent", "x-mine"}),
+    ],
+)
+def test_the_propagators_of_the_environment_continue_a_trace(
+    models: Path,
+    tmp_path: Path,
+    plugins: Path,
+    propagators: str,
+    continued: set[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_PROPAGATORS", propagators)
+    monkeypatch.setenv("PYTHONPATH", str(plugins))
+    with (
+        collecting() as collector,
+        traced(models, tmp_path, collector.url) as (process, client),
+    ):
+        traces = {"traceparent": caller(1), "x-mine": caller(2)}
+        for header, (_, headers) in traces.items():
+            ok(client.get("/models", headers={header: headers["traceparent"]}))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    sent = {span.trace_id.hex() for span in collector.spans}
+    assert {header for header, (trace, _) in traces.items() if trace in sent} == continued
+
+
+@pytest.mark.parametrize("variable", ["PROTOCOL", "TRACES_PROTOCOL"])
+def test_a_protocol_that_is_not_supported_is_an_error_at_the_start(
+    models: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{variable}", "grpc")
+    process = start(MODELS=str(models / "tiny"), PORT="0")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    name = f"OTEL_EXPORTER_OTLP_{variable}"
+    assert output == f"{name} is 'grpc'; only 'http/protobuf' is supported\n"
+
+
 @pytest.mark.parametrize(
     "environment",
     [
         {},
         {"OTEL_EXPORTER_OTLP_ENDPOINT": ""},
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_SDK_DISABLED": "true"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_TRACES_EXPORTER": "none"},
     ],
-    ids=["unset", "empty", "disabled"],
+    ids=["unset", "empty", "disabled", "no exporter"],
 )
 def test_without_an_endpoint_nothing_is_imported(
     models: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = (
-        "import sys; from tests.app.test_main import startup; from app.settings import Settings;"
+        "import sys; from tests.app.test_application import startup;"
+        "from app.settings import Settings;"
         f"startup(Settings(models=({str(models / 'tiny')!r},), device='cpu'));"
-        f"sys.exit(any(name.startswith({COSTLY}) for name in sys.modules))"
+        f"sys.exit(any(f'{{name}}.'.startswith({COSTLY}) for name in sys.modules))"
     )
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

@@ -1,141 +1,114 @@
-import asyncio
-import re
+import signal
 import socket
-from collections.abc import Callable, MutableMapping
-from contextlib import suppress
+import time
 from pathlib import Path
-from typing import Any
 
+import httpx
 import pytest
-import torch
-from httpx import Client
 
-from app.application import create_app
-from app.settings import Settings
-from tests.app.conftest import ok, problem, serving
-
-NEW_ID = re.compile(r"[0-9a-f]{32}")
+from app.server.run import main
+from tests.app.processes import running, start
 
 
-@pytest.mark.parametrize("given", ["mine-1", "~!{}<>", "x" * 128])
-def test_an_answer_has_the_id_of_its_request(client: Client, given: str) -> None:
-    for method, path in (("GET", "/health/live"), ("POST", "/sample"), ("GET", "/nowhere")):
-        answer = client.request(method, path, headers={"X-Request-ID": given})
-        assert answer.headers.get_list("x-request-id") == [given]
+def test_sigterm_finishes_accepted_requests_and_exits_with_0(models: Path) -> None:
+    body = b'{"n": 3, "seed": 1}'
+    with (
+        running(MODELS=str(models / "tiny")) as (process, client),
+        socket.create_connection((client.base_url.host, client.base_url.port or 0)) as accepted,
+    ):
+        accepted.settimeout(30)
+        headers = "POST /sample HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+        headers += f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n"
+        accepted.sendall(headers.encode())
+        assert accepted.recv(1000).startswith(b"HTTP/1.1 100 ")  # the server waits for the body
+        process.send_signal(signal.SIGTERM)
+        until_refused(str(client.base_url))
+        accepted.sendall(body)
+        response = b"".join(iter(lambda: accepted.recv(65536), b""))
+        assert response.startswith(b"HTTP/1.1 200 ")
+        assert b"\r\nlorgnette-seed: 1\r\n" in response.lower()
+        assert process.wait(30) == 0
 
 
-@pytest.mark.parametrize("given", ["", "a b", "a\tb", "x" * 129, "é"])
-def test_an_id_that_is_not_plain_is_replaced(client: Client, given: str) -> None:
-    headers = {b"X-Request-ID": given.encode()}
-    answer = ok(client.get("/health/live", headers=headers))
-    assert NEW_ID.fullmatch(answer.headers["x-request-id"])
-    body = problem(client.get("/nowhere", headers=headers), 404)
-    assert NEW_ID.fullmatch(body["instance"])
+def test_sigint_is_no_failure(models: Path) -> None:
+    with running(MODELS=str(models / "tiny")) as (process, _):
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+        assert process.returncode == 0
+        assert "Traceback" not in output
 
 
-def test_an_id_adds_no_header(client: Client) -> None:
-    """Each byte that could end a line, by a socket, since an honest client would not send it."""
-    for hostile in (b"a\r\n b", b"a\nX-Evil: 1", b"a\rX-Evil: 1", b"a\0b", b"a\x7fb"):
-        with socket.create_connection((client.base_url.host, client.base_url.port or 0)) as raw:
-            raw.settimeout(30)
-            raw.sendall(
-                b"GET /health/live HTTP/1.1\r\nHost: here\r\nConnection: close\r\n"
-                b"X-Request-ID: " + hostile + b"\r\n\r\n"
-            )
-            answer = b"".join(iter(lambda raw=raw: raw.recv(65536), b""))  # type: ignore[misc]
-        assert answer.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 400 "))
-        assert b"evil" not in answer.lower()
+def until_refused(url: str) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            httpx.get(f"{url}/health/live")
+        except httpx.ConnectError:
+            return
+        except (httpx.RemoteProtocolError, httpx.ReadError):
+            pass  # it had connected just before, and was closed before its request was read
+        time.sleep(0.01)
+    pytest.fail("new connections are still accepted")
 
 
-def test_new_ids_differ(client: Client) -> None:
-    ids = {client.get("/health/live").headers["x-request-id"] for _ in range(20)}
-    assert len(ids) == 20
+def test_a_process_of_a_test_runs_on_the_cpu_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def device(_: object, env: dict[str, str], **__: object) -> str:
+        return env["LORGNETTE_DEVICE"]
+
+    monkeypatch.setattr("subprocess.Popen", device)
+    monkeypatch.setenv("LORGNETTE_DEVICE", "auto")
+    devices: list[object] = [start(), start(DEVICE="cuda")]
+    assert devices == ["cpu", "cuda"]
 
 
-def startup(settings: Settings) -> list[MutableMapping[str, Any]]:
-    """What the application says to a server that starts it and stops it again."""
-    said: list[MutableMapping[str, Any]] = []
-    events = iter(({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}))
-
-    async def receive() -> MutableMapping[str, Any]:
-        return next(events)
-
-    async def send(message: MutableMapping[str, Any]) -> None:
-        said.append(message)
-
-    async def run() -> None:
-        scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
-        await create_app(settings)(scope, receive, send)
-
-    with suppress(Exception):  # which it raises again after it has said so
-        asyncio.run(run())
-    return said
-
-
-def test_it_starts_and_stops(settings: Callable[..., Settings]) -> None:
-    kinds = [message["type"] for message in startup(settings())]
-    assert kinds == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
-
-
-def failure(settings: Settings) -> str:
-    [message] = startup(settings)
-    assert message["type"] == "lifespan.startup.failed"
-    reason: str = message["message"]
-    assert len(reason.splitlines()) == 1
-    return reason
+def test_a_checkpoint_that_cannot_be_used_is_named_in_one_line(
+    models: Path, tmp_path: Path
+) -> None:
+    data = (models / "tiny/model.safetensors").read_bytes()
+    half = tmp_path / "half.safetensors"
+    half.write_bytes(data[: len(data) // 2])
+    output, _ = (process := start(MODELS=str(half), PORT="0")).communicate(timeout=60)
+    assert process.returncode not in (0, None)
+    [line] = [line for line in output.splitlines() if "half" in line]
+    assert f"{half}: truncated" in line
+    assert "Traceback" not in output
 
 
 @pytest.mark.parametrize(
-    ("place", "reason"),
+    ("settings", "reason"),
     [
-        ("none", "none/model.safetensors: no such checkpoint"),
-        ("none.safetensors", "none.safetensors: no such checkpoint"),
-        ("empty.safetensors", "truncated, or not a safetensors file"),
-        ("pickle.safetensors", "pickle"),
+        ({"MODELS": ""}, "LORGNETTE_MODELS: "),
+        ({"PORT": "abc"}, "LORGNETTE_PORT: "),
+        ({"PORT": "65536"}, "LORGNETTE_PORT: "),
+        ({"DEVICE": "gpu"}, "LORGNETTE_DEVICE: "),
+        ({"DETERMINISTIC": "perhaps"}, "LORGNETTE_DETERMINISTIC: "),
+        ({"MAX_QUEUE": "1"}, "settings: max_queue (1) must hold"),
+        ({"HEAD_SECONDS": "9"}, "LORGNETTE_HEAD_SECONDS is now LORGNETTE_HEADER_TIMEOUT_SECONDS"),
     ],
 )
-def test_what_keeps_a_model_from_loading_is_said(tmp_path: Path, place: str, reason: str) -> None:
-    (tmp_path / "empty.safetensors").touch()
-    (tmp_path / "pickle.safetensors").write_bytes(b"\x80\x02}q\x00.")
-    found = failure(Settings(models=(str(tmp_path / place),), device="cpu"))
-    assert str(tmp_path / place) in found
-    assert reason in found
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
-def test_a_device_that_is_not_there_is_named(settings: Callable[..., Settings]) -> None:
-    assert "cuda" in failure(settings(device="cuda"))
-
-
-def test_a_model_is_named_after_its_folder_or_file(
-    models: Path, tmp_path: Path, settings: Callable[..., Settings]
+def test_a_bad_setting_is_named_in_one_line(
+    settings: dict[str, str],
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    data = (models / "tiny/model.safetensors").read_bytes()
-    for place in ("v1.5/model.safetensors", "v1.6.safetensors", "a b/model.safetensors"):
-        (tmp_path / place).parent.mkdir(exist_ok=True)
-        (tmp_path / place).write_bytes(data)
-    places = tuple(str(tmp_path / name) for name in ("v1.5/", "v1.6.safetensors", "a b"))
-    with serving(settings(models=places)) as client:
-        listed = ok(client.get("/models")).json()["models"]
-        assert [model["name"] for model in listed] == ["v1.5", "v1.6", "a b"]
-        for model in listed:
-            answer = ok(client.post("/sample", params={"model": model["name"]}))
-            assert answer.headers["lorgnette-model"] == model["id"]
+    for name, value in settings.items():
+        monkeypatch.setenv(f"LORGNETTE_{name}", value)
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(reason)
 
 
-def test_two_models_of_one_name_are_refused(
-    models: Path, tmp_path: Path, settings: Callable[..., Settings]
+def test_two_bad_settings_are_both_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = tmp_path / "tiny.safetensors"
-    other.write_bytes((models / "tiny/model.safetensors").read_bytes())
-    found = failure(settings(models=(str(models / "tiny"), str(other))))
-    assert f"{other}: another model is named 'tiny'" in found
-
-
-@pytest.mark.parametrize("name", ["brüllen", "眼鏡"])
-def test_a_name_that_fits_no_header_is_refused(
-    models: Path, tmp_path: Path, settings: Callable[..., Settings], name: str
-) -> None:
-    other = tmp_path / f"{name}.safetensors"
-    other.write_bytes((models / "tiny/model.safetensors").read_bytes())
-    assert name in failure(settings(models=(str(other),)))
+    monkeypatch.setenv("LORGNETTE_PORT", "abc")
+    monkeypatch.setenv("LORGNETTE_MAX_BATCH", "0")
+    with pytest.raises(SystemExit):
+        main()
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["LORGNETTE_PORT", "LORGNETTE_MAX_BATCH"]
