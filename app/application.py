@@ -1,6 +1,5 @@
 """The application: settings in, ASGI out. Nothing is loaded on import."""
 
-import os
 import random
 import re
 import signal
@@ -20,13 +19,13 @@ from app.http.openapi import COMPONENTS
 from app.http.routes import router
 from app.http.security_headers import RAW
 from app.inference.engine import DeviceError
-from app.observability.logs import answered
+from app.observability.logs import log_response
+from app.observability.tracing_config import tracing_enabled
 from app.operations.service import Service
 from app.settings import Settings
 from vae import __version__
 from vae.checkpoint import CheckpointError
 
-TRACE_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 # FastAPI's own would tell queries and the messages of exceptions; app.tracing tells neither.
 NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
@@ -58,13 +57,13 @@ def create_app(settings: Settings) -> FastAPI:
                 Tracer,  # seconds and megabytes that most need not pay
             )
 
-            app.state.tracer = Tracer()
+            app.state.tracer = Tracer(__version__)
         yield
         await app.state.service.stop()
         if traced:
             app.state.tracer.close()
 
-    traced = _traced()
+    traced = tracing_enabled()
     app = FastAPI(
         title="Lorgnette",
         version=__version__,
@@ -140,9 +139,9 @@ class MetricsMiddleware:
         finally:
             seconds = time.perf_counter() - started
             status, route = scope["status"], getattr(scope.get("route"), "path", "other")
-            self._state.service.metrics.count_answer(route, status, seconds)
+            self._state.service.metrics.count_response(route, status, seconds)
             ids = scope["request_id"], scope.get("trace_id")
-            answered(scope["method"], scope["path"], status, seconds, *ids)
+            log_response(scope["method"], scope["path"], status, seconds, *ids)
 
 
 class TracingMiddleware:
@@ -185,12 +184,6 @@ class StartupErrorMiddleware:
             await send(message)
 
         await self._app(scope, receive, send_plainly)
-
-
-def _traced() -> bool:
-    """Whether the environment says where traces go."""
-    wanted = any(os.environ.get(name) for name in TRACE_ENDPOINTS)
-    return wanted and os.environ.get("OTEL_SDK_DISABLED", "").lower() != "true"
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

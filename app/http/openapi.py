@@ -123,7 +123,7 @@ DIRECTIONS: Json = {
         }
     ],
 }
-METRICS = 'lorgnette_requests_total{path="/sample",status="200"} 1.0\n'
+METRICS = 'lorgnette_http_requests_total{path="/sample",status="200"} 1.0\n'
 MODEL: Json = {
     "name": "faces",
     "id": "faces@0123456789ab",

@@ -30,7 +30,7 @@ from app.inference.batcher import (
 )
 from app.inference.engine import OutOfMemoryError
 from app.inference.registry import UnknownModelError
-from app.observability.logs import ids
+from app.observability.logs import request_fields
 from app.operations.expression import ExpressionError
 from app.operations.service import (
     OperandError,
@@ -121,7 +121,7 @@ async def _validation(request: Request, error: Exception) -> Response:
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     request_id = str(request.scope.get("request_id", ""))
-    fields = ids(request_id, request.scope.get("trace_id"))
+    fields = request_fields(request_id, request.scope.get("trace_id"))
     log.error("request %s failed", request_id, exc_info=error, extra={"fields": fields})
     detail = "an error of ours; the log has it under this id"
     # This stands outside of what else sets headers; and the server closes the connection after it.
@@ -146,6 +146,6 @@ def problem(
         instance=str(request.scope.get("request_id", "")),
         errors=[FieldProblem(pointer=p, detail=d) for p, d in errors or []] or None,
     )
-    request.app.state.service.metrics.rejections.labels(name).inc()
+    request.app.state.service.metrics.http_errors.labels(name).inc()
     text = body.model_dump_json(exclude_none=True)
     return Response(text, status, headers, MEDIA_TYPE)

@@ -47,8 +47,8 @@ async def _respond(
     ended = time.perf_counter()
     timing.encode = ended - started
     timing.spans.append(Span("write", started, ended, {"media_type": answer.media_type}))
-    get_service(request).metrics.answer_seconds.observe(timing.encode)
-    parts = (("queue", timing.queue), ("model", timing.model), ("png", timing.encode))
+    get_service(request).metrics.response_encode_seconds.observe(timing.encode)
+    parts = (("queue", timing.queue), ("model", timing.model), ("encode", timing.encode))
     headers = {
         **headers,
         "Lorgnette-Model": served.id,

@@ -70,7 +70,10 @@ class Registry:
         single = self.device.type == "cuda" or settings.deterministic
         self._gate = CapacityLimiter(1 if single else places(self._cores))
         self.threads = InferenceThreadPool(
-            self._gate.places, settings.inference_timeout_seconds, on_fatal, metrics.lost_calls.inc
+            self._gate.places,
+            settings.inference_timeout_seconds,
+            on_fatal,
+            metrics.inference_timeouts.inc,
         )
         self._loaded: dict[str, LoadedModel] = {}
         self._canary: asyncio.Task[None] | None = None
@@ -152,7 +155,10 @@ class Registry:
             return await self.threads.run(partial(noting, items, self._share()))
 
         limits = (self._settings.max_batch, self._settings.max_queue)
-        observe, about = self._metrics.of_batches(model, kind), {"model": model, "work": kind}
+        observe, about = (
+            self._metrics.observe_batches(model, kind),
+            {"model": model, "operation": kind},
+        )
         batcher = Batcher(on_thread, self._gate, *limits, observe, about)
         self._metrics.watch_queue(model, kind, lambda: batcher.waiting)
         return batcher

@@ -1,16 +1,23 @@
-"""Log lines: text for a person, JSON for a machine."""
+"""Logging: text lines for people, JSON objects for machines; written by a thread of their own."""
 
 import json
 import logging
+import threading
 from datetime import UTC, datetime
+from logging.handlers import QueueHandler, QueueListener
+from queue import SimpleQueue
 from typing import Any, Literal
 
-NOISY = ("python_multipart", "PIL")  # warn, in a form of their own, of what is only a bad request
+LOGGERS = ("uvicorn", "lorgnette", "opentelemetry")
+# These warn, in a format of their own, of what is only a bad request.
+QUIET_LOGGERS = ("python_multipart", "PIL")
+MAX_QUEUED_RECORDS = 10_000
+FLUSH_SECONDS = 2.0
 
 access = logging.getLogger("lorgnette.access")
 
 
-def answered(
+def log_response(
     method: str,
     path: str,
     status: int,
@@ -18,16 +25,25 @@ def answered(
     request_id: str,
     trace_id: str | None = None,
 ) -> None:
-    """Log an answer; never the query, a header or anything of a body."""
+    """Log a response; never the query, a header or anything of a body.
+
+    Args:
+        method: of the request.
+        path: of the request; control characters in it are escaped.
+        status: HTTP status code.
+        seconds: duration of the request.
+        request_id: value of ``X-Request-ID``.
+        trace_id: of the OpenTelemetry trace, in hexadecimal; None without tracing.
+    """
     if not access.isEnabledFor(logging.INFO):
         return
-    path = path.encode("unicode_escape").decode()  # a line break in it makes no line
+    path = path.encode("unicode_escape").decode()  # a line break in a path must not start a line
     fields = {
         "method": method,
         "path": path,
         "status": status,
         "milliseconds": round(1000 * seconds, 1),
-        **ids(request_id, trace_id),
+        **request_fields(request_id, trace_id),
     }
     access.info(
         "%s %s %d %.1f ms %s",
@@ -40,8 +56,8 @@ def answered(
     )
 
 
-def ids(request_id: str, trace_id: str | None) -> dict[str, str]:
-    """The fields that tell which request a record is about."""
+def request_fields(request_id: str, trace_id: str | None) -> dict[str, str]:
+    """The fields of a log record that name its request."""
     return {"request_id": request_id} | ({} if trace_id is None else {"trace_id": trace_id})
 
 
@@ -62,8 +78,86 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line)
 
 
+class BackgroundHandler(QueueHandler):
+    """Queues records for a thread that formats them and writes them to standard error.
+
+    So the event loop never waits for the reader of standard error. If that stops reading, the
+    queue grows to ``MAX_QUEUED_RECORDS``; records beyond are dropped, and a later line says how
+    many.
+    """
+
+    def __init__(self) -> None:
+        self._records: SimpleQueue[logging.LogRecord | threading.Event] = SimpleQueue()
+        super().__init__(self._records)
+        self._stderr = logging.StreamHandler()
+        self._listener = _Listener(self._records, self._stderr)
+        self._listener.start()
+        self._dropped = 0
+        self._open = True
+
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802 -- as in logging
+        """Set the format of the lines."""
+        self._stderr.setFormatter(fmt)
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        """Leave all formatting to the thread."""
+        return record
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Queue a record, or drop it if the queue is full."""
+        if self._records.qsize() >= MAX_QUEUED_RECORDS:
+            self._dropped += 1
+            return
+        if self._dropped:
+            self._records.put(_dropped_record(self._dropped))
+            self._dropped = 0
+        self._records.put(record)
+
+    def flush_within(self, seconds: float) -> bool:
+        """Wait until all records so far are written; False if that takes longer."""
+        if not self._open:
+            return True
+        written = threading.Event()
+        self._records.put(written)
+        return written.wait(seconds)
+
+    def flush(self) -> None:
+        """Wait until all records so far are written, for at most ``FLUSH_SECONDS``."""
+        self.flush_within(FLUSH_SECONDS)
+
+    def close(self) -> None:
+        """Write what is queued and end the thread; leave it if standard error is not read."""
+        if self._open and self.flush_within(FLUSH_SECONDS):
+            self._listener.stop()
+        self._open = False
+        super().close()
+
+
+class _Listener(QueueListener):
+    """Writes records, and sets an event once all records before it are written."""
+
+    def handle(self, record: logging.LogRecord | threading.Event) -> None:
+        if isinstance(record, threading.Event):
+            record.set()
+        else:
+            super().handle(record)
+
+
+def _dropped_record(count: int) -> logging.LogRecord:
+    text = "%d log lines before this one were dropped: standard error was not read"
+    fields = {"name": "lorgnette", "levelno": logging.WARNING, "levelname": "WARNING"}
+    return logging.makeLogRecord({**fields, "msg": text, "args": (count,)})
+
+
+def flush() -> bool:
+    """Wait until all log lines so far are written; False if standard error does not take them."""
+    handlers = logging.getLogger("lorgnette").handlers
+    ours = [handler for handler in handlers if isinstance(handler, BackgroundHandler)]
+    return all(handler.flush_within(FLUSH_SECONDS) for handler in ours)
+
+
 def config(form: Literal["text", "json"], level: str) -> dict[str, Any]:
-    """For ``logging.config.dictConfig``: everything to standard error, in one form."""
+    """For ``logging.config.dictConfig``: everything to standard error, in one format."""
     formatters: dict[str, Any] = {
         "text": {"format": "%(asctime)s %(levelname)s %(message)s"},
         "json": {"()": JsonFormatter},
@@ -72,12 +166,12 @@ def config(form: Literal["text", "json"], level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": formatters,
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": form}},
+        "handlers": {"stderr": {"()": BackgroundHandler, "formatter": form}},
         "loggers": {
             **{
                 name: {"handlers": ["stderr"], "level": level.upper(), "propagate": False}
-                for name in ("uvicorn", "lorgnette", "opentelemetry")
+                for name in LOGGERS
             },
-            **{name: {"level": "ERROR"} for name in NOISY},
+            **{name: {"level": "ERROR"} for name in QUIET_LOGGERS},
         },
     }

@@ -1,130 +1,154 @@
-"""What the service does, counted for Prometheus."""
+"""Metrics for Prometheus: requests, errors, queues, batches and times."""
 
 import os
 from collections.abc import Callable
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from app.observability.timing import Batch
 
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-PICTURES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+DURATION_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+BATCH_SIZE_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """One registry a service, so that two in one process do not share their counts."""
+    """All metrics of one service, in a registry of its own.
+
+    Attributes:
+        http_errors: problem responses; label ``type``, the last part of the problem's URN.
+        response_encode_seconds: histogram of the time to encode one response.
+        models: 1 for each loaded model; labels ``model`` and ``sha256``.
+        inference_timeouts: model calls that ran into the inference timeout.
+    """
 
     def __init__(self) -> None:
-        self.registry = registry = CollectorRegistry()
-        self.requests = Counter(
-            "lorgnette_requests",
-            "Answers by path and status.",
+        self.registry = CollectorRegistry()
+        self._gauge_readers: list[tuple[Gauge, Callable[[], float]]] = []
+        self._multiprocess = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        self._add_http_metrics()
+        self._add_inference_metrics()
+
+    def _add_http_metrics(self) -> None:
+        self._http_requests = Counter(
+            "lorgnette_http_requests",
+            "Responses by route and status.",
             ("path", "status"),
-            registry=registry,
+            registry=self.registry,
         )
-        self.request_seconds = Histogram(
-            "lorgnette_request_seconds",
-            "From the whole head of a request until its answer is handed over.",
-            ("path",),
-            buckets=SECONDS,
-            registry=registry,
+        self._http_request_duration = self._durations(
+            "lorgnette_http_request_duration_seconds",
+            "Time from the end of a request's headers to the end of its response.",
+            "path",
         )
-        self.rejections = Counter(
-            "lorgnette_rejections", "Problems answered, by type.", ("reason",), registry=registry
+        self.http_errors = Counter(
+            "lorgnette_http_errors",
+            "Problem responses (RFC 9457) by type.",
+            ("type",),
+            registry=self.registry,
         )
-        self.queue_seconds = Histogram(
-            "lorgnette_queue_seconds",
-            "Time that a picture or latent waited for the model.",
-            ("model", "work"),
-            buckets=SECONDS,
-            registry=registry,
+        self.response_encode_seconds = self._durations(
+            "lorgnette_response_encode_seconds", "Time to encode one response: PNG, JSON or npy."
         )
-        self.batch_pictures = Histogram(
-            "lorgnette_batch_pictures",
-            "Pictures or latents in one model call.",
-            ("model", "work"),
-            buckets=PICTURES,
-            registry=registry,
-        )
-        self.model_seconds = Histogram(
-            "lorgnette_model_seconds",
-            "Time of one model call.",
-            ("model", "work"),
-            buckets=SECONDS,
-            registry=registry,
-        )
-        self.answer_seconds = Histogram(
-            "lorgnette_answer_seconds",
-            "Time to write one answer: PNG, JSON or npy.",
-            buckets=SECONDS,
-            registry=registry,
-        )
-        self.models = Gauge(
-            "lorgnette_model_info",
-            "1 for each loaded model.",
-            ("model", "sha256"),
-            registry=registry,
-            multiprocess_mode="livemax",
-        )
-        self._queued = Gauge(
-            "lorgnette_queue_pictures",
-            "Pictures or latents that wait for the model.",
-            ("model", "work"),
-            registry=registry,
-            multiprocess_mode="livesum",
-        )
-        self._memory = Gauge(
-            "lorgnette_device_memory_bytes",
-            "Memory allocated on the device.",
-            registry=registry,
-            multiprocess_mode="livesum",
-        )
-        self.lost_calls = Counter(
-            "lorgnette_model_lost_calls", "Model calls that hung.", registry=registry
-        )
-        self._watched: list[tuple[Gauge, Callable[[], float]]] = []
-        self._one_of_several = "PROMETHEUS_MULTIPROC_DIR" in os.environ
 
-    def count_answer(self, path: str, status: int, seconds: float) -> None:
-        """Count an answer by the path of its route."""
-        self.requests.labels(path, status).inc()
-        self.request_seconds.labels(path).observe(seconds)
-        if self._one_of_several:
-            self._refresh()  # for whichever of them is asked
+    def _add_inference_metrics(self) -> None:
+        labels = ("model", "operation")
+        self.models = self._gauge(
+            "lorgnette_model_info", "1 for each loaded model.", ("model", "sha256"), "livemax"
+        )
+        self._queue_depth = self._gauge(
+            "lorgnette_queue_depth", "Images or latents that wait for the model.", labels, "livesum"
+        )
+        self._queue_wait = self._durations(
+            "lorgnette_queue_wait_seconds",
+            "Time that an image or latent waited for the model.",
+            *labels,
+        )
+        self._batch_size = Histogram(
+            "lorgnette_batch_size",
+            "Images or latents in one model call.",
+            labels,
+            buckets=BATCH_SIZE_BUCKETS,
+            registry=self.registry,
+        )
+        self._inference = self._durations(
+            "lorgnette_inference_seconds", "Duration of one model call.", *labels
+        )
+        self.inference_timeouts = Counter(
+            "lorgnette_inference_timeouts",
+            "Model calls that took longer than the inference timeout.",
+            registry=self.registry,
+        )
+        self._device_memory = self._gauge(
+            "lorgnette_device_memory_bytes", "Memory allocated on the device.", (), "livesum"
+        )
 
-    def of_batches(self, model: str, work: str) -> Callable[[Batch], None]:
-        """What to tell of every batch of this model and work."""
-        waits = self.queue_seconds.labels(model, work)
-        sizes = self.batch_pictures.labels(model, work)
-        times = self.model_seconds.labels(model, work)
+    def _durations(self, name: str, documentation: str, *labels: str) -> Histogram:
+        return Histogram(
+            name, documentation, labels, buckets=DURATION_BUCKETS, registry=self.registry
+        )
+
+    def _gauge(
+        self,
+        name: str,
+        documentation: str,
+        labels: tuple[str, ...],
+        across_workers: Literal["livemax", "livesum"],
+    ) -> Gauge:
+        return Gauge(
+            name,
+            documentation,
+            labels,
+            registry=self.registry,
+            multiprocess_mode=across_workers,
+        )
+
+    def count_response(self, path: str, status: int, seconds: float) -> None:
+        """Count a response.
+
+        Args:
+            path: of the route, such as ``/models/{name}``, so that clients add no time series.
+            status: HTTP status code.
+            seconds: duration of the request.
+        """
+        self._http_requests.labels(path, status).inc()
+        self._http_request_duration.labels(path).observe(seconds)
+        if self._multiprocess:
+            self._read_gauges()  # another worker may be the next that is scraped
+
+    def observe_batches(self, model: str, operation: str) -> Callable[[Batch], None]:
+        """A function that records each batch of this model and operation."""
+        waits = self._queue_wait.labels(model, operation)
+        sizes = self._batch_size.labels(model, operation)
+        durations = self._inference.labels(model, operation)
 
         def observe(batch: Batch) -> None:
             for seconds in batch.waited:
                 waits.observe(seconds)
             sizes.observe(len(batch.waited))
-            times.observe(batch.seconds)
+            durations.observe(batch.seconds)
 
         return observe
 
-    def watch_queue(self, model: str, work: str, depth: Callable[[], float]) -> None:
-        """Ask ``depth`` for the length of a queue when it is wanted."""
-        self._watched.append((self._queued.labels(model, work), depth))
+    def watch_queue(self, model: str, operation: str, depth: Callable[[], float]) -> None:
+        """Call ``depth`` for the length of a queue at every scrape."""
+        self._gauge_readers.append((self._queue_depth.labels(model, operation), depth))
 
     def watch_device(self, memory: Callable[[], float]) -> None:
-        """Ask ``memory`` for bytes when they are wanted."""
-        self._watched.append((self._memory, memory))
+        """Call ``memory`` for the bytes allocated on the device at every scrape."""
+        self._gauge_readers.append((self._device_memory, memory))
 
     def text(self) -> bytes:
-        """Everything, of all workers together, in Prometheus' text format."""
-        self._refresh()
-        if not self._one_of_several:
+        """All metrics, summed over all workers, in Prometheus' text format."""
+        self._read_gauges()
+        if not self._multiprocess:
             return generate_latest(self.registry)
-        together = CollectorRegistry()
-        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
-        return generate_latest(together)
+        all_workers = CollectorRegistry()
+        MultiProcessCollector(all_workers)  # type: ignore[no-untyped-call]
+        return generate_latest(all_workers)
 
-    def _refresh(self) -> None:
-        for gauge, ask in self._watched:
-            gauge.set(ask())
+    def _read_gauges(self) -> None:
+        for gauge, read in self._gauge_readers:
+            gauge.set(read())

@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Span:
-    """A part of one request: its begin and end by ``time.perf_counter``, and facts about it."""
+    """A part of one request.
+
+    Attributes:
+        name: such as ``queue`` or ``batch``.
+        started: by ``time.perf_counter``, in seconds.
+        ended: by the same clock.
+        attributes: recorded with the span of a trace.
+    """
 
     name: str
     started: float
@@ -16,7 +23,7 @@ class Span:
 
 @dataclass
 class Timing:
-    """Where the time of one request went, in seconds; filled in as it happens."""
+    """The time that one request spent in each stage, in seconds; added up as it happens."""
 
     queue: float = 0.0
     model: float = 0.0
@@ -26,7 +33,12 @@ class Timing:
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch that ran: how long each of its items had waited, and how long it took, in seconds."""
+    """A batch that was run.
+
+    Attributes:
+        waited: seconds that each item waited in the queue.
+        seconds: duration of the model call.
+    """
 
     waited: Sequence[float]
     seconds: float

@@ -116,9 +116,9 @@ class Server:
         """Pictures or latents in a queue."""
         answer = await ask(self.port, "/metrics")
         figures = FIGURE.findall(answer.body.decode())
-        asked = f'work="{work}"'
+        asked = f'operation="{work}"'
         return sum(
             float(value)
             for name, labels, value in figures
-            if name == "lorgnette_queue_pictures" and asked in labels
+            if name == "lorgnette_queue_depth" and asked in labels
         )

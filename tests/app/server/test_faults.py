@@ -138,7 +138,7 @@ def batches(client: httpx.Client) -> npt.NDArray[np.float64]:
         float(line.rpartition(" ")[2])
         for name in ("count", "sum")
         for line in text.splitlines()
-        if line.startswith(f"lorgnette_batch_pictures_{name}{{") and 'work="decode"' in line
+        if line.startswith(f"lorgnette_batch_size_{name}{{") and 'operation="decode"' in line
     ]
     return np.array(found)
 
