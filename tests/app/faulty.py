@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from app.__main__ import main
-from app.inference.batcher import DeviceLostError
+from app.inference.errors import DeviceLostError
 from vae.model import VAE
 
 MOST_SECONDS = 60
