@@ -219,9 +219,7 @@ def test_a_cancelled_request_leaves_the_queue() -> None:
         await asyncio.sleep(0)
         cancelled.cancel()
         await asyncio.sleep(0)
-        fits = asyncio.create_task(
-            batcher.run([5, 6, 7, 8, 9, 10, 11])
-        )  # the slots of the cancelled ones
+        fits = asyncio.create_task(batcher.run(range(5, 12)))
         await asyncio.sleep(0)
         work.open.set()
         await asyncio.gather(running, kept, fits)

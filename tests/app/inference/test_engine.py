@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def nondeterministic_afterwards() -> Iterator[None]:
+def reset_deterministic() -> Iterator[None]:
     yield
     torch.use_deterministic_algorithms(False)
 
@@ -49,7 +49,7 @@ def test_a_grey_model() -> None:
 
 
 def test_batch_size_one_gives_the_same_bytes_with_any_batch_neighbours(
-    nondeterministic_afterwards: None,
+    reset_deterministic: None,
 ) -> None:
     engine = Engine(tiny_checkpoint(0), CPU, batch_size_one=True)
     engine.warm_up(4)

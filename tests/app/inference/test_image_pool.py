@@ -164,18 +164,19 @@ def test_a_cancelled_request_leaves_the_queue_and_is_freed(
     class Item:
         pass
 
+    started = threading.Event()
     done: list[object] = []
 
     def work(item: Item) -> None:
         done.append(None)
+        started.set()
         assert release.wait(10)
 
     async def scenario(pool: ImagePool) -> None:
         items = [Item() for _ in range(6)]
         waiting = weakref.ref(items[-1])
         cancelled = asyncio.create_task(pool.map(work, items, serial=serial))
-        while not done:
-            await asyncio.sleep(0.001)
+        assert await asyncio.to_thread(started.wait, 10)
         del items
         cancelled.cancel()
         await asyncio.wait({cancelled})
