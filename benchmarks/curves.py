@@ -18,8 +18,8 @@ from benchmarks.systems import CHECKPOINT, OURS, System, lorgnette
 from benchmarks.works import Work
 from vae import checkpoint
 from vae.checkpoint import Checkpoint
-from vae.latent import LatentStatistics
 from vae.model import VAE
+from vae.prior import LatentStatistics
 
 BODIES = 16
 LOAD = Bounds(seconds=5.0, longest=20.0)

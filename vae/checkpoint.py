@@ -1,31 +1,25 @@
-"""A checkpoint is one safetensors file that rebuilds its own model and says where it came from."""
+"""A checkpoint: one safetensors file that rebuilds its own model and records its provenance."""
 
-import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import safe_open
 from torch import Tensor
 
 from vae import metadata as description
-from vae.latent import (
-    Direction,
-    GaussianMixture,
-    LatentStatistics,
-    WithinLabelSubspace,
-    seeded_noise_and_uniform,
-)
+from vae import tensor_file
+from vae.directions import Direction, WithinLabelSubspace
+from vae.latent import seeded_noise_and_uniform
 from vae.model import VAE, VAEConfig
+from vae.prior import GaussianMixture, LatentStatistics
 
-FORMAT = 1
+FORMAT = 2
+FORMAT_1_PREFIXES = {"kinds.": "within_label.", "kinds_centre.": "within_label_centre."}
 INPUT_CONVENTION = "RGB or grey, square, float in [0, 1], N C H W"
-PICKLE_HEADS = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
 class CheckpointError(Exception):
@@ -43,10 +37,10 @@ class Checkpoint:
         sigma: scale of the Gaussian around a reconstruction, in pixel units of [0, 1], fitted to
             the training residuals; None where pixels are Bernoulli (binary cross-entropy).
         labels: names of the labels known in training.
-        metrics: figures of the last evaluation.
+        metrics: results of the last evaluation.
         provenance: data name and hash, licence, command, code and library versions.
         sha256: hash of the file this was loaded from, empty if it was not.
-        mixture: the fitted prior; None where there were too few pictures to fit one, and the prior
+        mixture: the fitted prior; None where there were too few images to fit one, and the prior
             is then the one Gaussian of ``statistics``.
     """
 
@@ -61,19 +55,22 @@ class Checkpoint:
     mixture: GaussianMixture | None = None
 
     def sample(self, seeds: Sequence[int], temperature: float = 1.0) -> Tensor:
-        """Draws from the fitted prior, ``(len(seeds), D)``; a row depends on its own seed alone."""
-        noise, choice = seeded_noise_and_uniform(seeds, self.model.config.latent_dim)
+        """Latents sampled from the fitted prior, ``(len(seeds), D)``.
+
+        A row depends on its own seed alone. ``temperature`` scales the noise.
+        """
+        noise, uniform = seeded_noise_and_uniform(seeds, self.model.config.latent_dim)
         if self.mixture is None:
             return self.statistics.sample(noise, temperature)
-        return self.mixture.sample(noise, choice, temperature)
+        return self.mixture.sample(noise, uniform, temperature)
 
 
 def save(checkpoint: Checkpoint, path: Path, dtype: torch.dtype = torch.float32) -> None:
-    """Write a checkpoint in one step: the file is the old one or the new one, never half of it.
+    """Write a checkpoint atomically: the file is the old one or the new one, never half of it.
 
     Args:
         checkpoint: what to write.
-        path: where to; the folder must exist.
+        path: of the file; its folder must exist.
         dtype: of the weights in the file (float32 or float16); loading gives float32.
 
     Raises:
@@ -86,19 +83,19 @@ def save(checkpoint: Checkpoint, path: Path, dtype: torch.dtype = torch.float32)
     if checkpoint.mixture is not None:
         parts = vars(checkpoint.mixture).items()
         tensors |= {f"prior.{k}": _stored(v, torch.float32) for k, v in parts}
-    directions = {}
     for name, direction in checkpoint.directions.items():
         tensors[f"direction.{name}"] = _stored(direction.vector, torch.float32)
-        if direction.within_label is not None:
-            tensors[f"kinds.{name}"] = _stored(direction.within_label.rows, torch.float32)
-            tensors[f"kinds_centre.{name}"] = _stored(direction.within_label.centre, torch.float32)
-        about = {k: v for k, v in vars(direction).items() if k not in ("vector", "within_label")}
-        directions[name] = about
+        if (subspace := direction.within_label) is not None:
+            tensors[f"within_label.{name}"] = _stored(subspace.rows, torch.float32)
+            tensors[f"within_label_centre.{name}"] = _stored(subspace.centre, torch.float32)
     metadata = {
         "format": FORMAT,
         "input": INPUT_CONVENTION,
         "config": asdict(checkpoint.model.config),
-        "directions": directions,
+        "directions": {
+            name: {k: v for k, v in vars(d).items() if k not in ("vector", "within_label")}
+            for name, d in checkpoint.directions.items()
+        },
         "sigma": checkpoint.sigma,
         "labels": checkpoint.labels,
         "metrics": checkpoint.metrics,
@@ -107,26 +104,11 @@ def save(checkpoint: Checkpoint, path: Path, dtype: torch.dtype = torch.float32)
     broken = [k for k, v in tensors.items() if v.is_floating_point() and not v.isfinite().all()]
     if broken:
         raise CheckpointError(f"{path}: not written, {broken[0]} is not finite as {dtype}")
-    write_atomically(path, tensors, {"lorgnette": json.dumps(metadata)})
-
-
-def write_atomically(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write a safetensors file beside ``path``, flush it to the disk, and rename it there."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.touch()
-        mode = partial.stat().st_mode
-        save_file(tensors, partial, metadata)
-        partial.chmod(mode)  # as the umask grants; save_file leaves it to the owner alone
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    tensor_file.write_atomically(path, tensors, {"lorgnette": json.dumps(metadata)})
 
 
 def load(path: Path) -> Checkpoint:
-    """Read a checkpoint and check all of it.
+    """Read a checkpoint and validate all of it.
 
     Raises:
         CheckpointError: if it is missing, truncated, not a Lorgnette checkpoint, of a newer format,
@@ -135,97 +117,88 @@ def load(path: Path) -> Checkpoint:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint")
     try:
-        with path.open("rb") as file:
-            head = file.read(2)
-            file.seek(0)
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        with safe_open(path, framework="pt") as reader:
-            metadata = reader.metadata() or {}
-            tensors = {name: reader.get_tensor(name) for name in reader.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        if head in PICKLE_HEADS:
-            raise CheckpointError(
-                f"{path}: this is a pickle (torch.save); only safetensors files are loaded, "
-                "since a pickle can run code"
-            ) from None
-        raise CheckpointError(f"{path}: truncated, or not a safetensors file ({error})") from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({error})") from None
-    try:
-        return _rebuild(tensors, metadata, sha256)
-    except CheckpointError as error:
+        return _rebuild(tensor_file.read(path))
+    except (CheckpointError, tensor_file.TensorFileError) as error:
         raise CheckpointError(f"{path}: {error}") from None
 
 
 def stored_dtype(path: Path) -> torch.dtype:
-    """The type in which the weights of a checkpoint file are stored."""
+    """The dtype in which the weights of a checkpoint file are stored."""
     with safe_open(path, framework="pt") as reader:
-        kinds = {
+        dtypes = {
             reader.get_tensor(name).dtype
             for name in reader.keys()  # noqa: SIM118
             if name.startswith("model.")
         }
-    return torch.float16 if torch.float16 in kinds else torch.float32
+    return torch.float16 if torch.float16 in dtypes else torch.float32
 
 
-def _rebuild(tensors: dict[str, Tensor], metadata: dict[str, str], sha256: str) -> Checkpoint:
-    if "lorgnette" not in metadata:
+def _rebuild(file: tensor_file.TensorFile) -> Checkpoint:
+    if "lorgnette" not in file.metadata:
         raise CheckpointError("a safetensors file, but not one that Lorgnette wrote")
+    tensors = {_current_name(name): tensor for name, tensor in file.tensors.items()}
     try:
-        facts = json.loads(metadata["lorgnette"])
-        newest = facts["format"]
-        if newest > FORMAT:
+        fields = json.loads(file.metadata["lorgnette"])
+        if fields["format"] > FORMAT:
             raise CheckpointError(
-                f"format {newest} is newer than this Lorgnette, which reads up to {FORMAT}; upgrade"
+                f"format {fields['format']} is newer than this Lorgnette, which reads up to "
+                f"{FORMAT}; upgrade"
             )
-        description.check(facts)
-        config = VAEConfig.from_dict(facts["config"])
-        with torch.device("meta"):
-            model = VAE(config)
+        description.check(fields)
+        config = VAEConfig.from_dict(fields["config"])
         directions = {
             name: Direction(
                 _finite(tensors, f"direction.{name}", (config.latent_dim,)),
                 within_label=_within_label(tensors, name, config.latent_dim),
                 **about,
             )
-            for name, about in facts["directions"].items()
+            for name, about in fields["directions"].items()
         }
-        sigma, labels = facts["sigma"], facts["labels"]
-        metrics, provenance = facts["metrics"], facts["provenance"]
+        with torch.device("meta"):
+            model = VAE(config)
+        found = {name: fields[name] for name in ("sigma", "labels", "metrics", "provenance")}
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"its metadata is damaged ({error!r})") from None
+    _load_weights(model, tensors)
     dim = config.latent_dim
+    mean = _finite(tensors, "latent.mean", (dim,))
+    return Checkpoint(
+        model=model.eval(),
+        statistics=LatentStatistics(mean, _finite(tensors, "latent.covariance", (dim, dim))),
+        directions=directions,
+        sha256=file.sha256,
+        mixture=_mixture(tensors, dim),
+        **found,
+    )
+
+
+def _current_name(name: str) -> str:
+    """A tensor's name in this format."""
+    for old, new in FORMAT_1_PREFIXES.items():
+        if name.startswith(old):
+            return new + name.removeprefix(old)
+    return name
+
+
+def _load_weights(model: VAE, tensors: dict[str, Tensor]) -> None:
     expected = model.state_dict()
-    weights = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
-    if surplus := sorted(weights.keys() - expected.keys()):
+    weights = {k.removeprefix("model.") for k in tensors if k.startswith("model.")}
+    if surplus := sorted(weights - expected.keys()):
         raise CheckpointError(f"weights that its config does not have: {', '.join(surplus[:3])}")
     model.load_state_dict(
         {k: _finite(tensors, f"model.{k}", tuple(v.shape), v.dtype) for k, v in expected.items()},
         assign=True,
     )
-    statistics = LatentStatistics(
-        _finite(tensors, "latent.mean", (dim,)), _finite(tensors, "latent.covariance", (dim, dim))
-    )
-    return Checkpoint(
-        model=model.eval(),
-        statistics=statistics,
-        directions=directions,
-        sigma=sigma,
-        labels=labels,
-        metrics=metrics,
-        provenance=provenance,
-        sha256=sha256,
-        mixture=_mixture(tensors, dim),
-    )
 
 
 def _within_label(tensors: dict[str, Tensor], name: str, dim: int) -> WithinLabelSubspace | None:
-    if f"kinds.{name}" not in tensors:
+    rows = f"within_label.{name}"
+    if rows not in tensors:
         return None
-    count = len(tensors[f"kinds.{name}"])
+    count = len(tensors[rows])
     return WithinLabelSubspace(
-        rows=_finite(tensors, f"kinds.{name}", (count, dim)),
-        centre=_finite(tensors, f"kinds_centre.{name}", (count,)),
+        rows=_finite(tensors, rows, (count, dim)),
+        centre=_finite(tensors, f"within_label_centre.{name}", (count,)),
     )
 
 
@@ -239,7 +212,9 @@ def _mixture(tensors: dict[str, Tensor], dim: int) -> GaussianMixture | None:
         factors=_finite(tensors, "prior.factors", (k, dim, dim)),
     )
     if k < 1 or mixture.weights.min() < 0 or abs(float(mixture.weights.sum()) - 1) > 1e-3:
-        raise CheckpointError("prior.weights are no probabilities")
+        raise CheckpointError(
+            "prior.weights are no probabilities; they must be at least 0 and sum to 1"
+        )
     return mixture
 
 
@@ -249,7 +224,7 @@ def _finite(
     shape: tuple[int, ...],
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """The tensor of this name as this type, of this shape and finite."""
+    """The tensor of this name, converted to ``dtype``, of this shape and finite."""
     if name not in tensors:
         raise CheckpointError(f"{name} is missing")
     tensor = tensors[name]
@@ -264,7 +239,7 @@ def _finite(
 
 
 def _stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:
-    """A copy for the file, which refuses tensors that share memory."""
+    """A copy for the file, which cannot hold tensors that share memory."""
     if tensor.is_floating_point():
         tensor = tensor.to(dtype)
     return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)

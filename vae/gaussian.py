@@ -1,4 +1,4 @@
-"""The diagonal Gaussian that an encoder answers with."""
+"""The diagonal Gaussian that an encoder returns."""
 
 from dataclasses import dataclass
 

@@ -1,37 +1,39 @@
-"""What a checkpoint says of itself in its metadata: each fact of the kind that it has to be."""
+"""The types and ranges of the fields in a checkpoint's JSON metadata."""
 
 import math
 from typing import Any
 
 
-def check(facts: dict[str, Any]) -> None:
-    """Refuse facts of the wrong kind; what is missing is for others to find.
+def check(metadata: dict[str, Any]) -> None:
+    """Check every field that is there. Missing fields are not reported.
 
     Raises:
-        ValueError: naming the first of them.
+        ValueError: if a field has the wrong type or range; the message names the first one.
     """
-    sigma = facts.get("sigma")
+    sigma = metadata.get("sigma")
     if sigma is not None and not (_is_number(sigma) and sigma > 0):
         raise ValueError(f"sigma is {_short(sigma)}; it must be a positive number or null")
-    labels = facts.get("labels", [])
+    labels = metadata.get("labels", [])
     if not (isinstance(labels, list) and all(isinstance(label, str) for label in labels)):
         raise ValueError(f"labels is {_short(labels)}; it must be a list of names")
     for name in ("metrics", "provenance", "directions"):
-        if not isinstance(facts.get(name, {}), dict):
-            raise ValueError(f"{name} is {_short(facts[name])}; it must be an object")
-    for name, about in facts.get("directions", {}).items():
-        _check_direction(name, about)
+        if not isinstance(metadata.get(name, {}), dict):
+            raise ValueError(f"{name} is {_short(metadata[name])}; it must be an object")
+    for name, fields in metadata.get("directions", {}).items():
+        _check_direction(name, fields)
 
 
-def _check_direction(name: str, about: object) -> None:
-    if not isinstance(about, dict):
-        raise ValueError(f"direction {name!r} is {_short(about)}; it must be an object")
+def _check_direction(name: str, fields: object) -> None:
+    if not isinstance(fields, dict):
+        raise ValueError(f"direction {name!r} is {_short(fields)}; it must be an object")
     for field in ("meaning", "method"):
-        if not isinstance(about.get(field, ""), str):
+        if not isinstance(fields.get(field, ""), str):
             raise ValueError(f"{field} of direction {name!r} must be text")
-    count = about.get("count", 0)
+    count = fields.get("count", 0)
     if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-        raise ValueError(f"count of direction {name!r} is {_short(count)}; it must be a count")
+        raise ValueError(
+            f"count of direction {name!r} is {_short(count)}; it must be a whole number from 0 on"
+        )
 
 
 def _is_number(value: object) -> bool:

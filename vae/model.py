@@ -1,4 +1,4 @@
-"""One configuration, one model: what a family is built from, and the VAE it builds."""
+"""The VAE, and the configuration that it is built from."""
 
 import copy
 from dataclasses import dataclass, fields
@@ -10,27 +10,27 @@ from torch import Tensor, nn
 from vae import networks
 from vae.gaussian import DiagonalGaussian
 
-Family = Literal["mlp", "conv28", "book", "residual"]
+Family = Literal["mlp", "conv28", "tutorial", "residual"]
 Output = Literal["sigmoid", "clamp"]
 
-MAX_WIDTH = 8192  # and MAX_BLOCKS: a damaged or hostile config must not build for hours
+MAX_WIDTH = 8192  # and MAX_BLOCKS: a damaged or hostile config must not take hours to build
 MAX_BLOCKS = 16
 LOGVAR_RANGE = (-30.0, 20.0)  # keeps exp(logvar) finite, also in bfloat16
 
 
 @dataclass(frozen=True)
 class VAEConfig:
-    """Everything that is needed to build a model, checked on construction.
+    """Everything that is needed to build a model, validated on construction.
 
     Attributes:
         family: which networks (see ``vae.networks``).
         channels: 1 (grey) or 3 (RGB).
-        size: pixels a side; pictures are square.
+        size: pixels a side; images are square.
         latent_dim: D, the length of a latent.
-        output: how the decoder's raw answer becomes pixels: ``sigmoid``, or ``clamp`` (raw + 0.5,
-            cut to [0, 1]; it has no flat ends, so squared error reaches pure black and white).
+        output: how the decoder's logits become pixels: ``sigmoid``, or ``clamp`` (logits + 0.5,
+            clipped to [0, 1]; it does not saturate, so squared error reaches pure black and white).
         hidden: width of the dense layer (``mlp`` only).
-        patch: side of the pixel blocks that stem and head fold into channels (``residual`` only).
+        patch: side of the pixel blocks that stem and head turn into channels (``residual`` only).
         widths: channels of each level, finest first (``residual`` only).
         blocks: residual blocks a level (``residual`` only).
 
@@ -63,11 +63,11 @@ class VAEConfig:
             raise ValueError(f"latent_dim, hidden and widths must be between 1 and {MAX_WIDTH}")
         if not 0 <= self.blocks <= MAX_BLOCKS:
             raise ValueError(f"blocks is {self.blocks}; it must be between 0 and {MAX_BLOCKS}")
-        expected = {"mlp": (1, self.size), "conv28": (1, 28), "book": (3, 256)}
+        expected = {"mlp": (1, self.size), "conv28": (1, 28), "tutorial": (3, 256)}
         if (self.channels, self.size) != expected.get(self.family, (self.channels, self.size)):
             channels, size = expected[self.family]
             raise ValueError(
-                f"family {self.family!r} takes {channels} x {size} x {size} pictures, "
+                f"family {self.family!r} takes {channels} x {size} x {size} images, "
                 f"not {self.channels} x {self.size} x {self.size}"
             )
         if self.family == "residual":
@@ -85,7 +85,7 @@ class VAEConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "VAEConfig":
-        """Build a config from plain JSON values.
+        """Build a config from plain JSON values, also from those of older checkpoints.
 
         Raises:
             ValueError: if a field is unknown or out of range.
@@ -95,11 +95,13 @@ class VAEConfig:
             raise ValueError(f"unknown fields {sorted(unknown)}")
         if "widths" in values:
             values = {**values, "widths": tuple(values["widths"])}
+        if values.get("family") == "book":  # its name in checkpoints of format 1
+            values = {**values, "family": "tutorial"}
         return cls(**values)
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of one picture: ``(C, S, S)``."""
+        """Of one image: ``(C, S, S)``."""
         return (self.channels, self.size, self.size)
 
 
@@ -114,7 +116,7 @@ class VAE(nn.Module):
     def for_inference(self) -> "VAE":
         """A copy for inference: the same function, faster in channels-last memory.
 
-        Its weights are not those that a checkpoint holds (see ``networks.pixels_together``).
+        Its weights are in another order than a checkpoint's (see ``networks.to_pixel_major``).
         """
         model = copy.deepcopy(self)
         model.encoder = networks.to_pixel_major(model.encoder)
@@ -122,31 +124,39 @@ class VAE(nn.Module):
         return model
 
     def encode(self, x: Tensor) -> DiagonalGaussian:
-        """The approximate posterior of pictures ``(N, C, S, S)`` in [0, 1]."""
+        """The approximate posterior of images ``(N, C, S, S)`` in [0, 1].
+
+        Raises:
+            ValueError: if they are of another shape.
+        """
         if x.shape[1:] != self.config.shape:
-            raise ValueError(f"pictures are {tuple(x.shape[1:])}, not {self.config.shape}")
+            raise ValueError(f"images are {tuple(x.shape[1:])}, not {self.config.shape}")
         mean, logvar = self.encoder(x).float().chunk(2, dim=1)
         return DiagonalGaussian(mean, logvar.clamp(*LOGVAR_RANGE))
 
     def decode_logits(self, z: Tensor) -> Tensor:
-        """The decoder's answer to latents ``(N, D)`` before it becomes pixels, ``(N, C, S, S)``."""
+        """The decoder's output for latents ``(N, D)`` before it becomes pixels, ``(N, C, S, S)``.
+
+        Raises:
+            ValueError: if they are of another shape.
+        """
         if z.shape[1:] != (self.config.latent_dim,):
             raise ValueError(f"latents are {tuple(z.shape[1:])}, not ({self.config.latent_dim},)")
-        out: Tensor = self.decoder(z)
-        return out
+        logits: Tensor = self.decoder(z)
+        return logits
 
-    def pixels(self, raw: Tensor) -> Tensor:
-        """Raw answers as float32 around [0, 1], uncut so that a loss has a slope everywhere."""
-        raw = raw.float()
-        return torch.sigmoid(raw) if self.config.output == "sigmoid" else raw + 0.5
+    def pixels(self, logits: Tensor) -> Tensor:
+        """Logits as float32 around [0, 1], not clipped: a loss has a gradient everywhere."""
+        logits = logits.float()
+        return torch.sigmoid(logits) if self.config.output == "sigmoid" else logits + 0.5
 
-    def to_pictures(self, raw: Tensor) -> Tensor:
-        """Raw answers as pictures, in [0, 1]."""
-        return self.pixels(raw).clamp(0.0, 1.0)
+    def to_images(self, logits: Tensor) -> Tensor:
+        """Logits as images in [0, 1]."""
+        return self.pixels(logits).clamp(0.0, 1.0)
 
     def decode(self, z: Tensor) -> Tensor:
-        """Pictures ``(N, C, S, S)`` in [0, 1] of latents ``(N, D)``."""
-        return self.to_pictures(self.decode_logits(z))
+        """Images ``(N, C, S, S)`` in [0, 1] of latents ``(N, D)``."""
+        return self.to_images(self.decode_logits(z))
 
 
 def _networks(config: VAEConfig) -> tuple[nn.Module, nn.Module]:
@@ -155,8 +165,8 @@ def _networks(config: VAEConfig) -> tuple[nn.Module, nn.Module]:
             return networks.mlp(config.size**2, config.hidden, config.latent_dim)
         case "conv28":
             return networks.conv28(config.latent_dim)
-        case "book":
-            return networks.book(config.latent_dim)
+        case "tutorial":
+            return networks.tutorial(config.latent_dim)
         case "residual":
             return networks.residual(
                 config.channels,

@@ -1,6 +1,6 @@
 """The encoder and decoder networks of the four families.
 
-An encoder maps pictures ``(N, C, S, S)`` in [0, 1] to ``(N, 2 * D)``: mean, then logvar. A decoder
+An encoder maps images ``(N, C, S, S)`` in [0, 1] to ``(N, 2 * D)``: mean, then logvar. A decoder
 maps latents ``(N, D)`` to logits ``(N, C, S, S)``; ``vae.model`` turns logits into pixels.
 """
 
@@ -29,9 +29,9 @@ def mlp(pixels: int, hidden: int, latent: int) -> tuple[nn.Module, nn.Module]:
 
 
 def conv28(latent: int) -> tuple[nn.Module, nn.Module]:
-    """Three strided convolutions for 28x28 grey pictures and a mirrored decoder.
+    """Three strided convolutions for 28x28 grey images and a mirrored decoder.
 
-    Pictures are padded to 32x32 so that three halvings come out even, and the decoder's answer is
+    Images are padded to 32x32 so that they can be halved three times, and the decoder's output is
     cropped back. 199,557 parameters at 2 latents.
     """
     encoder = nn.Sequential(
@@ -58,7 +58,7 @@ def conv28(latent: int) -> tuple[nn.Module, nn.Module]:
     return encoder, decoder
 
 
-def book(latent: int) -> tuple[nn.Module, nn.Module]:
+def tutorial(latent: int) -> tuple[nn.Module, nn.Module]:
     """The 3x256x256 network of the eyeglasses tutorials.
 
     Three 3x3 convolutions of stride 2 (8, 16, 32 channels; paddings 1, 1, 0), batch norm after the
@@ -99,11 +99,11 @@ def residual(
 ) -> tuple[nn.Module, nn.Module]:
     """Residual levels between a space-to-depth stem and a pixel-shuffle head.
 
-    Nothing is computed at full resolution: the stem folds ``patch`` x ``patch`` pixels into
-    channels and each further level halves the grid, so the work lies in dense convolutions
-    of many channels on small grids, which CPUs and GPUs alike do well. There is no normalisation
+    Nothing is computed at full resolution: the stem turns ``patch`` x ``patch`` pixels into
+    channels and each further level halves the grid, so most of the work is dense convolutions
+    of many channels on small grids, which are fast on CPUs and GPUs. There is no normalisation
     layer; each block starts as the identity (its last convolution is zero), as in Child, "Very Deep
-    VAEs", 2021. So a picture never depends on its batch, in training either.
+    VAEs", 2021. So the output for an image never depends on its batch, not even in training.
 
     7,141,584 parameters at 3x256x256 with 128 latents, patch 4, widths 32, 64, 128, 192 and one
     block a level.
@@ -142,16 +142,16 @@ def residual(
     return nn.Sequential(*encoder), nn.Sequential(*decoder)
 
 
-class _OfPatch(nn.Module):
-    """A module about square blocks of pixels, ``patch`` a side."""
+class _PatchModule(nn.Module):
+    """A module that rearranges square blocks of pixels, ``patch`` a side."""
 
     def __init__(self, patch: int) -> None:
         super().__init__()
         self.patch = patch
 
 
-class SpaceToDepth(_OfPatch):
-    """``nn.PixelUnshuffle``, three times as fast where channels are few and last in memory."""
+class SpaceToDepth(_PatchModule):
+    """``nn.PixelUnshuffle``, three times as fast for few channels in channels-last memory."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, C, H, W)`` to ``(N, C * patch**2, H / patch, W / patch)``."""
@@ -161,11 +161,11 @@ class SpaceToDepth(_OfPatch):
         return cells.permute(0, 1, 3, 5, 2, 4).reshape(n, h, w, -1).permute(0, 3, 1, 2)
 
 
-class PixelMajorUnshuffle(_OfPatch):
-    """Blocks of pixels into channels; those of one pixel stay side by side.
+class PixelMajorUnshuffle(_PatchModule):
+    """Blocks of pixels into channels, in pixel-major order: all channels of a pixel, then the next.
 
-    In channels-last memory this copies whole rows of a block, where ``nn.PixelUnshuffle`` and
-    ``SpaceToDepth``, which put the same channel of all pixels side by side, copy single values.
+    In channels-last memory this copies whole rows of a block. ``nn.PixelUnshuffle`` and
+    ``SpaceToDepth`` are channel-major and copy single values.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -176,8 +176,8 @@ class PixelMajorUnshuffle(_OfPatch):
         return rows.permute(0, 1, 3, 2, 4).reshape(n, h, w, -1).permute(0, 3, 1, 2)
 
 
-class PixelMajorShuffle(_OfPatch):
-    """The inverse of ``PixelMajorUnshuffle``, as ``nn.PixelShuffle`` is that of ``nn.PixelUnshuffle``."""
+class PixelMajorShuffle(_PatchModule):
+    """The inverse of ``PixelMajorUnshuffle``: ``nn.PixelShuffle`` in pixel-major order."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(N, patch**2 * C, h, w)`` to ``(N, C, h * patch, w * patch)``."""
@@ -188,9 +188,12 @@ class PixelMajorShuffle(_OfPatch):
 
 
 def to_pixel_major(network: nn.Module) -> nn.Module:
-    """What an encoder or decoder computes, with ``PixelMajorUnshuffle`` and ``PixelMajorShuffle``; it is used up by this.
+    """The same function with pixel-major shuffles; the network's own modules are changed and used.
 
-    The channels of the convolutions beside them are put in their order.
+    The channels of the convolutions next to a shuffle are permuted to match. Decision 20.
+
+    Args:
+        network: an encoder or decoder of any family.
     """
     if not isinstance(network, nn.Sequential):
         return network
@@ -201,8 +204,8 @@ def to_pixel_major(network: nn.Module) -> nn.Module:
             assert isinstance(after, nn.Conv2d)
             p = layer.patch if isinstance(layer, SpaceToDepth) else layer.downscale_factor
             weight = after.weight.data
-            apart = weight.reshape(len(weight), -1, p * p, *weight.shape[2:])
-            after.weight = nn.Parameter(apart.transpose(1, 2).flatten(1, 2))
+            by_channel = weight.reshape(len(weight), -1, p * p, *weight.shape[2:])
+            after.weight = nn.Parameter(by_channel.transpose(1, 2).flatten(1, 2))
             layers[i] = PixelMajorUnshuffle(p)
         elif isinstance(layer, nn.PixelShuffle):
             before = layers[i - 1]
@@ -216,7 +219,7 @@ def to_pixel_major(network: nn.Module) -> nn.Module:
 
 
 class ResidualBlock(nn.Module):
-    """``x + conv(silu(conv(silu(x))))`` with 3x3 convolutions, the identity when new."""
+    """``x + conv(silu(conv(silu(x))))`` with 3x3 convolutions; the identity at initialisation."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -237,5 +240,5 @@ def _bias(layer: nn.Conv2d) -> Tensor:
 
 
 def parameter_count(module: nn.Module) -> int:
-    """How many trainable numbers a module holds."""
+    """Number of trainable parameters."""
     return sum(p.numel() for p in module.parameters())

@@ -74,7 +74,7 @@ class EagerRunner:
         logits = self._model.decode_logits(latents.to(self.dtype))
         step = len(logits) if self.device.type == "cuda" else 1  # one image fits into the cache
         parts = logits.split(step)
-        return (torch.cat([to_uint8(self._model.to_pictures(part)) for part in parts]),)
+        return (torch.cat([to_uint8(self._model.to_images(part)) for part in parts]),)
 
 
 class RangeGuardedRunner:

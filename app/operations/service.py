@@ -38,6 +38,7 @@ from app.observability.timing import Timing
 from app.operations import expression
 from app.settings import Settings
 from vae import latent
+from vae.directions import apply_directions
 
 SMALL = 64  # a picture that takes up to this part of the memory for one is read when weighed,
 LARGE = 8  # and one that takes more than this part when no other such one is
@@ -196,7 +197,7 @@ class Service:
             groups[name] = groups[name] + z / len(request.operands[name])
         means = [(t.weight, groups[t.name]) for t in terms if t.name in groups]
         edits = [(t.weight, directions[t.name]) for t in terms if t.name not in groups]
-        edited = latent.apply_directions(latent.weighted_sum(means, served.dim), edits)
+        edited = apply_directions(latent.weighted_sum(means, served.dim), edits)
         total = _checked(edited.tolist(), served.dim, "#/expression")
         if kept is None:
             return (await self._draw(served, [total], timing))[0]

@@ -13,10 +13,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from vae import checkpoint, networks
+from vae import checkpoint, networks, tensor_file
 from vae.checkpoint import Checkpoint, CheckpointError, load, save, stored_dtype
-from vae.latent import Direction, LatentStatistics, WithinLabelSubspace, seeded_noise
+from vae.directions import Direction, WithinLabelSubspace
+from vae.latent import seeded_noise
 from vae.model import VAE, VAEConfig
+from vae.prior import LatentStatistics
 
 DIM = 3
 CONFIG = VAEConfig(family="mlp", channels=1, size=4, latent_dim=DIM, hidden=5)
@@ -24,7 +26,7 @@ CONFIG = VAEConfig(family="mlp", channels=1, size=4, latent_dim=DIM, hidden=5)
 
 def some_checkpoint(seed: int = 0, config: VAEConfig = CONFIG) -> Checkpoint:
     torch.manual_seed(seed)
-    vectors = seeded_noise([1, 2], DIM)  # two views of one memory, as a regression answers
+    vectors = seeded_noise([1, 2], DIM)  # two views of one memory, as a regression returns
     return Checkpoint(
         model=VAE(config).train(),
         statistics=LatentStatistics(torch.randn(DIM), torch.diag(torch.rand(DIM) + 0.1)),
@@ -40,7 +42,7 @@ def some_checkpoint(seed: int = 0, config: VAEConfig = CONFIG) -> Checkpoint:
         },
         sigma=0.125,
         labels=["glasses", "age"],
-        metrics={"pictures": 7, "edits": {"glasses": 0.5}},
+        metrics={"images": 7, "edits": {"glasses": 0.5}},
         provenance={"data": "avatars", "libraries": {"torch": "2"}},
     )
 
@@ -88,11 +90,11 @@ def contents(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return load_file(path), json.loads(reader.metadata()["lorgnette"])
 
 
-# --- what is saved comes back ---------------------------------------------------------------------
+# --- what is saved is loaded ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
-def test_all_of_it_comes_back(tmp_path: Path, dtype: torch.dtype) -> None:
+def test_everything_is_loaded_as_saved(tmp_path: Path, dtype: torch.dtype) -> None:
     path, written = tmp_path / "model.safetensors", some_checkpoint()
     save(written, path, dtype)
     found = load(path)
@@ -107,7 +109,7 @@ def test_all_of_it_comes_back(tmp_path: Path, dtype: torch.dtype) -> None:
     assert stored_dtype(path) == dtype
 
 
-def test_a_loaded_model_answers_as_the_saved_one(file: Path) -> None:
+def test_a_loaded_model_computes_as_the_saved_one(file: Path) -> None:
     model, found = some_checkpoint().model.eval(), load(file).model
     z = seeded_noise([1, 2], DIM)
     assert torch.equal(found.decode(z), model.decode(z))
@@ -122,26 +124,67 @@ def test_saving_what_was_loaded_gives_the_same_file(file: Path, tmp_path: Path) 
     assert load(tmp_path / "again.safetensors").sha256 == first.sha256
 
 
-def test_batch_statistics_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def small_book(latent: int) -> tuple[nn.Module, nn.Module]:
+MODELS = Path(__file__).parents[2] / "models"
+
+
+def test_a_file_of_format_1_is_read_with_its_old_names(file: Path) -> None:
+    tensors, fields = contents(file)
+    old = {
+        f"kinds{name.removeprefix('within_label')}" if name.startswith("within_label") else name: t
+        for name, t in tensors.items()
+    }
+    assert {"kinds.glasses", "kinds_centre.glasses"} < old.keys()
+    save_file(old, file, {"lorgnette": json.dumps(fields | {"format": 1})})
+    assert_same_facts(load(file), some_checkpoint())
+
+
+@pytest.mark.parametrize(
+    ("name", "sha256", "subspaces"),
+    [
+        ("avatars", "4b6d733b8403", {"glasses": 4, "beard": 4, "long_hair": 7, "smile": 1}),
+        ("faces", "87ac514976eb", {"glasses": 4, "male": 1}),
+    ],
+)
+def test_bundled_checkpoints_of_format_1_keep_their_hash_and_all_their_parts(
+    name: str, sha256: str, subspaces: dict[str, int], tmp_path: Path
+) -> None:
+    found = load(MODELS / name / "model.safetensors")
+    assert found.sha256.startswith(sha256)
+    assert subspaces == {
+        name: len(d.within_label.rows)
+        for name, d in found.directions.items()
+        if d.within_label is not None
+    }
+    save(found, tmp_path / "again.safetensors")
+    assert_same_facts(load(tmp_path / "again.safetensors"), found)
+    tensors, fields = contents(tmp_path / "again.safetensors")
+    assert fields["format"] == 2
+    assert {"within_label.glasses", "within_label_centre.glasses"} < tensors.keys()
+    assert not any(name.startswith("kinds") for name in tensors)
+
+
+def test_batch_statistics_are_loaded_as_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def small_tutorial(latent: int) -> tuple[nn.Module, nn.Module]:
         head = nn.Linear(3, 2 * latent)
         encoder = nn.Sequential(nn.BatchNorm2d(3), nn.AvgPool2d(256), nn.Flatten(), head)
         return encoder, nn.Identity()
 
-    monkeypatch.setattr(networks, "book", small_book)
-    written = some_checkpoint(config=VAEConfig(family="book", latent_dim=DIM))
+    monkeypatch.setattr(networks, "tutorial", small_tutorial)
+    written = some_checkpoint(config=VAEConfig(family="tutorial", latent_dim=DIM))
     written.model.encode(torch.rand(2, 3, 256, 256))
-    save(written, tmp_path / "book.safetensors")
-    found = load(tmp_path / "book.safetensors").model.state_dict()
+    save(written, tmp_path / "tutorial.safetensors")
+    found = load(tmp_path / "tutorial.safetensors").model.state_dict()
     for name, value in written.model.state_dict().items():
         assert torch.equal(found[name], value)
         assert found[name].dtype == value.dtype
 
 
-def test_least_checkpoint_comes_back(tmp_path: Path) -> None:
+def test_a_checkpoint_without_optional_parts_is_loaded_as_saved(tmp_path: Path) -> None:
     written = Checkpoint(some_checkpoint().model, some_checkpoint().statistics)
-    save(written, tmp_path / "least.safetensors")
-    assert_same_facts(load(tmp_path / "least.safetensors"), written)
+    save(written, tmp_path / "minimal.safetensors")
+    assert_same_facts(load(tmp_path / "minimal.safetensors"), written)
 
 
 def test_two_names_for_one_direction(tmp_path: Path) -> None:
@@ -325,7 +368,7 @@ def test_weights_of_another_config(file: Path) -> None:
     ["", "{", "null", "[]", "{}", '"text"', "[" * 100_000],
     ids=["empty", "cut off", "null", "list", "object", "text", "deep"],
 )
-def test_metadata_that_is_no_description(file: Path, text: str) -> None:
+def test_metadata_that_is_not_an_object_with_fields(file: Path, text: str) -> None:
     save_file(contents(file)[0], file, {"lorgnette": text})
     assert_refused(file, "its metadata is damaged")
 
@@ -364,7 +407,7 @@ def test_metadata_of_the_wrong_kind(file: Path, changes: dict[str, Any], message
 
 
 def test_a_flipped_byte_in_the_header_is_refused_or_harmless(file: Path) -> None:
-    """Whatever happens to a file, ``load`` answers with a checkpoint or with its own error."""
+    """Whatever happens to a file, ``load`` returns a checkpoint or raises its own error."""
     content = file.read_bytes()
     end = 8 + int.from_bytes(content[:8], "little")
     chance = random.Random(0)
@@ -397,7 +440,7 @@ def test_a_crash_while_saving_leaves_the_old_file(
         assert file.read_bytes() == before, "a kill at this moment would lose the old file"
         raise crash
 
-    monkeypatch.setattr(checkpoint, "save_file", write_half)
+    monkeypatch.setattr(tensor_file, "save_file", write_half)
     with pytest.raises(type(crash)):
         save(some_checkpoint(seed=1), file)
     assert file.read_bytes() == before
@@ -411,7 +454,7 @@ def test_the_first_save_leaves_nothing_when_it_crashes(
         target.write_bytes(b"half")
         raise OSError
 
-    monkeypatch.setattr(checkpoint, "save_file", write_half)
+    monkeypatch.setattr(tensor_file, "save_file", write_half)
     with pytest.raises(OSError):  # noqa: PT011
         save(some_checkpoint(), tmp_path / "model.safetensors")
     assert list(tmp_path.iterdir()) == []
@@ -434,4 +477,4 @@ def test_a_save_replaces_the_old_file_and_leaves_nothing_else(file: Path) -> Non
     assert list(file.parent.iterdir()) == [file]
     assert not torch.equal(load(file).model.state_dict()["decoder.0.weight"], weights[WEIGHT[6:]])
     for name, weight in opened.model.state_dict().items():
-        assert torch.equal(weight, weights[name]), "a served model must outlive its file"
+        assert torch.equal(weight, weights[name]), "a loaded model must not depend on its file"

@@ -1,4 +1,4 @@
-"""Facts of the wrong kind in a checkpoint that is otherwise whole."""
+"""Fields of the wrong type in a checkpoint that is otherwise intact."""
 
 import json
 from pathlib import Path
@@ -20,8 +20,8 @@ def file(tmp_path: Path) -> Path:
 
 
 def rewrite(file: Path, **changes: Any) -> None:
-    tensors, facts = contents(file)
-    save_file(tensors, file, {"lorgnette": json.dumps(facts | changes)})
+    tensors, fields = contents(file)
+    save_file(tensors, file, {"lorgnette": json.dumps(fields | changes)})
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_sigma_is_a_positive_number(file: Path, sigma: object) -> None:
 
 
 @pytest.mark.parametrize("sigma", [None, 1, 0.03])
-def test_sigma_may_be_any_positive_number_or_none(file: Path, sigma: float | None) -> None:
+def test_sigma_may_be_any_positive_number_or_null(file: Path, sigma: float | None) -> None:
     rewrite(file, sigma=sigma)
     assert load(file).sigma == sigma
 
@@ -46,7 +46,7 @@ def test_labels_are_names(file: Path, labels: object) -> None:
 
 @pytest.mark.parametrize("field", ["metrics", "provenance", "directions"])
 @pytest.mark.parametrize("value", [None, [], "text", 1])
-def test_the_rest_are_objects(file: Path, field: str, value: object) -> None:
+def test_other_fields_are_objects(file: Path, field: str, value: object) -> None:
     rewrite(file, **{field: value})
     assert_refused(file, "its metadata is damaged", f"{field} is", "must be an object")
 
@@ -64,9 +64,7 @@ def test_the_rest_are_objects(file: Path, field: str, value: object) -> None:
     ],
     ids=repr,
 )
-def test_a_direction_is_described_in_words(
-    file: Path, changes: dict[str, Any], message: str
-) -> None:
+def test_fields_of_a_direction(file: Path, changes: dict[str, Any], message: str) -> None:
     directions = contents(file)[1]["directions"]
     directions["glasses"] |= changes
     rewrite(file, directions=directions)
@@ -76,23 +74,25 @@ def test_a_direction_is_described_in_words(
 @pytest.mark.parametrize(
     ("name", "tensor"),
     [
-        ("kinds.glasses", torch.tensor(1.0)),
-        ("kinds.glasses", torch.ones(2)),
-        ("kinds.glasses", torch.ones(2, 4)),
-        ("kinds.glasses", torch.full((2, 3), torch.nan)),
-        ("kinds.glasses", torch.ones(2, 3, dtype=torch.int32)),
-        ("kinds_centre.glasses", torch.ones(3)),
-        ("kinds_centre.glasses", torch.tensor([0.0, torch.inf])),
+        ("within_label.glasses", torch.tensor(1.0)),
+        ("within_label.glasses", torch.ones(2)),
+        ("within_label.glasses", torch.ones(2, 4)),
+        ("within_label.glasses", torch.full((2, 3), torch.nan)),
+        ("within_label.glasses", torch.ones(2, 3, dtype=torch.int32)),
+        ("within_label_centre.glasses", torch.ones(3)),
+        ("within_label_centre.glasses", torch.tensor([0.0, torch.inf])),
     ],
     ids=lambda value: value if isinstance(value, str) else str(tuple(value.shape)),
 )
-def test_kinds_fit_the_latent_space(file: Path, name: str, tensor: torch.Tensor) -> None:
+def test_a_within_label_subspace_has_the_latent_dimension(
+    file: Path, name: str, tensor: torch.Tensor
+) -> None:
     tensors, facts = contents(file)
     save_file(tensors | {name: tensor}, file, {"lorgnette": json.dumps(facts)})
     assert_refused(file)
 
 
-def test_a_value_of_any_length_is_named_in_a_short_line(file: Path) -> None:
+def test_a_long_value_is_shortened_in_the_message(file: Path) -> None:
     rewrite(file, sigma="x" * 10**6)
     assert_refused(file, "sigma is 'xxx")
     rewrite(file, sigma=None, labels=list(range(10**5)))

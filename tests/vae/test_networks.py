@@ -10,7 +10,7 @@ from vae.model import VAE, VAEConfig
 DOCUMENTED = {
     "mlp": VAEConfig(family="mlp", channels=1, size=28, latent_dim=20, hidden=400),
     "conv28": VAEConfig(family="conv28", channels=1, size=28, latent_dim=2),
-    "book": VAEConfig(family="book", latent_dim=100),
+    "tutorial": VAEConfig(family="tutorial", latent_dim=100),
     "residual": VAEConfig(),
 }
 
@@ -39,15 +39,13 @@ def test_residual_docstring_counts_the_default_config() -> None:
 
 @pytest.mark.parametrize(("channels", "latent"), [(1, 7), (3, 1)])
 @pytest.mark.parametrize("size", range(32, 257, 32))
-def test_residual_decoder_answers_at_the_encoders_size(
-    size: int, channels: int, latent: int
-) -> None:
+def test_residual_networks_keep_the_image_size(size: int, channels: int, latent: int) -> None:
     encoder, decoder = networks.residual(channels, size, latent, 4, (2, 3, 4, 5), blocks=1)
     with torch.no_grad():
         code = encoder(torch.rand(2, channels, size, size))
-        picture = decoder(torch.randn(2, latent))
+        image = decoder(torch.randn(2, latent))
     assert code.shape == (2, 2 * latent)
-    assert picture.shape == (2, channels, size, size)
+    assert image.shape == (2, channels, size, size)
 
 
 @pytest.mark.parametrize("size", [1, 2, 15, 255, 256])
@@ -61,11 +59,11 @@ def test_new_residual_block_is_the_identity_and_can_learn() -> None:
     block = networks.ResidualBlock(3)
     x = torch.randn(2, 3, 5, 5)
     assert torch.equal(block(x), x)
-    (slope,) = torch.autograd.grad(block(x).square().sum(), block.second.weight)
-    assert slope.any()
+    (gradient,) = torch.autograd.grad(block(x).square().sum(), block.second.weight)
+    assert gradient.any()
 
 
-def test_residual_picture_never_depends_on_its_batch_in_training_either() -> None:
+def test_a_residual_output_never_depends_on_its_batch_in_training_either() -> None:
     torch.manual_seed(0)
     encoder, decoder = networks.residual(3, 32, 4, 4, (4, 6), blocks=1)
     for network, batch in ((encoder, torch.rand(3, 3, 32, 32)), (decoder, torch.randn(3, 4))):
@@ -82,5 +80,5 @@ def test_space_to_depth_is_pixel_unshuffle(
     x = torch.rand(2, channels, 16, 24).contiguous(memory_format=layout).requires_grad_()
     found, expected = networks.SpaceToDepth(patch)(x), nn.PixelUnshuffle(patch)(x)
     assert torch.equal(found, expected)
-    (slope,) = torch.autograd.grad((found**2).sum(), x)
-    assert torch.equal(slope, 2 * x)
+    (gradient,) = torch.autograd.grad((found**2).sum(), x)
+    assert torch.equal(gradient, 2 * x)

@@ -21,8 +21,8 @@ from training.analysis.features import WIDTH, Backbone, resized
 from training.analysis.statistics import batches
 from training.data.augment import Augmentation
 from training.data.sources import DataError, Dataset
-from vae.checkpoint import write_atomically
 from vae.pixels import to_float
+from vae.tensor_file import write_atomically
 
 SIZE = 128  # pixels a side of what the network looks at
 BLURRED = 0.5  # share of the pictures that it sees blurred, as a VAE draws them

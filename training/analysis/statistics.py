@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 
 from training.data.sources import Dataset, Labels
-from vae.latent import (
+from vae.directions import (
     Direction,
-    GaussianMixture,
-    LatentStatistics,
     WithinLabelSubspace,
     fit_within_label_subspace,
     group_direction,
@@ -20,6 +18,7 @@ from vae.latent import (
 )
 from vae.model import VAE
 from vae.pixels import to_float
+from vae.prior import GaussianMixture, LatentStatistics
 
 BATCH = 32
 MAX_COMPONENTS = 64

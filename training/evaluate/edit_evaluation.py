@@ -15,7 +15,7 @@ from training.data.sources import DataError, Dataset
 from training.evaluate.reconstruction import psnr
 from vae import latent
 from vae.checkpoint import Checkpoint
-from vae.latent import Direction, group_direction
+from vae.directions import Direction, apply_directions, group_direction
 from vae.pixels import to_float
 
 WEIGHTS = (1.0, 1.25, 1.5)
@@ -116,8 +116,8 @@ class EditEvaluator:
         self, plain: np.ndarray, worn: np.ndarray, weight: float, direction: Direction
     ) -> dict[str, float]:
         """The shares and figures of one edit, put on the plain faces and taken off the others."""
-        on = latent.apply_directions(self.means[plain], [(weight, direction)])
-        off = latent.apply_directions(self.means[worn], [(-weight, direction)])
+        on = apply_directions(self.means[plain], [(weight, direction)])
+        off = apply_directions(self.means[worn], [(-weight, direction)])
         rows = np.concatenate([plain, worn])
         edited = torch.cat([on, off])
         before = self.probability("male", self.means[rows])

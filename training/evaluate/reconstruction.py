@@ -15,7 +15,7 @@ from torchmetrics.functional.image import (
 from training.analysis.statistics import batches, device_of, encoded_means
 from training.data.sources import Dataset
 from vae.checkpoint import Checkpoint
-from vae.latent import apply_directions
+from vae.directions import apply_directions
 from vae.model import VAE
 from vae.pixels import to_float
 

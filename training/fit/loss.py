@@ -123,7 +123,7 @@ class Loss(nn.Module):
         beta = self.config.beta * (min(1.0, progress / warmup) if warmup else 1.0)
         objective = (self.config.weight * weighted + beta * charged) / x[0].numel()
         if self._guide and truth is not None:
-            missed = self._classifier_loss(model.to_pictures(raw), truth)
+            missed = self._classifier_loss(model.to_images(raw), truth)
             objective = objective + self.config.guide * missed
         return Terms(objective, distortion.detach(), rate.detach())
 

@@ -91,7 +91,7 @@ PRESETS: dict[Preset, Recipe] = {
         warmup_steps=0,
     ),
     "book": Recipe(
-        model=VAEConfig("book", channels=3, size=256, latent_dim=100, output="sigmoid"),
+        model=VAEConfig("tutorial", channels=3, size=256, latent_dim=100, output="sigmoid"),
         loss=LossConfig("mse"),
         batch_size=16,
         learning_rate=1e-4,

@@ -24,9 +24,10 @@ from training.analysis.latent_pca import reduced_by_pca
 from training.data.sources import Dataset
 from training.fit.loss import Loss, Terms
 from training.fit.presets import Recipe
-from vae.checkpoint import Checkpoint, write_atomically
+from vae.checkpoint import Checkpoint
 from vae.model import VAE
 from vae.pixels import to_float
+from vae.tensor_file import write_atomically
 
 
 class TrainingError(Exception):

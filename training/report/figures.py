@@ -15,6 +15,7 @@ from training.data.sources import Dataset
 from training.evaluate.edit_evaluation import SUMS
 from vae import latent
 from vae.checkpoint import Checkpoint
+from vae.directions import apply_directions
 from vae.model import VAE
 from vae.pixels import to_uint8
 
@@ -158,7 +159,7 @@ def _directions(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
     rows = []
     for chosen, sign in ((without[:3], 1), (positives[:3], -1)):
         for z in encoded_means(model, data.rows_at(chosen)):
-            steps = [latent.apply_directions(z, [(sign * weight, direction)]) for weight in weights]
+            steps = [apply_directions(z, [(sign * weight, direction)]) for weight in weights]
             rows.append(decode(model, torch.stack(steps)))
     return grid(rows, [f"{weight:g} {name}" for weight in weights])
 

@@ -14,7 +14,8 @@ from torch import Tensor
 from app.inference.engine import Engine
 from app.settings import Settings
 from tests.app.conftest import Pixels, apart, file, images, ok, picture, serving, text
-from vae.latent import GaussianMixture, LatentStatistics, seeded_noise, seeded_noise_and_uniform
+from vae.latent import seeded_noise, seeded_noise_and_uniform
+from vae.prior import GaussianMixture, LatentStatistics
 
 REQUESTS = 64
 A, B = file(picture(1)), file(picture(2))

@@ -227,7 +227,7 @@ def test_a_cpu_without_them_runs_float32(mild: VAE, monkeypatch: pytest.MonkeyPa
     [
         VAEConfig("mlp", channels=1, size=28, latent_dim=DIM),
         VAEConfig("conv28", channels=1, size=28, latent_dim=DIM),
-        VAEConfig("book", latent_dim=DIM),
+        VAEConfig("tutorial", latent_dim=DIM),
         VAEConfig("residual", size=SIZE, latent_dim=DIM, widths=(8, 16)),
     ],
     ids=lambda config: config.family,

@@ -14,7 +14,7 @@ from training.analysis.statistics import (
     statistics,
 )
 from training.data.sources import Dataset
-from vae.latent import group_direction
+from vae.directions import group_direction
 from vae.model import VAE, VAEConfig
 
 N = 600

@@ -10,9 +10,10 @@ from training.analysis.attribute_classifier import AttributeClassifier
 from training.data.sources import DataError, Dataset
 from training.evaluate.edit_evaluation import SUMS, judge
 from vae.checkpoint import Checkpoint
+from vae.directions import Direction
 from vae.gaussian import DiagonalGaussian
-from vae.latent import Direction, LatentStatistics
 from vae.model import VAE, VAEConfig
+from vae.prior import LatentStatistics
 
 SIZE = 32
 EYES, CHIN = slice(10, 14), slice(24, 28)

@@ -10,8 +10,8 @@ from training.data.sources import Dataset
 from training.evaluate import frechet
 from vae.checkpoint import Checkpoint
 from vae.gaussian import DiagonalGaussian
-from vae.latent import GaussianMixture, LatentStatistics
 from vae.model import VAE, VAEConfig
+from vae.prior import GaussianMixture, LatentStatistics
 
 SIZE = 64
 GROUNDS = 24

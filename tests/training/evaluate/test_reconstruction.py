@@ -11,9 +11,10 @@ from tests.training.sources import Bytes, dataset, noise
 from training.data.sources import Dataset
 from training.evaluate.reconstruction import counterfactual_edits, evaluate, psnr
 from vae.checkpoint import Checkpoint
+from vae.directions import Direction
 from vae.gaussian import DiagonalGaussian
-from vae.latent import Direction, LatentStatistics
 from vae.model import VAE, Output, VAEConfig
+from vae.prior import LatentStatistics
 
 SIZE = 12
 PIXELS = SIZE * SIZE

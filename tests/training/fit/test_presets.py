@@ -113,7 +113,7 @@ def test_book_on_class_folders(tmp_path: Path, command: Command) -> None:
     distances = found.metrics["frechet"]
     assert distances.keys() == {"reconstructions", "standard", "gaussian", "mixture"}
     assert np.isfinite(list(distances.values())).all()
-    assert found.model.config.family == "book"
+    assert found.model.config.family == "tutorial"
     assert found.provenance["licence of the data"] == "drawn for a test, free for all"
     assert found.directions.keys() == {"bare", "glasses"}
     there, back = found.directions["glasses"].vector, found.directions["bare"].vector

@@ -21,9 +21,9 @@ from training.fit.loss import Loss, LossConfig, Terms
 from training.fit.presets import Recipe
 from training.fit.trainer import Progress, Trainer, TrainingError
 from vae.checkpoint import Checkpoint
-from vae.latent import LatentStatistics
 from vae.model import VAEConfig
 from vae.pixels import to_float
+from vae.prior import LatentStatistics
 
 SMALL = VAEConfig("residual", 3, 32, latent_dim=4, widths=(8, 16))
 SIGMOID = replace(SMALL, output="sigmoid")

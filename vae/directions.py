@@ -1,0 +1,124 @@
+"""Named directions of the latent space: how they are fitted, and how they edit a latent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+MAX_SHRINKAGE = 0.5  # of an axis: spread without the label, as a fraction of the spread with it
+
+
+@dataclass(frozen=True)
+class WithinLabelSubspace:
+    """Axes along which images with a label vary and others do not: for glasses, the frames.
+
+    Attributes:
+        rows: ``(K, D)``, orthogonal, each of length ``sqrt(1 - shrinkage)``, at most 1.
+        centre: ``(K,)``, the rows' products with the mean latent of images with the label.
+    """
+
+    rows: Tensor
+    centre: Tensor
+
+    def residual(self, z: Tensor) -> Tensor:
+        """The part of latents ``(N, D)`` or ``(D,)`` inside the subspace, measured from its centre.
+
+        For glasses: how this frame differs from the mean frame. Of the shape of ``z``.
+        """
+        return (z @ self.rows.T - self.centre) @ self.rows
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A named edit: ``z + w * vector`` moves a latent ``w`` mean steps from without to with.
+
+    Attributes:
+        vector: ``(D,)``; its length is the mean step from label 0 to label 1.
+        meaning: one line for users.
+        method: how it was computed.
+        count: images it was computed from.
+        within_label: of a 0/1 label with enough images on both sides, else None.
+    """
+
+    vector: Tensor
+    meaning: str
+    method: str
+    count: int
+    within_label: WithinLabelSubspace | None = None
+
+
+def apply_directions(z: Tensor, terms: Sequence[tuple[float, Direction]]) -> Tensor:
+    """Latents ``(N, D)`` or ``(D,)`` with directions added and removed, of the same shape.
+
+    The weights of one direction (the same object) are summed first. A direction with a positive sum
+    adds its mean step. One with a negative sum is removed: besides the mean step, what ``z`` has in
+    its within-label subspace goes, in proportion to the weight and at most once. Otherwise removing
+    the mean glasses would leave the difference between these glasses and the mean ones. That
+    residual is taken from ``z`` as it comes in, so the order of the terms does not matter, and what
+    is added in the same sum is never removed.
+
+    Args:
+        z: latents to edit; unchanged to the last bit where all sums are zero.
+        terms: pairs of weight and direction.
+    """
+    weights: dict[int, float] = {}
+    directions: dict[int, Direction] = {}
+    for weight, direction in terms:
+        weights[id(direction)] = weights.get(id(direction), 0.0) + weight
+        directions[id(direction)] = direction
+    edited = z
+    for key, weight in weights.items():
+        direction = directions[key]
+        if weight != 0.0:
+            edited = edited + weight * direction.vector
+        if weight < 0.0 and direction.within_label is not None:
+            edited = edited - min(-weight, 1.0) * direction.within_label.residual(z)
+    return edited
+
+
+def fit_within_label_subspace(positives: Tensor, negatives: Tensor) -> WithinLabelSubspace | None:
+    """The subspace of a label, from latents ``(N, D)`` with it and ``(M, D)`` without it.
+
+    Its axes are those along which the optimal transport of a Gaussian fitted to the first onto one
+    fitted to the second more than halves the distances: Peyré & Cuturi, "Computational Optimal
+    Transport", 2019, remark 2.31. None if there is no such axis.
+    """
+    mean, covariance = positives.double().mean(0), torch.cov(positives.double().T)
+    root, inverse = _power(covariance, 0.5), _power(covariance, -0.5)
+    product = root @ torch.cov(negatives.double().T) @ root
+    shrinkage, axes = torch.linalg.eigh(inverse @ _power(product, 0.5) @ inverse)
+    selected = shrinkage < MAX_SHRINKAGE
+    if not selected.any():
+        return None
+    rows = (axes[:, selected] * (1.0 - shrinkage[selected].clamp_min(0.0)).sqrt()).T
+    return WithinLabelSubspace(rows.float().contiguous(), (rows @ mean).float())
+
+
+def _power(matrix: Tensor, exponent: float) -> Tensor:
+    """A power of a symmetric positive matrix; eigenvalues have a floor of 1e-6 of the largest."""
+    values, axes = torch.linalg.eigh(matrix)
+    floor = 1e-6 * values[-1].clamp_min(1e-12)
+    power: Tensor = axes * values.clamp_min(floor) ** exponent @ axes.T
+    return power
+
+
+def group_direction(means: Tensor, label: Tensor) -> Tensor:
+    """Mean latent of rows with label above 0.5 minus that of the rest, ``(D,)``.
+
+    The usual method of tutorials. It includes the effect of whatever correlates with the label.
+    """
+    positives = label > 0.5
+    return means[positives].mean(0) - means[~positives].mean(0)
+
+
+def regressed_directions(means: Tensor, labels: Tensor) -> Tensor:
+    """What one unit of each label adds to a latent when the other labels stay as they are.
+
+    Ordinary least squares of the encoded means ``(N, D)`` on all labels ``(N, K)`` at once with an
+    intercept (Hastie et al., "The Elements of Statistical Learning", 2009, equation 3.6). Row k of
+    the result ``(K, D)`` is without the other labels' effects.
+    """
+    design = torch.cat([torch.ones(len(labels), 1), labels], dim=1).double()
+    solution: Tensor = torch.linalg.lstsq(design, means.double(), driver="gelsd").solution
+    return solution[1:].float()

@@ -1,0 +1,76 @@
+"""Safetensors files: written atomically, and read as a whole with their hash."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+PICKLE_MAGIC = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # first two bytes
+
+
+class TensorFileError(Exception):
+    """A file that cannot be read as safetensors; the message says why, without the path."""
+
+
+@dataclass(frozen=True)
+class TensorFile:
+    """What a safetensors file holds.
+
+    Attributes:
+        tensors: by name, on the CPU.
+        metadata: text by name; empty if the file has none.
+        sha256: hexadecimal hash of the file.
+    """
+
+    tensors: dict[str, Tensor]
+    metadata: dict[str, str]
+    sha256: str
+
+
+def read(path: Path) -> TensorFile:
+    """Read all of a file.
+
+    Raises:
+        TensorFileError: if it is missing, truncated or not a safetensors file.
+    """
+    try:
+        with path.open("rb") as file:
+            magic = file.read(2)
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        with safe_open(path, framework="pt") as reader:
+            metadata = reader.metadata() or {}
+            tensors = {name: reader.get_tensor(name) for name in reader.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        if magic in PICKLE_MAGIC:
+            raise TensorFileError(
+                "this is a pickle (torch.save); only safetensors files are loaded, "
+                "since a pickle can run code"
+            ) from None
+        raise TensorFileError(f"truncated, or not a safetensors file ({error})") from None
+    except (OSError, ValueError) as error:
+        raise TensorFileError(f"cannot be read ({error})") from None
+    return TensorFile(tensors, metadata, sha256)
+
+
+def write_atomically(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write a file next to ``path``, flush it to the disk, and rename it to ``path``.
+
+    Raises:
+        OSError: if it cannot be written; ``path`` is then as it was.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.touch()
+        mode = partial.stat().st_mode
+        save_file(tensors, partial, metadata)
+        partial.chmod(mode)  # the umask's mode; save_file restricts the file to its owner
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
