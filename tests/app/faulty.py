@@ -31,7 +31,7 @@ def inject(folder: Path) -> None:
     """Add the faults to every model's decoder."""
     decode_logits = VAE.decode_logits
 
-    def faulty(model: VAE, z: Tensor) -> Tensor:
+    def faulty(self: VAE, z: Tensor) -> Tensor:
         end = time.monotonic() + MAX_HANG_SECONDS
         while (folder / "hang").exists() and time.monotonic() < end:
             time.sleep(0.01)
@@ -47,7 +47,7 @@ def inject(folder: Path) -> None:
         if (folder / "die").exists():
             (folder / "die").unlink()
             threading.Timer(0.05, end_thread, [threading.get_ident()]).start()
-        return decode_logits(model, z)
+        return decode_logits(self, z)
 
     VAE.decode_logits = faulty  # type: ignore[method-assign]
 

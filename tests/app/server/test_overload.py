@@ -17,7 +17,7 @@ from app.inference import readiness
 from app.inference.engine import Engine
 from app.settings import Settings
 from tests.app.conftest import Pixels, file, ok, picture, problem, serving, text
-from vae.preprocessing import Fit
+from vae.preprocessing import Fit, to_square
 
 Build = Callable[..., Settings]
 JSON = {"Content-Type": "application/json"}
@@ -141,7 +141,6 @@ def test_uploads_of_one_request_do_not_delay_small_responses(
     settings: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decodes: list[int] = []
-    to_square = decoding.to_square
 
     def slow(image: Image.Image, size: int, channels: int, fit: Fit = "crop") -> Pixels:
         decodes.append(size)
