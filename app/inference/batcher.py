@@ -85,6 +85,8 @@ class Batcher(Generic[T, U]):
         self._queue.push(jobs, self._max_queue)
         self._spawn_workers()
         try:
+            if len(jobs) == 1:
+                return [await jobs[0].future]
             outcomes = await asyncio.gather(*(job.future for job in jobs), return_exceptions=True)
         except asyncio.CancelledError:
             self._queue.remove(lambda job: job.future.done())
@@ -134,8 +136,9 @@ class Batcher(Generic[T, U]):
 
     def _spawn_workers(self) -> None:
         """Start a worker for each free slot that has an item, or one to wait for a slot."""
-        wanted = min(len(self._queue), self._limiter.free) - self._entering
-        if self._queue and not self._workers:
+        waiting = len(self._queue)
+        wanted = min(waiting, self._limiter.free) - self._entering
+        if waiting and not self._workers:
             wanted = max(1, wanted)
         for _ in range(wanted):
             self._entering += 1
@@ -160,9 +163,9 @@ class Batcher(Generic[T, U]):
     def _take(self, max_count: int) -> list[_Job[T, U]]:
         """The next batch, without the items of requests that were cancelled."""
         batch: list[_Job[T, U]] = []
-        now = time.perf_counter()
-        while self._queue and len(batch) < max_count:
-            job = self._queue.pop()
+        queue, now = self._queue, time.perf_counter()
+        while len(batch) < max_count and queue:
+            job = queue.pop()
             if not job.future.done():
                 job.started_at = now
                 batch.append(job)

@@ -38,6 +38,7 @@ class _Worker:
 
     def __init__(self, number: int) -> None:
         self.number = number
+        self.abandoned = False
         self.jobs = SimpleQueue[Callable[[], None] | None]()
         self.thread = threading.Thread(target=self._serve, name="model", daemon=True)
         self.thread.start()
@@ -118,18 +119,22 @@ class InferenceThreadPool:
         # eagerly where they have more threads than there are cores.
         worker = min(self._idle, key=lambda idle: idle.number)
         self._idle.remove(worker)
-        started = asyncio.get_running_loop().time()
-        result = self._start(job, worker)
-        done, _ = await asyncio.wait({result}, timeout=self._timeout if limited else None)
-        if not done:
-            result.cancel()
-            self._replace_hung(worker, started)
-            raise InferenceTimeoutError(f"the model did not respond within {self._timeout:g} s")
-        self.consecutive_timeouts = 0
-        if isinstance(result.exception(), DeviceLostError):
-            self._device_lost = True
-            self._fail("the device is lost")
-        return result.result()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def run() -> None:
+            result, error = run_job(job)
+            with suppress(RuntimeError):  # the event loop has ended without waiting for this job
+                loop.call_soon_threadsafe(self._resolve, worker, future, result, error)
+
+        worker.jobs.put(run)
+        if not limited:
+            return await future
+        timer = loop.call_later(self._timeout, self._time_out, worker, future, loop.time())
+        try:
+            return await future
+        finally:
+            timer.cancel()
 
     def close(self) -> None:
         """End the idle threads, so that they do not outlive the interpreter."""
@@ -138,33 +143,35 @@ class InferenceThreadPool:
         for worker in self._idle:
             worker.thread.join(self._timeout)
 
-    def _start(self, job: Callable[[], T], worker: _Worker) -> asyncio.Future[T]:
-        """Give a job to a worker, which is idle again once the future is done."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
+    def _resolve(
+        self, worker: _Worker, future: asyncio.Future[T], result: T | None, error: Exception | None
+    ) -> None:
+        if worker.abandoned:
+            return
+        self._idle.append(worker)
+        self.consecutive_timeouts = 0
+        if isinstance(error, DeviceLostError):
+            self._device_lost = True
+            self._fail("the device is lost")
+        if future.done():
+            return
+        if error is None:
+            future.set_result(result)  # type: ignore[arg-type]
+        else:
+            future.set_exception(error)
 
-        def resolve(result: T | None, error: Exception | None) -> None:
-            if future.done():  # the job exceeded the timeout
-                return
-            self._idle.append(worker)
-            if error is None:
-                future.set_result(result)  # type: ignore[arg-type]
-            else:
-                future.set_exception(error)
-
-        def run() -> None:
-            result, error = run_job(job)
-            with suppress(RuntimeError):  # the event loop has ended without waiting for this job
-                loop.call_soon_threadsafe(resolve, result, error)
-
-        worker.jobs.put(run)
-        return future
-
-    def _replace_hung(self, worker: _Worker, started: float) -> None:
-        """Count the timeout of a job that began at ``started``, and replace its thread."""
+    def _time_out(self, worker: _Worker, future: asyncio.Future[T], started: float) -> None:
+        """Abandon a job that began at ``started``, and replace its thread."""
         if started >= self._last_timeout_at:
             self.consecutive_timeouts += 1
             self._last_timeout_at = asyncio.get_running_loop().time()
+        self._replace_hung(worker)
+        if not future.done():
+            message = f"the model did not respond within {self._timeout:g} s"
+            future.set_exception(InferenceTimeoutError(message))
+
+    def _replace_hung(self, worker: _Worker) -> None:
+        worker.abandoned = True
         worker.jobs.put(None)  # the thread ends if its job ever returns
         self._on_timeout()
         hung = [thread for thread in self._abandoned if thread.is_alive()]
