@@ -283,7 +283,7 @@ async def live() -> schemas.HealthResponse:
     responses={**shown("It is ready.", {"status": "ready"}), **errors(405, 503, 504)},
 )
 async def ready(request: Request) -> schemas.HealthResponse:
-    """Every model has run a batch lately, or has just decoded a canary."""
+    """Every model has just decoded a canary."""
     await get_service(request).models.check_ready()
     return schemas.HealthResponse(status="ready")
 

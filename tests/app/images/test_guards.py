@@ -8,7 +8,7 @@ MANY = MAX_CHUNKS + 1
 
 
 @pytest.mark.parametrize("kind", formats.FORMATS)
-def test_an_ordinary_picture_passes(kind: str) -> None:
+def test_an_ordinary_image_is_accepted(kind: str) -> None:
     check(file(picture(1, (300, 200)), kind))
 
 
@@ -27,7 +27,7 @@ def test_an_ordinary_picture_passes(kind: str) -> None:
         (file(picture(1), "JPEG") + b"\xff\xda" * MAX_SCANS, "64 scans"),
     ],
 )
-def test_what_is_in_too_many_chunks_does_not(data: bytes, words: str) -> None:
+def test_too_many_parts_are_refused(data: bytes, words: str) -> None:
     with pytest.raises(StructureLimitError, match=words):
         check(data)
 
