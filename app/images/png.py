@@ -13,7 +13,7 @@ from isal import isal_zlib
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOR_TYPES = {1: 0, 3: 2}  # by number of channels: grey, RGB
-UP_FILTER = 2
+UP = 2
 
 
 def encode(pixels: npt.NDArray[np.uint8], text: Mapping[str, str] | None = None) -> bytes:
@@ -29,7 +29,7 @@ def encode(pixels: npt.NDArray[np.uint8], text: Mapping[str, str] | None = None)
     height, width, channels = pixels.shape
     rows = pixels.reshape(height, width * channels)
     filtered = np.empty((height, 1 + width * channels), np.uint8)
-    filtered[:, 0] = UP_FILTER
+    filtered[:, 0] = UP
     filtered[0, 1:] = rows[0]
     np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
     header = struct.pack(">IIBBBBB", width, height, 8, COLOR_TYPES[channels], 0, 0, 0)

@@ -41,7 +41,7 @@ def inject(folder: Path) -> None:
         if (folder / "lost").exists():
             raise DeviceLostError("the device is lost")
         if (folder / "broken").exists() and (z[:, 0] == BROKEN_VALUE).any():
-            raise ValueError("a broken item")
+            raise ValueError("unlucky")
         if (folder / "pace").exists():
             time.sleep(float((folder / "pace").read_text()))
         if (folder / "die").exists():
