@@ -18,7 +18,7 @@ from app.http import problems as errors
 from app.http.openapi import COMPONENTS
 from app.http.routes import router
 from app.http.security_headers import RAW
-from app.inference.engine import DeviceError
+from app.inference.errors import DeviceError
 from app.observability.logs import log_response
 from app.observability.tracing_config import tracing_enabled
 from app.operations.service import Service

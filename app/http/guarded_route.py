@@ -10,7 +10,7 @@ from starlette.types import Message
 
 from app.http import body_budget as lifeline
 from app.http import request_parsing as forms
-from app.inference.batcher import ShuttingDownError
+from app.inference.errors import ShuttingDownError
 from app.operations.service import Service
 
 PUBLIC_PREFIX = "/health/"

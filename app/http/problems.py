@@ -21,15 +21,16 @@ from app.http.request_parsing import (
 from app.http.responses import NotAcceptableError
 from app.http.schemas import FieldProblem, Problem
 from app.http.security_headers import SECURITY
-from app.images.decoding import CorruptPictureError, TooManyPixelsError, UnknownPictureError
-from app.inference.batcher import (
+from app.images.decoding import CorruptImageError, ImageTooLargeError, UnsupportedImageError
+from app.inference.errors import (
     DeviceLostError,
     InferenceTimeoutError,
+    NotReadyError,
+    OutOfMemoryError,
     QueueFullError,
     ShuttingDownError,
+    UnknownModelError,
 )
-from app.inference.engine import OutOfMemoryError
-from app.inference.registry import UnknownModelError
 from app.observability.logs import request_fields
 from app.operations.expression import ExpressionError
 from app.operations.service import (
@@ -45,7 +46,7 @@ MAX_DETAIL = 2000  # characters; what was sent may be quoted in it
 
 TABLE: dict[type[Exception], tuple[int, str]] = {
     UnreadableBodyError: (400, "unreadable-body"),
-    CorruptPictureError: (400, "corrupt-picture"),
+    CorruptImageError: (400, "corrupt-picture"),
     ClientDisconnect: (400, "client-disconnected"),
     ClientDisconnectedError: (400, "client-disconnected"),
     MissingApiKeyError: (401, "no-key"),
@@ -54,10 +55,10 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     NotAcceptableError: (406, "not-acceptable"),
     TooLargeError: (413, "too-large"),
     PictureTooLargeError: (413, "picture-too-large"),
-    TooManyPixelsError: (413, "too-many-pixels"),
+    ImageTooLargeError: (413, "too-many-pixels"),
     TooManyPicturesError: (413, "too-many-pictures"),
     BodyTypeError: (415, "body-type"),
-    UnknownPictureError: (415, "unknown-picture-format"),
+    UnsupportedImageError: (415, "unknown-picture-format"),
     InvalidError: (422, "invalid"),
     OperandError: (422, "operand"),
     ExpressionError: (422, "expression"),
@@ -65,6 +66,7 @@ TABLE: dict[type[Exception], tuple[int, str]] = {
     QueueFullError: (503, "queue-full"),
     BodyBudgetExceededError: (503, "bodies-full"),
     ShuttingDownError: (503, "stopping"),
+    NotReadyError: (503, "not-ready"),
     RateLimitExceededError: (429, "rate"),
     InferenceTimeoutError: (503, "model-lost"),
     DeviceLostError: (503, "model-lost"),
@@ -98,7 +100,9 @@ async def _known(request: Request, error: Exception) -> Response:
         headers["Retry-After"] = str(error.retry_after)
     elif isinstance(error, BodyBudgetExceededError):
         headers["Retry-After"] = "1"
-    elif isinstance(error, ShuttingDownError | InferenceTimeoutError | OutOfMemoryError):
+    elif isinstance(
+        error, ShuttingDownError | NotReadyError | InferenceTimeoutError | OutOfMemoryError
+    ):
         headers["Retry-After"] = "5"
     return problem(request, status, name, str(error), errors, headers)
 

@@ -284,7 +284,7 @@ async def live() -> schemas.HealthResponse:
 )
 async def ready(request: Request) -> schemas.HealthResponse:
     """Every model has just decoded a canary."""
-    await get_service(request).models.canary()
+    await get_service(request).models.check_ready()
     return schemas.HealthResponse(status="ready")
 
 

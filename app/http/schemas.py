@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.images.decoding import Fit
+from vae.preprocessing import Fit
 from vae.latent import Method
 
 MAX_SEED = 2**53 - 1  # exact in every JSON reader

@@ -88,7 +88,7 @@ class Service:
         self.metrics = Metrics()
         self.bodies = BodyBudget(settings.max_total_body_bytes)
         self.models = Registry(settings, self.metrics, on_fatal)
-        self.image_pool = ImagePool(settings.image_threads)
+        self.image_pool = ImagePool(settings.image_threads, settings.max_queue)
 
     async def start(self) -> None:
         """Load and warm up every model.
@@ -215,7 +215,7 @@ class Service:
 
     async def _read(
         self, served: LoadedModel, files: Sequence[bytes], reading: ResizeOptions
-    ) -> list[images.Picture]:
+    ) -> list[images.InputImage]:
         config, settings = served.checkpoint.model.config, self.settings
         largest, limit = max(map(len, files), default=0), settings.max_picture_bytes
         if largest > limit:
@@ -223,42 +223,46 @@ class Service:
         most = settings.max_picture_memory
         limits = (settings.max_picture_pixels, most)
 
-        def read(data: bytes) -> images.Picture:
+        def read(data: bytes) -> images.InputImage:
             return images.read(data, config.size, config.channels, reading.fit, *limits)
 
-        def estimate_memory(data: bytes) -> tuple[int, images.Picture | None]:
+        def estimate_memory(data: bytes) -> tuple[int, images.InputImage | None]:
             weight = images.estimate_memory(data, config.size, *limits)
             return weight, read(data) if weight <= most // SMALL else None
 
-        async def finished(
-            data: bytes, weight: int, known: images.Picture | None
-        ) -> images.Picture:
-            if known is not None:
-                return known
-            return await self.image_pool.run(lambda: read(data), weight > most // LARGE)
-
-        weighed = await asyncio.gather(
-            *(self.image_pool.run(partial(estimate_memory, data)) for data in files)
-        )
+        weighed = await self.image_pool.map(estimate_memory, files)
         together = sum(weight for weight, _ in weighed)
         if together > 2 * most:
-            raise images.TooManyPixelsError(
+            raise images.ImageTooLargeError(
                 f"decoding these pictures takes {together} bytes; one request is given {2 * most}; "
                 "send fewer at a time"
             )
-        pairs = zip(files, weighed, strict=True)
-        return list(await asyncio.gather(*(finished(data, *known) for data, known in pairs)))
+        parts = {
+            serial: [
+                i
+                for i, (weight, known) in enumerate(weighed)
+                if known is None and (weight > most // LARGE) is serial
+            ]
+            for serial in (False, True)
+        }
+        pictures = {i: known for i, (_, known) in enumerate(weighed) if known is not None}
+        for serial, numbers in parts.items():
+            chosen = [files[i] for i in numbers]
+            found = await self.image_pool.map(read, chosen, serial=serial)
+            pictures |= dict(zip(numbers, found, strict=True))
+        return [pictures[i] for i in range(len(files))]
 
     async def _latents(
         self,
         served: LoadedModel,
-        pictures: Sequence[images.Picture],
+        pictures: Sequence[images.InputImage],
         reading: ImageOptions,
         timing: Timing,
     ) -> list[Tensor]:
         """The latent of each picture: the one it carries, or its encoded mean."""
         carried = [
-            _origin(served, picture.origin) if reading.embedded else None for picture in pictures
+            _origin(served, picture.provenance) if reading.embedded else None
+            for picture in pictures
         ]
         unknown = [p.pixels for p, c in zip(pictures, carried, strict=True) if c is None]
         encoded = iter(await served.encoder.run(unknown, timing) if unknown else [])

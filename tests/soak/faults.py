@@ -1,4 +1,4 @@
-"""Many rounds of harm, of every kind, at random times, on one server under load."""
+"""Many rounds of faults, of every kind, at random times, on one server under load."""
 
 import random
 import time
@@ -9,20 +9,20 @@ from statistics import median
 from typing import Any
 
 from tests.app.conftest import apart
-from tests.soak.load import Answer, Crowd, statuses
-from tests.soak.rounds import ROUNDS, SETTINGS, Scene
+from tests.soak.load import Clients, Response, statuses
+from tests.soak.rounds import ROUNDS, SETTINGS, Context
 from tests.soak.server import Server
 
 CLIENTS = 4
 
 
-class BrokenPromiseError(Exception):
-    """A round in which the service did not do what it promises."""
+class SoakFailureError(Exception):
+    """A round in which the service did not behave as documented."""
 
 
 @dataclass
-class Tally:
-    """What the rounds of one kind came to."""
+class Summary:
+    """The results of the rounds of one kind."""
 
     seconds: list[float] = field(default_factory=list)
     load: Counter[str] = field(default_factory=Counter)
@@ -32,62 +32,62 @@ class Tally:
             "rounds": len(self.seconds),
             "seconds_until_served": {
                 "median": round(median(self.seconds), 2),
-                "most": round(max(self.seconds), 2),
+                "max": round(max(self.seconds), 2),
             },
             "load": dict(sorted(self.load.items())),
         }
 
 
-def order(rounds: int, chance: random.Random) -> list[str]:
-    """Every kind equally often, in any order."""
+def schedule(rounds: int, rng: random.Random) -> list[str]:
+    """Every kind equally often, in random order."""
     names: list[str] = []
     while len(names) < rounds:
-        names += chance.sample(sorted(ROUNDS), len(ROUNDS))
+        names += rng.sample(sorted(ROUNDS), len(ROUNDS))
     return names[:rounds]
 
 
 async def run(model: Path, folder: Path, rounds: int, seed: int) -> dict[str, Any]:
-    """Play the rounds; the answer is what they came to.
+    """Play the rounds and return their results.
 
     Raises:
-        BrokenPromiseError: at the first round that does not go as it must.
+        SoakFailureError: at the first round that fails.
     """
-    chance = random.Random(seed)
-    tallies: dict[str, Tally] = {}
+    rng = random.Random(seed)
+    summaries: dict[str, Summary] = {}
     started = time.monotonic()
     async with (
         Server(model, folder, **SETTINGS) as server,
-        Crowd(server.port, CLIENTS, rest=0.05) as crowd,
+        Clients(server.port, CLIENTS, pause_seconds=0.05) as clients,
     ):
-        scene = Scene(server, crowd, chance)
-        expected = await scene.decoded()
-        for number, name in enumerate(order(rounds, chance), 1):
+        context = Context(server, clients, rng)
+        expected = await context.decoded()
+        for number, name in enumerate(schedule(rounds, rng), 1):
             try:
-                seconds, answers = await _round(scene, name)
-                assert apart(await scene.decoded(), expected) <= 1, "another picture than before"
+                seconds, responses = await _round(context, name)
+                assert apart(await context.decoded(), expected) <= 1, "the image has changed"
             except Exception as error:
                 log = server.log.read_text()[-2000:]
-                raise BrokenPromiseError(f"round {number}, {name}: {error!r}\n{log}") from error
-            tally = tallies.setdefault(name, Tally())
-            tally.seconds.append(seconds)
-            tally.load.update(statuses(answers))
+                raise SoakFailureError(f"round {number}, {name}: {error!r}\n{log}") from error
+            kind = summaries.setdefault(name, Summary())
+            kind.seconds.append(seconds)
+            kind.load.update(statuses(responses))
             print(f"{number}/{rounds} {name}: {seconds:.2f} s", flush=True)
     return {
         "seed": seed,
         "rounds": rounds,
         "seconds": round(time.monotonic() - started),
-        "kinds": {name: tally.summary() for name, tally in sorted(tallies.items())},
+        "kinds": {name: kind.summary() for name, kind in sorted(summaries.items())},
     }
 
 
-async def _round(scene: Scene, name: str) -> tuple[float, list[Answer]]:
-    """Play one round: seconds until everybody was served again, and the load's answers."""
+async def _round(context: Context, name: str) -> tuple[float, list[Response]]:
+    """Play one round: seconds until every client was served again, and the responses."""
     play, allowed = ROUNDS[name]
-    before = len(scene.crowd.answers)
-    await scene.pause()
+    before = len(context.clients.responses)
+    await context.pause()
     started = time.monotonic()
-    await play(scene)
-    await scene.crowd.served()
-    answers = scene.crowd.answers[before:]
-    assert {answer.status for answer in answers} <= {200} | allowed, statuses(answers)
-    return time.monotonic() - started, answers
+    await play(context)
+    await context.clients.served()
+    responses = context.clients.responses[before:]
+    assert {response.status for response in responses} <= {200} | allowed, statuses(responses)
+    return time.monotonic() - started, responses

@@ -1,4 +1,4 @@
-"""Four times the load that a server can serve: what it serves of it, and what becomes of it."""
+"""Four times the load that a server can serve: its goodput, latency and memory."""
 
 import asyncio
 import time
@@ -6,14 +6,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.soak.load import Answer, Crowd, arrivals, ask, statuses
+from tests.soak.load import Clients, Response, ask, open_loop, statuses
 from tests.soak.server import Server
 
 BATCH, QUEUE = 4, 16
-PACE = 0.2  # seconds of every model call, slept, so that the processor does not set the capacity
-TIMES = 4
+SECONDS_PER_BATCH = 0.2  # slept, so that the processor does not limit the capacity
+OVERLOAD_FACTOR = 4
 SETTINGS = {
-    "MODEL_THREADS": "1",  # one call at a time, so that the clients who fill it can be counted
+    "MODEL_THREADS": "1",  # one call at a time, so that a known number of clients fills it
     "MAX_BATCH": str(BATCH),
     "MAX_QUEUE": str(QUEUE),
     "MAX_PICTURES": str(QUEUE),
@@ -22,7 +22,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Overload:
-    """What was measured; rates are answers a second."""
+    """The measurements; rates are responses per second."""
 
     seconds: float
     peak: float
@@ -40,8 +40,8 @@ class Overload:
         return rounded | ratio
 
     def check(self) -> None:
-        """Assert what is promised."""
-        assert self.offered > 0.75 * TIMES * self.peak, "the load was not what it should be"
+        """Assert the limits."""
+        assert self.offered > 0.75 * OVERLOAD_FACTOR * self.peak, "too few requests were sent"
         assert self.statuses.keys() == {"200", "503"}, self.statuses
         assert self.goodput >= 0.9 * self.peak, self
         assert self.p99_seconds <= self.bound_seconds, self
@@ -51,44 +51,46 @@ class Overload:
 async def run(model: Path, folder: Path, seconds: float) -> Overload:
     """Measure the peak for a quarter of the time, then four times that for all of it."""
     async with Server(model, folder, **SETTINGS) as server:
-        server.begin("pace", str(PACE))
+        server.begin("pace", str(SECONDS_PER_BATCH))
         peak = await _peak(server.port, max(2.0, seconds / 4))
-        await arrivals(server.port, TIMES * peak, 1.0)  # every connection and buffer, once
+        await open_loop(server.port, OVERLOAD_FACTOR * peak, 1.0)  # opens connections
         before = server.memory
         started = time.monotonic()
-        answers = await arrivals(server.port, TIMES * peak, seconds)
-        took = time.monotonic() - started
-        await _calm(server)
-        return _judged(answers, peak, took, (before, server.memory))
+        responses = await open_loop(server.port, OVERLOAD_FACTOR * peak, seconds)
+        duration = time.monotonic() - started
+        await _check_recovered(server)
+        return _measured(responses, peak, duration, (before, server.memory))
 
 
 async def _peak(port: int, seconds: float) -> float:
-    """Answers a second to as many clients as keep every batch full and none refused."""
-    async with Crowd(port, 2 * BATCH, rest=0.0) as crowd:
-        await crowd.served()
-        begun, started = len(crowd.answers), time.monotonic()
+    """Responses per second to as many clients as fill every batch without a refusal."""
+    async with Clients(port, 2 * BATCH, pause_seconds=0.0) as clients:
+        await clients.served()
+        begun, started = len(clients.responses), time.monotonic()
         await asyncio.sleep(seconds)
-        answers = crowd.answers[begun:]
-        assert {answer.status for answer in answers} == {200}, statuses(answers)
-        return len(answers) / (time.monotonic() - started)
+        responses = clients.responses[begun:]
+        assert {response.status for response in responses} == {200}, statuses(responses)
+        return len(responses) / (time.monotonic() - started)
 
 
-async def _calm(server: Server) -> None:
-    """The service is at once what it was: nothing waits, and a request is served."""
+async def _check_recovered(server: Server) -> None:
+    """Nothing waits any more, and a request is served."""
     assert await server.waiting("decode") == 0
     assert (await ask(server.port, "/sample", {})).status == 200
 
 
-def _judged(answers: list[Answer], peak: float, took: float, memory: tuple[int, int]) -> Overload:
-    served = sorted(answer.seconds for answer in answers if answer.status == 200)
-    assert all((a.retry_after or 0) > 0 for a in answers if a.status == 503)
-    batches_waited = QUEUE / BATCH + 2  # those in the queue, the one before them, its own
+def _measured(
+    responses: list[Response], peak: float, duration: float, memory: tuple[int, int]
+) -> Overload:
+    served = sorted(response.seconds for response in responses if response.status == 200)
+    assert all((a.retry_after or 0) > 0 for a in responses if a.status == 503)
+    batches_waited = QUEUE / BATCH + 2  # those in the queue, the running one, its own
     return Overload(
-        seconds=took,
+        seconds=duration,
         peak=peak,
-        offered=len(answers) / (max(a.sent for a in answers) - min(a.sent for a in answers)),
-        goodput=len(served) / took,
-        statuses=statuses(answers),
+        offered=len(responses) / (max(a.sent for a in responses) - min(a.sent for a in responses)),
+        goodput=len(served) / duration,
+        statuses=statuses(responses),
         p99_seconds=served[int(0.99 * (len(served) - 1))],
         bound_seconds=batches_waited * BATCH / peak,
         memory_before=memory[0],

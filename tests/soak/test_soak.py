@@ -1,4 +1,4 @@
-"""The soak in short: every kind of harm once, and a few seconds of overload."""
+"""The soak in short: every kind of fault once, and a few seconds of overload."""
 
 import asyncio
 import random
@@ -11,7 +11,7 @@ from tests.soak.rounds import ROUNDS
 
 
 @pytest.mark.timeout(600)
-def test_every_kind_of_harm_once(models: Path, tmp_path: Path) -> None:
+def test_every_kind_of_fault_once(models: Path, tmp_path: Path) -> None:
     found = asyncio.run(faults.run(models / "tiny", tmp_path, len(ROUNDS), seed=1))
     assert found["kinds"].keys() == ROUNDS.keys()
 
@@ -22,6 +22,6 @@ def test_four_times_what_it_can_serve(models: Path, tmp_path: Path) -> None:
 
 
 def test_the_same_seed_is_the_same_soak() -> None:
-    first, second, other = (faults.order(20, random.Random(seed)) for seed in (3, 3, 4))
+    first, second, other = (faults.schedule(20, random.Random(seed)) for seed in (3, 3, 4))
     assert first == second != other
     assert set(first[:8]) == set(ROUNDS)

@@ -1,27 +1,32 @@
 import struct
+import subprocess
+import sys
+import warnings
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from app.images import decoding
 from app.images.decoding import (
-    CorruptPictureError,
-    Fit,
-    TooManyPixelsError,
-    UnknownPictureError,
+    CorruptImageError,
+    ImageTooLargeError,
+    UnsupportedImageError,
     read,
 )
 from app.images.guards import MAX_FIELDS, MAX_RATIONALS, MAX_VALUES
 from tests.app.conftest import Pixels, file, picture
 from tests.hostile import formats
+from vae.preprocessing import Fit
 
 SIDE = 16
 
 
-def seen(data: bytes, channels: int = 3, fit: Fit = "crop") -> Pixels:
+def decode(data: bytes, channels: int = 3, fit: Fit = "crop") -> Pixels:
     return read(data, SIDE, channels, fit, 10**6).pixels
 
 
@@ -29,10 +34,10 @@ def seen(data: bytes, channels: int = 3, fit: Fit = "crop") -> Pixels:
     ("kind", "tolerance"),
     [("PNG", 0), ("GIF", 40), ("BMP", 0), ("TIFF", 0), ("WEBP", 60), ("JPEG", 60)],
 )
-def test_formats_are_told_by_their_bytes(kind: str, tolerance: int) -> None:
+def test_formats_are_recognised_by_their_bytes(kind: str, tolerance: int) -> None:
     image = picture(1, (SIDE, SIDE))
     options = {"lossless": True} if kind == "WEBP" else {}
-    found = seen(file(image, kind, **options))
+    found = decode(file(image, kind, **options))
     assert found.shape == (SIDE, SIDE, 3)
     assert np.abs(found.astype(int) - np.asarray(image)).max() <= tolerance
 
@@ -75,19 +80,19 @@ def palette(**options: Any) -> bytes:
         (palette(transparency=bytes([128, 0])), (255, 127, 127)),
     ],
 )
-def test_every_mode_becomes_the_models(data: bytes, color: tuple[int, ...]) -> None:
-    assert np.abs(seen(data).astype(int) - color).max() <= 2
-    grey = seen(data, channels=1)
+def test_every_mode_becomes_that_of_the_model(data: bytes, color: tuple[int, ...]) -> None:
+    assert np.abs(decode(data).astype(int) - color).max() <= 2
+    grey = decode(data, channels=1)
     assert grey.shape == (SIDE, SIDE, 1)
     luma = np.dot(color, (0.299, 0.587, 0.114))
     assert np.abs(grey - luma).max() <= 3
 
 
-def test_the_first_frame_counts() -> None:
+def test_the_first_frame_is_used() -> None:
     frames = [flat("RGB", c) for c in ("red", "blue")]
     for kind in ("GIF", "PNG", "WEBP", "TIFF"):
         data = file(frames[0], kind, save_all=True, append_images=frames[1:])
-        found = seen(data)[0, 0].astype(int)
+        found = decode(data)[0, 0].astype(int)
         assert np.abs(found - [255, 0, 0]).max() <= 4
 
 
@@ -115,18 +120,18 @@ def test_exif_orientation_is_applied(
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = file(Image.fromarray(corners), kind, exif=exif)
-    assert np.abs(seen(data).astype(int) - turned(corners)).max() <= 40
+    assert np.abs(decode(data).astype(int) - turned(corners)).max() <= 40
 
 
 def test_fit() -> None:
     wide = Image.new("RGB", (3 * SIDE, SIDE), "black")
     wide.paste("red", (0, 0, SIDE, SIDE))
     data = file(wide)
-    assert seen(data, fit="crop").max() == 0  # the middle third
-    padded = seen(data, fit="pad")
+    assert decode(data, fit="crop").max() == 0  # the middle third
+    padded = decode(data, fit="pad")
     assert (padded[0] == 255).all()
     assert (padded[SIDE // 2, 0] == [255, 0, 0]).all()
-    stretched = seen(data, fit="stretch")
+    stretched = decode(data, fit="stretch")
     assert (stretched[:, 1] == [255, 0, 0]).all()
     assert stretched[:, SIDE // 2 :].max() == 0
 
@@ -142,18 +147,18 @@ def test_a_circle_stays_a_circle() -> None:
 @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
 def test_any_shape_is_fitted(size: tuple[int, int], fit: Fit) -> None:
     for channels in (1, 3):
-        found = seen(file(Image.new("RGB", size, "red")), channels, fit)
+        found = decode(file(Image.new("RGB", size, "red")), channels, fit)
         assert found.shape == (SIDE, SIDE, channels)
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"<svg xmlns='http://www.w3.org/2000/svg'/>"])
-def test_what_is_no_picture(data: bytes) -> None:
-    with pytest.raises(UnknownPictureError):
-        seen(data)
+def test_bytes_that_are_no_image(data: bytes) -> None:
+    with pytest.raises(UnsupportedImageError):
+        decode(data)
 
 
 def test_too_many_pixels() -> None:
-    with pytest.raises(TooManyPixelsError, match="101 x 100"):
+    with pytest.raises(ImageTooLargeError, match="101 x 100"):
         read(file(picture(0, (101, 100))), SIDE, 3, "crop", 10_000)
 
 
@@ -184,48 +189,84 @@ FIELDS = [(tag, 3, 1, 1) for tag in range(1_000, 1_001 + MAX_FIELDS)]
         formats.sub_directory([(INTEROP_POINTER, 4, 1, 8), *HALVES], EXIF_POINTER, INTEROP_POINTER),
     ],
 )
-def test_too_many_values_are_refused_wherever_pillow_would_read_them(data: bytes) -> None:
-    with pytest.raises(CorruptPictureError, match=r"(values|fields together); at most"):
-        seen(data)
+def test_too_many_values_are_refused_wherever_pillow_would_parse_them(data: bytes) -> None:
+    limit = r"a directory has \d+ (fields|values|rational values); the limit"
+    with pytest.raises(CorruptImageError, match=limit):
+        decode(data)
 
 
-def test_the_metadata_of_a_camera_is_not_too_much() -> None:
+def test_the_metadata_of_a_camera_is_accepted() -> None:
     exif = Image.Exif()
     exif[0x010F], exif[0x011A] = "Maker", 72.0
     exif.get_ifd(EXIF_POINTER).update({0x829A: 0.01, 0x927C: bytes(40_000), 0xA432: (24.0,) * 4})
     exif.get_ifd(GPS_POINTER).update({1: "N", 2: (47.0, 22.0, 1.5)})
     for kind in ("PNG", "JPEG", "WEBP", "TIFF"):
-        assert seen(file(picture(1), kind, exif=exif)).shape == (SIDE, SIDE, 3)
+        assert decode(file(picture(1), kind, exif=exif)).shape == (SIDE, SIDE, 3)
 
 
-def test_a_tile_is_weighed_whole() -> None:
+def test_the_memory_of_a_tile_is_that_of_the_whole_tile() -> None:
     pixels = zlib.compress(bytes(16 * 16))
-    assert seen(formats.tiled(8, 8, 16, pixels)).max() == 0
-    with pytest.raises(TooManyPixelsError, match="19200000000 bytes"):
+    assert decode(formats.tiled(8, 8, 16, pixels)).max() == 0
+    with pytest.raises(ImageTooLargeError, match="19200000000 bytes"):
         read(formats.tiled(8, 8, 40_000, pixels), SIDE, 3, "crop", 10**6, 10**8)
 
 
-def test_the_side_of_a_tile_is_a_whole_number() -> None:
+def test_the_size_of_a_tile_is_an_integer() -> None:
     data = bytearray(formats.tiled(8, 8, 16))
-    place = data.index(struct.pack("<HH", 322, 4))
+    offset = data.index(struct.pack("<HH", 322, 4))
     for kind in (1, 5, 8, 17):
-        data[place + 2] = kind
-        with pytest.raises(CorruptPictureError, match="field 322"):
-            seen(bytes(data))
+        data[offset + 2] = kind
+        with pytest.raises(CorruptImageError, match="field 322"):
+            decode(bytes(data))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
-def test_damage_is_never_a_surprise(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_file_is_decoded_or_refused(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
     whole = file(picture(4, (24, 20)), kind)
     random = np.random.default_rng(0)
     refused = 0
     for _ in range(200):
         data = bytearray(whole)
-        for place in random.integers(len(data), size=4):
-            data[place] = random.integers(256)
+        for offset in random.integers(len(data), size=4):
+            data[offset] = random.integers(256)
         data = data[: random.integers(1, len(data) + 1)]
         try:
-            assert seen(bytes(data)).shape == (SIDE, SIDE, 3)
-        except (CorruptPictureError, UnknownPictureError, TooManyPixelsError):
+            assert decode(bytes(data)).shape == (SIDE, SIDE, 3)
+        except (CorruptImageError, UnsupportedImageError, ImageTooLargeError):
             refused += 1
     assert refused > 20
+
+
+ODD_METADATA = formats.tiff([[*formats.fields(8, 8), (305, 2, 100, 10**6)]])  # beyond the file
+
+
+def test_decoding_leaves_the_filters_of_warnings_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise AssertionError("warnings.catch_warnings is not thread-safe")
+
+    before = list(warnings.filters)
+    with monkeypatch.context() as patch, ThreadPoolExecutor(4) as threads:
+        patch.setattr(warnings, "catch_warnings", forbidden)
+        for pixels in threads.map(decode, [ODD_METADATA] * 50):
+            assert pixels.shape == (SIDE, SIDE, 3)
+    assert warnings.filters == before
+
+
+def test_odd_metadata_writes_no_warning() -> None:
+    code = (
+        "import sys; from app.images.decoding import read; "
+        "print(read(sys.stdin.buffer.read(), 16, 3, 'crop', 10**6).pixels.shape)"
+    )
+    command = [sys.executable, "-W", "always", "-c", code]
+    run = subprocess.run(command, input=ODD_METADATA, capture_output=True, check=True)
+    assert run.stdout.decode().strip() == "(16, 16, 3)"
+    assert run.stderr.decode() == ""
+
+
+def test_too_little_memory_is_not_called_corrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhaust(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(decoding, "to_square", exhaust)
+    with pytest.raises(MemoryError):
+        decode(file(picture(1)))

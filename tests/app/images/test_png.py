@@ -17,7 +17,7 @@ def test_pillow_reads_back_every_byte(shape: tuple[int, int], channels: int) -> 
         assert np.array_equal(np.asarray(image).reshape(pixels.shape), pixels)
 
 
-def test_flat_and_smooth_pictures_come_back_too() -> None:
+def test_flat_and_smooth_images_are_read_back_too() -> None:
     ramp = np.arange(256, dtype=np.uint8)
     for pixels in (
         np.zeros((40, 30), np.uint8),
@@ -36,13 +36,13 @@ def test_it_is_small() -> None:
     assert len(png.encode(pixels)) < pixels.size / 50
 
 
-def test_a_view_is_written_as_it_looks() -> None:
+def test_a_strided_view_is_encoded() -> None:
     whole = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     part = whole[::2, 3:17:2]
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(png.encode(part)))), part)
 
 
-def test_text_is_there_before_the_picture_is_decoded() -> None:
+def test_text_is_read_before_the_pixels_are_decoded() -> None:
     data = png.encode(np.zeros((2, 2, 3), np.uint8), {"lorgnette": '{"a": 1}', "b": "c"})
     with Image.open(io.BytesIO(data)) as image:
         assert image.info == {"lorgnette": '{"a": 1}', "b": "c"}

@@ -1,4 +1,4 @@
-"""An answer does not depend on what else is asked at the time."""
+"""A result does not depend on its batch neighbours."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ A, B = file(picture(1)), file(picture(2))
 
 
 @contextmanager
-def recorded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def recording_server(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A server, and the sizes of the batches that it decodes and the threads that do it."""
     sizes: list[tuple[int, int]] = []
     decode_many = Engine.decode_many
@@ -38,56 +38,56 @@ def recorded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[An
     torch.use_deterministic_algorithms(False)
 
 
-def asked(client: httpx.Client, number: int) -> httpx.Response:
-    """A request of one of four kinds, always the same for the same number."""
-    kinds: list[tuple[str, dict[str, Any]]] = [
+def post(client: httpx.Client, number: int) -> httpx.Response:
+    """One of four requests, the same for the same number."""
+    requests: list[tuple[str, dict[str, Any]]] = [
         ("/sample", {"n": 1 + number % 5, "seed": 1000 * number}),
         ("/interpolate", {"start": {"image": text(A)}, "end": {"seed": number}, "steps": 3}),
         ("/arithmetic", {"expression": "a + 2*smile", "operands": {"a": {"seed": number}}}),
         ("/reconstruct", {"image": [text(A), text(B)]}),
     ]
-    path, body = kinds[number % 4]
+    path, body = requests[number % 4]
     return ok(client.post(f"{path}?format=json", json=body))
 
 
 @pytest.mark.parametrize(("deterministic", "threads"), [(False, 1), (False, 2), (True, 2)])
-def test_together_as_alone(
+def test_a_request_gets_the_same_alone_and_among_others(
     settings: Callable[..., Settings],
     monkeypatch: pytest.MonkeyPatch,
     deterministic: bool,
     threads: int,
 ) -> None:
-    calls = 1 if deterministic else threads  # at the same time
+    calls = 1 if deterministic else threads  # concurrent
     used = settings(deterministic=deterministic, model_threads=threads)
-    with recorded(used, monkeypatch) as (client, sizes):
-        alone = [asked(client, number) for number in range(REQUESTS)]
-        assert max(sizes)[0] == math.ceil(5 / calls)  # of one request each
-        assert (1, threads) in sizes  # which a single picture has to itself
+    with recording_server(used, monkeypatch) as (client, sizes):
+        alone = [post(client, number) for number in range(REQUESTS)]
+        assert max(sizes)[0] == math.ceil(5 / calls)  # each of one request
+        assert (1, threads) in sizes  # a single image runs exclusively
         assert {has for size, has in sizes if size > 1} == {threads // calls}
         sizes.clear()
-        with ThreadPoolExecutor(REQUESTS) as crowd:
-            together = list(crowd.map(lambda number: asked(client, number), range(REQUESTS)))
+        with ThreadPoolExecutor(REQUESTS) as clients:
+            together = list(clients.map(lambda number: post(client, number), range(REQUESTS)))
         assert 5 < max(sizes)[0] <= 16
         third = ok(client.post("/sample?format=json", json={"seed": 4002}))
     for before, after in zip(alone, together, strict=True):
         if deterministic:
             assert before.content == after.content
-        for ours, theirs in zip(images(before), images(after), strict=True):
-            assert apart(ours, theirs) <= 1
+        for alone_image, image in zip(images(before), images(after), strict=True):
+            assert apart(alone_image, image) <= 1
     if deterministic:
         assert alone[4].json()["images"][2] == third.json()["images"][0]
     assert apart(images(alone[4])[2], images(third)[0]) <= 1
 
 
 @pytest.mark.parametrize("dim", [5, 64, 128])
-def test_a_draw_is_the_same_to_the_last_bit_alone_and_among_others(dim: int) -> None:
+def test_a_sample_is_the_same_to_the_last_bit_alone_and_among_others(dim: int) -> None:
     factor = seeded_noise(range(dim), dim)
     gaussian = LatentStatistics(torch.ones(dim), factor @ factor.T)
     halves = torch.tensor([0.5, 0.5])
     mixture = GaussianMixture(halves, factor[:2], torch.stack([factor, 2 * factor]))
     together = range(40)
-    draws = gaussian.sample(seeded_noise(together, dim))
+    samples = gaussian.sample(seeded_noise(together, dim))
     mixed = mixture.sample(*seeded_noise_and_uniform(together, dim))
     for seed in together:
-        assert torch.equal(gaussian.sample(seeded_noise([seed], dim))[0], draws[seed])
+        assert torch.equal(gaussian.sample(seeded_noise([seed], dim))[0], samples[seed])
         assert torch.equal(mixture.sample(*seeded_noise_and_uniform([seed], dim))[0], mixed[seed])

@@ -1,4 +1,4 @@
-"""A real process whose model hangs, runs out of memory or fails, and what its clients see."""
+"""A real process whose model hangs, runs out of memory or fails, and what its clients get."""
 
 import random
 import signal
@@ -12,14 +12,11 @@ import httpx
 import numpy as np
 import numpy.typing as npt
 import pytest
-import torch
-from torch import Tensor
 
-from app.inference.engine import Engine, OutOfMemoryError
-from tests.app.conftest import DIM, decoded, ok, problem, tiny_checkpoint
+from tests.app.conftest import DIM, decoded, ok, problem
+from tests.app.faulty import BROKEN_VALUE
 from tests.app.processes import running
 from vae.latent import seeded_noise
-from vae.model import VAE
 
 ROUNDS = 3
 
@@ -28,26 +25,28 @@ def faulty(
     models: Path, faults: Path, inference_timeout_seconds: str = "30", **settings: str
 ) -> AbstractContextManager[tuple[Popen[str], httpx.Client]]:
     module = ("tests.app.faulty", str(faults))
-    more = {
-        "HANG_SECONDS": inference_timeout_seconds,
-        "MODEL_THREADS": "2",
-    }  # two calls, on any machine
-    return running(*module, MODELS=str(models / "tiny"), **more, **settings)
+    settings = {
+        "MODELS": str(models / "tiny"),
+        "INFERENCE_TIMEOUT_SECONDS": inference_timeout_seconds,
+        "MODEL_THREADS": "2",  # two concurrent calls, on any machine
+        **settings,
+    }
+    return running(*module, **settings)
 
 
-def test_a_model_that_hangs_fails_its_callers_and_comes_back(models: Path, tmp_path: Path) -> None:
+def test_a_model_that_hangs_fails_its_requests_and_recovers(models: Path, tmp_path: Path) -> None:
     rng = random.Random(0)
-    with faulty(models, tmp_path, "1") as (process, client), ThreadPoolExecutor(4) as crowd:
+    with faulty(models, tmp_path, "1") as (process, client), ThreadPoolExecutor(4) as clients:
         expected = ok(client.post("/sample", json={"seed": 1})).content
         for _ in range(ROUNDS):
             (tmp_path / "hang").touch()
             time.sleep(rng.random() * 0.2)
-            asked = [crowd.submit(client.post, "/sample", json={"seed": i}) for i in range(4)]
-            answers = [answer.result() for answer in asked]
-            lost = [answer for answer in answers if answer.status_code == 503]
-            for answer in lost:
-                assert int(answer.headers["retry-after"]) > 0
-            assert "did not answer within 1 seconds" in lost[0].json()["detail"]
+            requests = [clients.submit(client.post, "/sample", json={"seed": i}) for i in range(4)]
+            responses = [request.result() for request in requests]
+            failed = [response for response in responses if response.status_code == 503]
+            for response in failed:
+                assert int(response.headers["retry-after"]) > 0
+            assert "did not respond within 1 s" in failed[0].json()["detail"]
             (tmp_path / "hang").unlink()
             assert ok(client.post("/sample", json={"seed": 1})).content == expected
             ok(client.get("/health/ready"))
@@ -58,7 +57,7 @@ def test_a_model_that_keeps_hanging_ends_the_process(models: Path, tmp_path: Pat
     with faulty(models, tmp_path, "1") as (process, client):
         (tmp_path / "hang").touch()
         for _ in range(4):
-            problem(client.post("/sample"), 503, "did not answer")
+            problem(client.post("/sample"), 503, "did not respond")
         assert process.wait(30) == 1
 
 
@@ -72,92 +71,72 @@ def test_a_lost_device_ends_the_process_at_once(models: Path, tmp_path: Path) ->
 def test_a_second_signal_ends_the_process_at_once(models: Path, tmp_path: Path) -> None:
     with faulty(models, tmp_path) as (process, client):
         (tmp_path / "hang").touch()
-        with ThreadPoolExecutor(1) as crowd:
-            asked = crowd.submit(client.post, "/sample")
+        with ThreadPoolExecutor(1) as clients:
+            request = clients.submit(client.post, "/sample")
             time.sleep(0.3)
             process.send_signal(signal.SIGTERM)
             time.sleep(0.5)
-            assert process.poll() is None  # it waits for what it accepted
+            assert process.poll() is None  # it waits for the request that it accepted
             process.send_signal(signal.SIGTERM)
             assert process.wait(5) == 128 + signal.SIGTERM
             with pytest.raises(httpx.TransportError):
-                asked.result()
+                request.result()
 
 
-def test_a_call_that_hangs_does_not_hold_up_the_end(models: Path, tmp_path: Path) -> None:
-    with faulty(models, tmp_path, SHUTDOWN_SECONDS="1") as (process, client):
+def test_a_call_that_hangs_does_not_delay_the_end(models: Path, tmp_path: Path) -> None:
+    with faulty(models, tmp_path, GRACEFUL_SHUTDOWN_SECONDS="1") as (process, client):
         (tmp_path / "hang").touch()
-        with ThreadPoolExecutor(1) as crowd:
-            asked = crowd.submit(client.post, "/sample")
+        with ThreadPoolExecutor(1) as clients:
+            request = clients.submit(client.post, "/sample")
             time.sleep(0.3)
             process.send_signal(signal.SIGTERM)
             assert process.wait(20) == 0
-            problem(asked.result(), 503, "the service is stopping")
+            problem(request.result(), 503, "the service is stopping")
 
 
-def test_a_broken_item_does_not_fail_its_neighbours(models: Path, tmp_path: Path) -> None:
-    unlucky = [13.0, *[0.0] * (DIM - 1)]
-    with faulty(models, tmp_path) as (_, client), ThreadPoolExecutor(9) as crowd:
+def test_a_broken_item_does_not_fail_its_batch_neighbours(models: Path, tmp_path: Path) -> None:
+    broken = [float(BROKEN_VALUE), *[0.0] * (DIM - 1)]
+    with faulty(models, tmp_path) as (_, client), ThreadPoolExecutor(9) as clients:
         [expected] = decoded(client, seeded_noise([0], DIM)[0])
         (tmp_path / "hang").touch()
-        first = crowd.submit(client.post, "/decode", json={"latents": [[0.5] * DIM]})
+        first = clients.submit(client.post, "/decode", json={"latents": [[0.5] * DIM]})
         time.sleep(0.1)
         (tmp_path / "broken").touch()
-        asked = [crowd.submit(decoded, client, seeded_noise([0], DIM)[0]) for _ in range(7)]
-        bad = crowd.submit(client.post, "/decode", json={"latents": [unlucky]})
+        neighbours = [clients.submit(decoded, client, seeded_noise([0], DIM)[0]) for _ in range(7)]
+        bad = clients.submit(client.post, "/decode", json={"latents": [broken]})
         time.sleep(0.1)
         (tmp_path / "hang").unlink()
         ok(first.result())
-        problem(bad.result(), 500, "an error of ours")
-        for neighbour in asked:
+        problem(bad.result(), 500)
+        for neighbour in neighbours:
             assert np.abs(neighbour.result()[0].astype(int) - expected.astype(int)).max() <= 1
 
 
-def test_a_batch_that_memory_does_not_hold_is_run_in_parts(models: Path, tmp_path: Path) -> None:
+def test_a_batch_that_exceeds_memory_is_run_in_parts(models: Path, tmp_path: Path) -> None:
     with faulty(models, tmp_path) as (_, client):
         latents = seeded_noise(range(7), DIM)
         expected = decoded(client, *latents)
         (tmp_path / "memory").touch()
         before = batches(client)
-        for ours, theirs in zip(decoded(client, *latents), expected, strict=True):
-            assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= 1
-        count, pictures = batches(client) - before
-        assert (count, pictures) == (2, 7)  # not seven that were tried again one by one
+        for image, whole in zip(decoded(client, *latents), expected, strict=True):
+            assert np.abs(image.astype(int) - whole.astype(int)).max() <= 1
+        count, images = batches(client) - before
+        assert (count, images) == (2, 7)  # not seven that were repeated one by one
         (tmp_path / "memory").write_text("0")
-        answer = client.post("/decode", json={"latents": [[0.5] * DIM]})
-        problem(answer, 503, "memory")
-        assert int(answer.headers["retry-after"]) > 0
+        response = client.post("/decode", json={"latents": [[0.5] * DIM]})
+        problem(response, 503, "memory")
+        assert int(response.headers["retry-after"]) > 0
         (tmp_path / "memory").unlink()
         decoded(client, *latents)
 
 
 def batches(client: httpx.Client) -> npt.NDArray[np.float64]:
-    """How many batches of the decoder have run, and of how many pictures."""
+    """The number of batches that were decoded, and of their images."""
     text = ok(client.get("/metrics")).text
-    found = [
+    values = [
         float(line.rpartition(" ")[2])
         for name in ("count", "sum")
         for line in text.splitlines()
         if line.startswith(f"lorgnette_batch_size_{name}{{") and 'operation="decode"' in line
     ]
-    return np.array(found)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.OutOfMemoryError("there is no memory left"),
-        torch.AcceleratorError("CUDA error: out of memory"),
-        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
-    ],
-)
-def test_no_memory_for_one_picture_is_told(
-    error: RuntimeError, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def none(self: VAE, z: Tensor) -> Tensor:
-        raise error
-
-    monkeypatch.setattr(VAE, "raw", none)
-    engine = Engine(tiny_checkpoint(0), torch.device("cpu"), batch_size_one=False)
-    with pytest.raises(OutOfMemoryError, match="no memory on the device for one picture"):
-        engine.decode_many([torch.zeros(DIM)] * 5)
+    return np.array(values)

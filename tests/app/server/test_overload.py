@@ -1,4 +1,4 @@
-"""What a real server does when it is asked for too much, and by clients that do not wait."""
+"""A real server under overload, and with clients that do not wait."""
 
 import socket
 import threading
@@ -9,24 +9,28 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+from PIL import Image
 from torch import Tensor
 
+from app.images import decoding
+from app.inference import readiness
 from app.inference.engine import Engine
 from app.settings import Settings
-from tests.app.conftest import Pixels, ok, problem, serving
+from tests.app.conftest import Pixels, file, ok, picture, problem, serving, text
+from vae.preprocessing import Fit, to_square
 
 Build = Callable[..., Settings]
 JSON = {"Content-Type": "application/json"}
 
 
 class SlowEngine:
-    """Decodes as ever, but only once ``open`` is set; notes how many latents each batch had."""
+    """Decodes as usual, but only while ``open`` is set; records the size of each batch."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.open = threading.Event()
         self.open.set()
         self.sizes: list[int] = []
-        self.pace = 0.0  # seconds
+        self.pace = 0.0  # seconds for each batch
         decode_many = Engine.decode_many
 
         def slow(engine: Engine, latents: list[Tensor]) -> list[Pixels]:
@@ -59,14 +63,14 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def test_a_request_out_of_time_is_given_up_and_leaves_the_queue(
+def test_a_request_that_exceeds_its_deadline_leaves_the_queue(
     settings: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with slow_server(monkeypatch, settings(request_timeout_seconds=0.3)) as (client, engine):
-        with ThreadPoolExecutor(2) as crowd:
-            first = crowd.submit(client.post, "/sample", json={"n": 1})
+        with ThreadPoolExecutor(2) as clients:
+            first = clients.submit(client.post, "/sample", json={"n": 1})
             until(lambda: engine.sizes == [1])
-            late = crowd.submit(client.post, "/sample", json={"n": 5})
+            late = clients.submit(client.post, "/sample", json={"n": 5})
             problem(late.result(), 504, "not answered within 0.3 seconds")
             problem(first.result(), 504)
         engine.open.set()
@@ -74,12 +78,12 @@ def test_a_request_out_of_time_is_given_up_and_leaves_the_queue(
         assert engine.sizes == [1, 2]  # the five were never run
 
 
-def test_a_client_that_hangs_up_costs_no_batch(
+def test_the_request_of_a_client_that_disconnects_leaves_the_queue(
     settings: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with slow_server(monkeypatch, settings()) as (client, engine):
-        with ThreadPoolExecutor(2) as crowd:
-            first = crowd.submit(client.post, "/sample", json={"n": 1})
+        with ThreadPoolExecutor(2) as clients:
+            first = clients.submit(client.post, "/sample", json={"n": 1})
             until(lambda: engine.sizes == [1])
             with pytest.raises(httpx.ReadTimeout):
                 client.post("/sample", json={"n": 5}, timeout=0.3)
@@ -90,33 +94,73 @@ def test_a_client_that_hangs_up_costs_no_batch(
         assert engine.sizes == [1, 2]
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(settings: Build) -> None:
+def test_a_body_that_does_not_arrive_times_out(settings: Build) -> None:
     with serving(settings(request_timeout_seconds=0.3)) as client:
         address = (client.base_url.host, client.base_url.port or 0)
         with socket.create_connection(address, timeout=10) as connection:
             head = "POST /sample HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
             connection.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
-            answer = connection.recv(65536).decode()
-        assert answer.startswith("HTTP/1.1 408")
-        assert "no whole body within 0.3 seconds" in answer
+            response = connection.recv(65536).decode()
+        assert response.startswith("HTTP/1.1 408")
+        assert "no whole body within 0.3 seconds" in response
         ok(client.post("/sample"))
 
 
-def test_all_who_ask_for_readiness_wait_for_one_picture(
+def test_a_server_with_a_full_queue_is_ready(
     settings: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with slow_server(monkeypatch, settings()) as (client, engine):
-        with ThreadPoolExecutor(20) as crowd:
-            asked = [crowd.submit(client.get, "/health/ready") for _ in range(20)]
+    full = settings(max_batch=1, max_queue=64)
+    with slow_server(monkeypatch, full) as (client, engine):
+        with ThreadPoolExecutor(2) as clients:
+            first = clients.submit(client.post, "/sample", json={"n": 1})
             until(lambda: engine.sizes == [1])
-            time.sleep(0.2)
+            waiting = clients.submit(client.post, "/sample", json={"n": 64})
+            depth = 'lorgnette_queue_depth{model="tiny",operation="decode"} 64.0'
+            until(lambda: depth in client.get("/metrics").text)
+            problem(client.post("/sample"), 503, "64 images are waiting")
+            ok(client.get("/health/ready"))
             engine.open.set()
-            for answer in asked:
-                ok(answer.result())
-        assert len(engine.sizes) < 5
+            ok(first.result())
+            ok(waiting.result())
+        assert engine.sizes == [1] * 65  # none of them for readiness
 
 
-def test_bodies_have_so_much_memory_and_no_more(settings: Build) -> None:
+def test_a_model_that_does_not_respond_is_not_ready(
+    settings: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "MAX_SUCCESS_AGE_SECONDS", 0.2)
+    monkeypatch.setattr(readiness, "CANARY_TIMEOUT_SECONDS", 0.2)
+    with slow_server(monkeypatch, settings()) as (client, engine):
+        time.sleep(0.3)
+        problem(client.get("/health/ready"), 503, "no test image was decoded within 0.2 seconds")
+        engine.open.set()
+        until(lambda: client.get("/health/ready").status_code == 200)
+
+
+def test_uploads_of_one_request_do_not_delay_small_responses(
+    settings: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decodes: list[int] = []
+
+    def slow(image: Image.Image, size: int, channels: int, fit: Fit = "crop") -> Pixels:
+        decodes.append(size)
+        time.sleep(0.02)
+        return to_square(image, size, channels, fit)
+
+    monkeypatch.setattr(decoding, "to_square", slow)
+    images = [text(file(picture(0)))] * 64
+    with serving(settings(image_threads=1)) as client, ThreadPoolExecutor(1) as clients:
+        ok(client.post("/sample"))
+        upload = clients.submit(client.post, "/encode", json={"image": images})
+        until(lambda: len(decodes) > 0)
+        for seed in range(3):
+            ok(client.post("/sample", json={"seed": seed}))
+        assert len(decodes) < 32
+        ok(upload.result())
+        assert len(decodes) == 64
+
+
+def test_the_memory_of_bodies_is_limited(settings: Build) -> None:
     with serving(settings(max_total_body_bytes=4096)) as client:
         address = (client.base_url.host, client.base_url.port or 0)
         with socket.create_connection(address, timeout=10) as connection:
@@ -124,26 +168,26 @@ def test_bodies_have_so_much_memory_and_no_more(settings: Build) -> None:
             connection.sendall(f"{head}Content-Length: 4000\r\n\r\n".encode() + b" " * 3000)
 
             def refused() -> bool:
-                answer = client.post("/sample", content=b" " * 2000 + b"{}", headers=JSON)
-                if answer.status_code == 503:
-                    problem(answer, 503, "4096 is the limit")
-                    assert answer.headers["retry-after"] == "1"
-                return answer.status_code == 503
+                response = client.post("/sample", content=b" " * 2000 + b"{}", headers=JSON)
+                if response.status_code == 503:
+                    problem(response, 503, "4096 is the limit")
+                    assert response.headers["retry-after"] == "1"
+                return response.status_code == 503
 
             until(refused)
             ok(client.post("/sample"))
         until(lambda: not refused())
 
 
-def test_one_large_request_does_not_hold_up_small_ones(
+def test_a_large_request_does_not_delay_small_ones(
     settings: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with slow_server(monkeypatch, settings(max_batch=1)) as (client, engine):
         engine.pace = 0.02
-        with ThreadPoolExecutor(3) as crowd:
-            large = crowd.submit(client.post, "/sample", json={"n": 64})
+        with ThreadPoolExecutor(3) as clients:
+            large = clients.submit(client.post, "/sample", json={"n": 64})
             until(lambda: engine.sizes == [1])
-            small = [crowd.submit(client.post, "/sample", json={"seed": i}) for i in range(2)]
+            small = [clients.submit(client.post, "/sample", json={"seed": i}) for i in range(2)]
             time.sleep(0.2)
             engine.open.set()
             ran = [(ok(s.result()), len(engine.sizes))[1] for s in small]
