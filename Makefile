@@ -42,7 +42,7 @@ train-avatars: $(VENV)/dev.stamp  ## draw the avatars and train models/avatars f
 DATA ?= data/faces.zip
 FACES := --data $(DATA) --classifier runs/classifier.safetensors
 STAGE := $(FACES) --auxiliary-classifier runs/auxiliary.safetensors
-UTKFACE := UTKFace: non-commercial research use only; copyright of each picture stays with its owner
+UTKFACE := UTKFace: non-commercial research use only; copyright of each image stays with its owner
 PRIVATE := --private --licence "$(UTKFACE)"
 
 train-faces: $(VENV)/dev.stamp  ## train models/faces and its baselines from DATA=faces.zip; hours

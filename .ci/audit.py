@@ -1,7 +1,7 @@
-"""Run pip-audit and say what it found: ``audit.py COMMAND...``, whose answer is its JSON.
+"""Run pip-audit and report its result: ``audit.py COMMAND...``, whose output is JSON.
 
 The status is 1 if there is a known vulnerability, or if the audit failed. Where no source of
-advisories can be reached nothing is audited; that is said, and is no failure.
+advisories is reachable nothing is audited; this is reported and is not a failure.
 """
 
 import json
@@ -29,7 +29,7 @@ def verdict(packages: list[dict[str, Any]]) -> tuple[list[str], int]:
 
 
 def main(command: list[str]) -> int:
-    """Run the command and judge its answer."""
+    """Run the command and report its result."""
     ran = subprocess.run([*command, "--format", "json"], capture_output=True, text=True)  # noqa: S603 -- what the Makefile says
     try:
         packages = json.loads(ran.stdout)["dependencies"]

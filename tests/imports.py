@@ -1,4 +1,4 @@
-"""What a Python source imports and uses, as dotted names and lines, told without running it."""
+"""What a Python source imports and uses, as dotted names and lines, found without running it."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The audit of dependencies: what it says and how it ends, for each answer of pip-audit."""
+"""The audit of dependencies: its output and exit status for each output of pip-audit."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ BAD = {
 
 
 def audited(tmp_path: Path, stdout: str, stderr: str = "") -> tuple[int, list[str]]:
-    """The status and the lines of an audit whose tool answers like this."""
+    """The exit status and the lines of an audit whose tool prints this."""
     tool = tmp_path / "tool.py"
     tool.write_text(f"import sys; print({stdout!r}); sys.exit({stderr!r} or 0)")
     command = [sys.executable, ".ci/audit.py", sys.executable, str(tool)]
