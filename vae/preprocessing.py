@@ -1,0 +1,156 @@
+"""Images of any size and mode to the uint8 arrays that a model is trained on and served with.
+
+The only module of ``vae`` that imports Pillow and NumPy: docs/decisions/0022.
+"""
+
+import math
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Fit = Literal["crop", "pad", "stretch"]
+
+ORIENTATION = 0x0112  # the EXIF tag
+EXIF_TRANSPOSES = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+REDUCING_GAP = 3  # a large image is averaged down to this many times the model's size, or more
+JPEG_SCALE = 2  # a JPEG may be decoded at a fraction of its size, to this many times the model's
+TILE = 512  # pixels a side of what is converted at a time
+MAX_UINT8 = 255
+UINT16_PER_UINT8 = 257.0  # 65535 / 255
+
+
+def to_square(
+    image: Image.Image, size: int, channels: int, fit: Fit = "crop"
+) -> npt.NDArray[np.uint8]:
+    """An image as a model sees it: 8-bit grey or RGB, ``size`` pixels a side.
+
+    EXIF orientation is applied. Alpha is composited onto white. Palette, CMYK, 16-bit and float
+    images are converted; values of 16 bits are scaled by 1/257, float values are clipped to
+    0..255. A large image is averaged down in tiles before it is resampled with Lanczos, so that
+    beside the decoded image this takes little memory.
+
+    Args:
+        image: of any size and mode. If it is a file that is not loaded yet, it is loaded, a large
+            JPEG at a fraction of its size.
+        size: pixels a side of the result.
+        channels: 1 for grey, 3 for RGB.
+        fit: ``crop`` takes the centred square, ``pad`` adds white margins, ``stretch`` distorts.
+
+    Returns:
+        uint8 ``(size, size, channels)``.
+
+    Raises:
+        Exception: whatever Pillow raises while it decodes a damaged file.
+    """
+    draft_size(image, size)
+    transpose = exif_transpose_of(image)
+    square = _resize(*_reduce(image, size, channels, fit), size, fit)
+    if transpose is not None:
+        square = square.transpose(transpose)
+    return np.asarray(square, dtype=np.uint8).reshape(size, size, channels)
+
+
+def draft_size(image: Image.Image, size: int) -> tuple[int, int]:
+    """Width and height at which ``to_square`` decodes a file; sets them on the image.
+
+    They are the file's own, apart from a JPEG that is several times larger than ``size``.
+    """
+    image.draft(None, (JPEG_SCALE * size, JPEG_SCALE * size))
+    return image.size
+
+
+def exif_transpose_of(image: Image.Image) -> Image.Transpose | None:
+    """The transpose that turns the image upright, None if it is.
+
+    The tag is removed from the image: Pillow would else transpose some formats at full size.
+    """
+    tags = image.getexif()
+    transpose = EXIF_TRANSPOSES.get(tags.get(ORIENTATION, 1))
+    if transpose is not None:
+        del tags[ORIENTATION]
+    return transpose
+
+
+def _reduce(
+    image: Image.Image, size: int, channels: int, fit: Fit
+) -> tuple[Image.Image, tuple[float, float]]:
+    """8-bit grey or RGB, at least ``REDUCING_GAP`` times ``size`` a side where the image is.
+
+    For ``crop`` only the centred square is converted. Also the exact width and height: the last
+    column or row may stand for fewer pixels than the others.
+    """
+    width, height = image.size
+    left = top = 0
+    side = max(width, height)
+    if fit == "crop":
+        side = min(width, height)
+        left, top = (width - side) // 2, (height - side) // 2
+    sides = (width, height) if fit == "stretch" else (side, side)
+    x_factor, y_factor = (max(1, n // (REDUCING_GAP * size)) for n in sides)
+    right, bottom = width - left, height - top
+    extent = (right - left) / x_factor, (bottom - top) / y_factor
+    canvas = Image.new(
+        "RGB" if channels == 3 else "L", (math.ceil(extent[0]), math.ceil(extent[1]))
+    )
+    is_uint16 = _holds_uint16(image)
+    x_step, y_step = (factor * max(1, TILE // factor) for factor in (x_factor, y_factor))
+    for y in range(top, bottom, y_step):
+        for x in range(left, right, x_step):
+            tile = image.crop((x, y, min(x + x_step, right), min(y + y_step, bottom)))
+            canvas.paste(
+                _to_8_bit(tile, channels, is_uint16).reduce((x_factor, y_factor)),
+                ((x - left) // x_factor, (y - top) // y_factor),
+            )
+    return canvas, extent
+
+
+def _holds_uint16(image: Image.Image) -> bool:
+    """Whether values are of 16 bits; int32 and float images do not say, so their largest does."""
+    if image.mode not in ("I", "F"):
+        return image.mode.startswith("I;16")
+    _, largest = image.getextrema()
+    return isinstance(largest, int | float) and largest > MAX_UINT8
+
+
+def _to_8_bit(image: Image.Image, channels: int, is_uint16: bool) -> Image.Image:
+    """8-bit grey or RGB on white."""
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image, dtype=np.float64)
+        if is_uint16:
+            values = values / UINT16_PER_UINT8
+        values = np.nan_to_num(values).clip(0, MAX_UINT8).round()
+        image = Image.fromarray(values.astype(np.uint8))
+    if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB" if channels == 3 else "L")
+
+
+def _resize(image: Image.Image, extent: tuple[float, float], size: int, fit: Fit) -> Image.Image:
+    """``size`` pixels a side, from the part of an image that ``extent`` gives."""
+    width, height = extent
+    square, resample = (size, size), Image.Resampling.LANCZOS
+    match fit:
+        case "stretch":
+            return image.resize(square, resample, (0, 0, width, height))
+        case "crop":
+            side = min(extent)
+            left, top = (width - side) / 2, (height - side) / 2
+            return image.resize(square, resample, (left, top, left + side, top + side))
+        case "pad":
+            scale = size / max(extent)
+            inner = max(1, round(scale * width)), max(1, round(scale * height))
+            padded = Image.new(image.mode, square, "white")
+            corner = round((size - inner[0]) / 2), round((size - inner[1]) / 2)
+            padded.paste(image.resize(inner, resample, (0, 0, width, height)), corner)
+            return padded
