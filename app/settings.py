@@ -1,18 +1,22 @@
-"""All settings, read from the environment once and handed on."""
+"""All settings, read from the environment once and passed on."""
 
 import ipaddress
 import re
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "LORGNETTE_"
+INTERNAL = {"worker_dir"}  # set by the supervisor for its workers
 
 
 class Settings(BaseSettings):
     """Each field is set by the environment variable ``LORGNETTE_`` plus its name in capitals."""
 
     model_config = SettingsConfigDict(
-        env_prefix="LORGNETTE_", frozen=True, extra="forbid", hide_input_in_errors=True
+        env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True
     )
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -21,19 +25,20 @@ class Settings(BaseSettings):
         ("models/faces",),
         min_length=1,
         description=(
-            "Checkpoints to serve, separated by commas: folders that hold `model.safetensors`, or "
-            "`.safetensors` files. A model is named after its folder or file; the first is the "
+            "Checkpoints to serve, separated by commas: folders that contain `model.safetensors`, "
+            "or `.safetensors` files. A model is named after its folder or file; the first is the "
             "default."
         ),
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Where models run; `auto` takes CUDA when there is a device."
+        "auto",
+        description="Device that runs the models; `auto` is CUDA if available, else the CPU.",
     )
     deterministic: bool = Field(
         False,
         description=(
-            "Run every picture as a batch of one in float32, so that the same request gives the "
-            "same bytes whatever else is served at the time. Slower."
+            "Run every image as a batch of one in float32, so that the same request always gives "
+            "the same bytes, whatever else is running. Slower."
         ),
     )
     workers: int = Field(
@@ -41,96 +46,112 @@ class Settings(BaseSettings):
         ge=1,
         le=64,
         description=(
-            "Processes that share the port, each with its own models, queue and limits: one for "
-            "each GPU, or to share out the cores of a CPU. Also `--workers`."
+            "Worker processes that share the port, each with its own models, queues and memory "
+            "limits: one for each GPU, or a split of the CPU cores. Also `--workers`."
         ),
     )
-    max_batch: int = Field(16, ge=1, le=1024, description="Most pictures in one model call.")
+    max_batch: int = Field(16, ge=1, le=1024, description="Maximum images in one model call.")
     max_queue: int = Field(
-        512, ge=1, description="Most pictures waiting for the encoder, and for the decoder."
+        512,
+        ge=1,
+        description="Maximum images waiting for the encoder, and for the decoder, of each model.",
+    )
+    max_image_queue: int = Field(
+        512, ge=1, description="Maximum images waiting to be decoded or encoded as image files."
     )
     model_threads: int = Field(
-        0, ge=0, description="CPU threads that run the models; 0 leaves it to PyTorch."
+        0, ge=0, description="CPU threads that run the models; 0 is PyTorch's default."
     )
     image_threads: int = Field(
-        2, ge=1, le=256, description="Threads that read pictures and write PNGs."
+        2, ge=1, le=256, description="Threads that decode and encode image files."
     )
-    max_body_bytes: int = Field(32 * 2**20, ge=1, description="Largest request body, in bytes.")
+    max_body_bytes: int = Field(
+        32 * 2**20, ge=1, description="Maximum size of a request body, in bytes."
+    )
     max_picture_bytes: int = Field(
-        16 * 2**20, ge=1, description="Largest single picture as sent, in bytes."
+        16 * 2**20, ge=1, description="Maximum size of one image file, in bytes."
     )
     max_picture_pixels: int = Field(
-        40_000_000, ge=1, description="Most pixels (width times height) of a picture sent."
+        40_000_000, ge=1, description="Maximum pixels (width times height) of an image."
     )
     max_picture_memory: int = Field(
         96 * 2**20,
         ge=2**20,
         description=(
-            "Most memory, in bytes, that decoding a picture may take. A pixel takes 4 of them, 12 "
-            "in a compressed TIFF, 20 in a WebP, 6 in a progressive JPEG; other JPEGs take little, "
-            "since they are decoded at the size that is needed. The pictures of one request may "
-            "come to twice as much; large ones are decoded one after the other."
+            "Maximum memory to decode one image, in bytes. A pixel takes 4 bytes, 12 in a "
+            "compressed TIFF, 20 in a WebP, 6 in a progressive JPEG; other JPEGs take little, "
+            "because they are decoded at the size that is needed. The images of one request may "
+            "take twice as much together; large ones are decoded one at a time."
         ),
     )
     max_pictures: int = Field(
-        64, ge=1, le=4096, description="Most pictures or latents in one request."
+        64, ge=1, le=4096, description="Maximum images or latents in one request."
     )
     max_header_bytes: int = Field(
-        65_536, ge=1024, description="Longest request line and headers together, in bytes."
+        65_536, ge=1024, description="Maximum size of request line and headers together, in bytes."
     )
     max_total_body_bytes: int = Field(
         268_435_456,
         ge=1024,
         description=(
-            "Most bytes of the bodies of all requests in hand together; what is beyond gets 503."
+            "Maximum size of the bodies of all current requests together, in bytes; a request "
+            "beyond it gets 503."
         ),
     )
     header_timeout_seconds: float = Field(
         10.0,
         gt=0,
         description=(
-            "Most seconds until a connection has sent a whole request line and headers; then it is "
-            "closed, with 408 where some had come. Also most seconds in which a client may take "
-            "nothing of an answer that waits for it."
+            "Time to receive the request line and headers, in seconds; then the connection is "
+            "closed, with 408 if a part has arrived. Also the time after which a client that reads "
+            "nothing of its response is disconnected."
         ),
     )
     api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description=(
-            "SHA-256 hashes of the keys that are let in, in hexadecimal and separated by commas. "
-            "Clients send `Authorization: Bearer KEY`. Health checks need no key."
+            "SHA-256 hashes of the API keys, in hexadecimal, separated by commas. Clients send "
+            "`Authorization: Bearer KEY`. Health checks need no key."
         ),
     )
     requests_per_minute: int = Field(
-        0, ge=0, description="Most requests of one key in any 60 seconds; 0 is no limit."
+        0,
+        ge=0,
+        description=(
+            "Maximum requests of one API key in any 60 seconds, over all workers; 0 is no limit."
+        ),
     )
     allow_anonymous: bool = Field(
-        False, description="Listen on more than this machine although there are no keys."
+        False, description="Allow an address that other machines can reach without API keys."
     )
     request_timeout_seconds: float = Field(
         30.0,
         gt=0,
         description=(
-            "Most seconds that a request may take, its body included; then it is given up with 504 "
-            "(408 while its body is still on its way), and what it had queued is not run."
+            "Time for a whole request, its body included, in seconds; then it gets 504 (408 while "
+            "its body is being received), and its queued work is dropped."
         ),
     )
     inference_timeout_seconds: float = Field(
         60.0,
         gt=0,
         description=(
-            "Most seconds that one model call may take. Then its requests get 503 and the model a "
-            "new thread; the fourth time in a row the process ends with status 1."
+            "Time for one model call, in seconds. Then its requests get 503, and a new thread "
+            "replaces the one that hangs; after four timeouts in a row the process exits with "
+            "status 1."
         ),
     )
     graceful_shutdown_seconds: int = Field(
-        30, ge=0, description="On SIGTERM, seconds that accepted requests are given to finish."
+        30, ge=0, description="Time for accepted requests to finish after SIGTERM, in seconds."
     )
     log_format: Literal["text", "json"] = Field(
-        "text", description="Form of the log: lines for a person, or one JSON object a line."
+        "text", description="Format of the log: `text`, or one JSON object a line."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severe level that is logged."
+        "info", description="Lowest level that is logged."
+    )
+    worker_dir: Path | None = Field(
+        None, description="Folder that all workers share; set by the supervisor, not by users."
     )
 
     @field_validator("models", "api_keys", mode="before")
@@ -142,34 +163,35 @@ class Settings(BaseSettings):
 
     @field_validator("api_keys")
     @classmethod
-    def _hashes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_api_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not all(re.fullmatch("[0-9a-f]{64}", text) for text in value):
             raise ValueError("each key is given by its SHA-256 hash, 64 hexadecimal digits")
         return value
 
     @model_validator(mode="after")
-    def _open_to_others_only_if_meant(self) -> Self:
+    def _check_anonymous_access(self) -> Self:
         local = self.host == "localhost" or _is_loopback(self.host)
         if not (local or self.api_keys or self.allow_anonymous):
             raise ValueError(
                 f"host {self.host} is open to other machines: set LORGNETTE_API_KEYS, or "
-                "LORGNETTE_ALLOW_ANONYMOUS=true to let everybody in"
+                "LORGNETTE_ALLOW_ANONYMOUS=true to serve everybody"
             )
         return self
 
     @model_validator(mode="after")
-    def _rates_are_those_of_keys(self) -> Self:
+    def _check_rate_limit(self) -> Self:
         if self.requests_per_minute and not self.api_keys:
-            raise ValueError("requests_per_minute counts those of each key: set api_keys too")
+            raise ValueError("requests_per_minute limits each API key: set api_keys too")
         return self
 
     @model_validator(mode="after")
-    def _queue_holds_a_request(self) -> Self:
-        if self.max_queue < self.max_pictures:
-            raise ValueError(
-                f"max_queue ({self.max_queue}) must hold one whole request of "
-                f"max_pictures ({self.max_pictures})"
-            )
+    def _check_queues(self) -> Self:
+        for name in ("max_queue", "max_image_queue"):
+            if getattr(self, name) < self.max_pictures:
+                raise ValueError(
+                    f"{name} ({getattr(self, name)}) must hold one whole request of "
+                    f"max_pictures ({self.max_pictures})"
+                )
         return self
 
 

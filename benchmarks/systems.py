@@ -87,6 +87,7 @@ def lorgnette(name: str = OURS, workers: int = 1, settings: dict[str, str] | Non
         "LORGNETTE_PORT": "{port}",
         "LORGNETTE_DEVICE": "cpu",
         "LORGNETTE_MAX_QUEUE": DEEP_QUEUE,
+        "LORGNETTE_MAX_IMAGE_QUEUE": DEEP_QUEUE,
         "LORGNETTE_WORKERS": str(workers),
         **(settings or {}),
     }

@@ -1,24 +1,33 @@
-"""Exit 0 if the service on this machine is ready: ``python -m app.server.healthcheck``, for health checks."""
+"""Exit with 0 if the service on this machine is ready: ``python -m app.server.healthcheck``."""
 
+import http.client
 import sys
-import urllib.error
-import urllib.request
 
-from app.settings import Settings
+from app.server.environment import SettingsError, load_settings
 
 TIMEOUT_SECONDS = 4
+PATH = "/health/ready"
+LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- not bound here
 
 
 def main() -> int:
-    """Ask the local port; 0 if it is ready, 1 with the reason if not."""
-    url = f"http://127.0.0.1:{Settings().port}/health/ready"
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    """Request readiness from the address of the settings; 0 if ready, 1 with the reason if not."""
     try:
-        with direct.open(url, timeout=TIMEOUT_SECONDS):
-            return 0
-    except (urllib.error.URLError, TimeoutError) as error:
-        print(f"{url}: {error}", file=sys.stderr)
+        settings = load_settings()
+        address = LOOPBACK.get(settings.host, settings.host)
+        connection = http.client.HTTPConnection(address, settings.port, timeout=TIMEOUT_SECONDS)
+        connection.request("GET", PATH)
+        status = connection.getresponse().status
+    except SettingsError as error:
+        print(error, file=sys.stderr)
         return 1
+    except (OSError, http.client.HTTPException) as error:
+        print(f"{address} port {settings.port}: {error}", file=sys.stderr)
+        return 1
+    if status != http.HTTPStatus.OK:
+        print(f"{address} port {settings.port}: {PATH} has status {status}", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""HTTP connections that keep their limits: of a request's head, and of a client that takes nothing.
+"""The HTTP/1.1 protocol of a connection, with limits on headers and on clients that do not read.
 
-uvicorn's own protocol waits for a head for ever, holds however much of one has come, and keeps an
-answer for whoever does not read it.
+uvicorn's own protocol waits for headers without limit, buffers them without limit, and keeps a
+response for a client that never reads it.
 """
 
 import array
@@ -19,29 +19,30 @@ from app.http.schemas import Problem
 from app.settings import Settings
 
 MAX_PIPELINED = 1000  # requests of a connection that wait for the one before them
-BROKEN = (400, "broken-request", "this is not HTTP/1.1, or its framing is broken")
+BAD_REQUEST = (400, "broken-request", "this is not HTTP/1.1, or its framing is invalid")
 
 
-def limited(settings: Settings) -> type[HttpToolsProtocol]:
+def protocol_class(settings: Settings) -> type[HttpToolsProtocol]:
     """The protocol for ``uvicorn.Config(http=...)``."""
 
-    class Limited(LimitedProtocol):
+    class ConfiguredProtocol(LimitedProtocol):
         header_timeout_seconds = settings.header_timeout_seconds
         max_header_bytes = settings.max_header_bytes
 
-    return Limited
+    return ConfiguredProtocol
 
 
 class LimitedProtocol(HttpToolsProtocol):
     """Ends a connection whose request line, headers or trailers are too long or too slow.
 
-    A body that goes on after its answer is given the time of a head; so is a client to take some of
-    an answer that has filled its buffers.
+    The header timeout also holds for a body that is still arriving after its response, and for a
+    client that reads nothing of a response which has filled the buffers.
 
     Attributes:
-        header_timeout_seconds: most seconds from the connection, or the first byte after an answer, to the
-            end of the next head, and from one byte of an answer that is taken to the next.
-        max_header_bytes: most bytes that bring no piece of a body.
+        header_timeout_seconds: maximum time from the connection, or from the first byte after a
+            response, to the end of the next headers; and maximum time in which a client reads
+            nothing of a response.
+        max_header_bytes: maximum bytes received without any byte of a body.
     """
 
     header_timeout_seconds: ClassVar[float]
@@ -49,21 +50,21 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._pending = 0  # bytes of a head, or of what frames a body, that came to nothing yet
-        self._refusal = BROKEN
-        self._timer: asyncio.TimerHandle | None = None
-        self._unread: asyncio.TimerHandle | None = None
+        self._header_bytes = 0  # of headers, trailers or chunk framing, since the last body byte
+        self._refusal = BAD_REQUEST
+        self._header_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
         self._running: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a head."""
+        """Start the header timer."""
         super().connection_made(transport)
-        self._wait()
+        self._start_header_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no longer, and let the request in hand know; uvicorn tells the last to come."""
-        self._rest()
-        self._watch_no_more()
+        """Stop the timers and tell the running request; uvicorn tells only the last to arrive."""
+        self._stop_header_timer()
+        self._stop_write_timer()
         self.pipeline.clear()
         super().connection_lost(exc)
         if self._running is not None:
@@ -71,94 +72,62 @@ class LimitedProtocol(HttpToolsProtocol):
             self._running.message_event.set()
 
     def data_received(self, data: bytes) -> None:
-        """Read what has come, within the limits."""
+        """Parse what was received, within the limits."""
         if self.transport.is_closing():
             return
-        if self._timer is None and (self.cycle is None or self.cycle.response_complete):
-            self._wait()
-        self._pending += len(data)
+        if self._header_timer is None and self._is_idle():
+            self._start_header_timer()
+        self._header_bytes += len(data)
         super().data_received(data)
-        if self._pending > self.max_header_bytes and not self.transport.is_closing():
-            self._refuse_long_head()
+        if self._header_bytes > self.max_header_bytes and not self.transport.is_closing():
+            self._refuse_long_headers()
             self.send_400_response("")
 
     def on_headers_complete(self) -> None:
-        """Answer a request whose head is whole."""
+        """Start the request whose headers are complete."""
         if len(self.url) + sum(len(n) + len(v) for n, v in self.headers) > self.max_header_bytes:
-            self._refuse_long_head()
+            self._refuse_long_headers()
             raise httptools.HttpParserError(self._refusal[2])
         if len(self.pipeline) >= MAX_PIPELINED:
-            self._refusal = (400, "pipeline", f"more than {MAX_PIPELINED} requests at once")
+            self._refusal = (400, "pipeline", f"more than {MAX_PIPELINED} pipelined requests")
             raise httptools.HttpParserError(self._refusal[2])
-        self._pending = 0
-        self._rest()
+        self._header_bytes = 0
+        self._stop_header_timer()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of a body."""
-        self._pending = 0
+        """Receive a part of a body."""
+        self._header_bytes = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Take the end of a request."""
-        self._pending = 0
+        """Receive the end of a request."""
+        self._header_bytes = 0
         super().on_message_complete()
 
     def pause_writing(self) -> None:
-        """Give a client that does not read its answer time to go on."""
+        """Time a client that does not read its response."""
         super().pause_writing()
-        self._watch_unread()
+        self._start_write_timer()
 
     def resume_writing(self) -> None:
-        """Send the rest of the answer to a client that reads on."""
-        self._watch_no_more()
+        """Send the rest of the response to a client that reads again."""
+        self._stop_write_timer()
         super().resume_writing()
 
     def on_response_complete(self) -> None:
-        """Go on to the next request, or give the client time to take the last answer."""
+        """Go on to the next request, or time the client that reads the last response."""
         super().on_response_complete()
         if self.transport.is_closing():
-            self._watch_unread()
+            self._start_write_timer()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close a connection without requests, once its client has taken what it was sent."""
+        """Close an idle connection, once its client has read what was sent."""
         super().timeout_keep_alive_handler()
-        self._watch_unread()
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._running = cycle
-        super()._start_asgi_task(cycle, app)
-
-    def _watch_unread(self) -> None:
-        self._watch_no_more()
-        if self.transport.get_write_buffer_size():  # there is none once the connection is lost
-            left = self._unsent_bytes()
-            self._unread = self.loop.call_later(
-                self.header_timeout_seconds, self._still_unread, left
-            )
-
-    def _watch_no_more(self) -> None:
-        if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
-
-    def _unsent_bytes(self) -> int:
-        """Bytes of answers that wait here or in the kernel for the client to take them."""
-        waiting = array.array("i", [0])
-        with suppress(OSError, ValueError):  # of a socket that is closed, or cannot say
-            fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, waiting)
-        return self.transport.get_write_buffer_size() + waiting[0]
-
-    def _still_unread(self, before: int) -> None:
-        self._unread = None
-        left = self._unsent_bytes()
-        if left and left >= before:
-            self.transport.abort()
-        else:
-            self._watch_unread()
+        self._start_write_timer()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 -- ours says more
-        """Say as a problem why the connection ends, and end it."""
+        """Send the problem that ends the connection, and close it."""
         status, name, detail = self._refusal
         if self.transport.is_closing():
             return
@@ -167,31 +136,71 @@ class LimitedProtocol(HttpToolsProtocol):
             type=f"urn:lorgnette:{name}", title=phrase, status=status, detail=detail, instance=""
         )
         body = problem.model_dump_json(exclude_none=True).encode()
-        head = (
+        headers = (
             f"HTTP/1.1 {status} {phrase}\r\ncontent-type: application/problem+json\r\n"
             f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
-        self.transport.write(head.encode() + body)
+        self.transport.write(headers.encode() + body)
         self.transport.close()
 
-    def _refuse_long_head(self) -> None:
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _is_idle(self) -> bool:
+        """Whether no request is running."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _refuse_long_headers(self) -> None:
         detail = f"request line and headers are longer than {self.max_header_bytes} bytes"
         self._refusal = (431, "head-too-large", detail)
 
-    def _wait(self) -> None:
-        self._rest()
-        self._timer = self.loop.call_later(self.header_timeout_seconds, self._late)
+    def _start_header_timer(self) -> None:
+        self._stop_header_timer()
+        self._header_timer = self.loop.call_later(
+            self.header_timeout_seconds, self._on_header_timeout
+        )
 
-    def _rest(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _stop_header_timer(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
 
-    def _late(self) -> None:
-        """Say so where a head has begun; a connection that was silent is closed in silence."""
-        self._timer = None
-        if self._pending and (self.cycle is None or self.cycle.response_complete):
-            detail = f"no whole head within {self.header_timeout_seconds:g} seconds"
+    def _on_header_timeout(self) -> None:
+        """Close the connection; with 408 if a part of the headers has arrived."""
+        self._header_timer = None
+        if self._header_bytes and self._is_idle():
+            detail = f"headers not complete within {self.header_timeout_seconds:g} seconds"
             self._refusal = (408, "slow-head", detail)
             self.send_400_response("")
         self.transport.close()
+
+    def _start_write_timer(self) -> None:
+        self._stop_write_timer()
+        if self.transport.get_write_buffer_size():  # there is none once the connection is lost
+            self._write_timer = self.loop.call_later(
+                self.header_timeout_seconds, self._on_write_timeout, self._unsent_bytes()
+            )
+
+    def _stop_write_timer(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+
+    def _on_write_timeout(self, unsent_before: int) -> None:
+        """Abort the connection if the client has read nothing since the timer was started."""
+        self._write_timer = None
+        unsent = self._unsent_bytes()
+        if unsent and unsent >= unsent_before:
+            self.transport.abort()
+        else:
+            self._start_write_timer()
+
+    def _unsent_bytes(self) -> int:
+        """Bytes of responses in our buffer and the kernel's that the client has not received."""
+        in_kernel = array.array("i", [0])
+        with suppress(OSError, ValueError):  # the socket is closed, or of another kind
+            fcntl.ioctl(
+                self.transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, in_kernel
+            )
+        return self.transport.get_write_buffer_size() + in_kernel[0]

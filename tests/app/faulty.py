@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from app.__main__ import main
+from app.server.run import main
 from app.inference.batcher import DeviceLostError
 from vae.model import VAE
 

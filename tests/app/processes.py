@@ -21,6 +21,7 @@ def free_port() -> int:
 
 
 def start(*module: str, cwd: Path | str = ROOT, **settings: str) -> subprocess.Popen[str]:
+    """A process with settings as ``LORGNETTE_`` variables, given without the prefix."""
     settings = {"DEVICE": "cpu"} | settings  # on CUDA no fault would reach a captured graph
     environment = os.environ | {f"LORGNETTE_{k}": v for k, v in settings.items()}
     return subprocess.Popen(
@@ -37,10 +38,13 @@ def start(*module: str, cwd: Path | str = ROOT, **settings: str) -> subprocess.P
 def running(
     *module: str, cwd: Path | str = ROOT, **settings: str
 ) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """A process that is ready, and a client of it."""
     port = free_port()
     process = start(*module, cwd=cwd, PORT=str(port), **settings)
+    host = settings.get("HOST", "127.0.0.1")
+    host = f"[{host}]" if ":" in host else host
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        with httpx.Client(base_url=f"http://{host}:{port}", timeout=60) as client:
             deadline = time.monotonic() + 60
             while True:
                 assert process.poll() is None

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.__main__ import main
+from app.server.run import main
 from app.settings import Settings
 from tests.app.conftest import DIM, file, ok, picture, problem, serving
 from tests.app.processes import ROOT, running

@@ -98,7 +98,7 @@ def test_a_request_is_a_part_of_its_callers_trace(
     }
     assert list(children) == ["queue", "batch", "write"]
     assert all(span.parent_span_id == server.span_id for span in children.values())
-    about = {"lorgnette.model": "tiny", "lorgnette.work": "decode", "lorgnette.items": 3}
+    about = {"lorgnette.model": "tiny", "lorgnette.operation": "decode", "lorgnette.items": 3}
     assert attributes(children["queue"]) == about
     number = attributes(children["batch"])["lorgnette.batch.number"]
     batch = {"lorgnette.batch.size": 3, "lorgnette.batch.number": number}
@@ -119,7 +119,7 @@ def test_encode_and_decode_are_steps_of_their_own(
     trace, headers = caller(2)
     ok(client.post("/reconstruct", files={"image": file(picture())}, headers=headers))
     spans = [span for span in collector.trace(trace, is_server) if not is_server(span)]
-    told = [(span.name, attributes(span).get("lorgnette.work")) for span in spans]
+    told = [(span.name, attributes(span).get("lorgnette.operation")) for span in spans]
     assert told == [
         ("queue", "encode"),
         ("batch", "encode"),
@@ -273,7 +273,7 @@ def test_without_an_endpoint_nothing_is_imported(
     models: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = (
-        "import sys; from tests.app.test_main import startup; from app.settings import Settings;"
+        "import sys; from tests.app.server.test_run import startup; from app.settings import Settings;"
         f"startup(Settings(models=({str(models / 'tiny')!r},), device='cpu'));"
         f"sys.exit(any(name.startswith({COSTLY}) for name in sys.modules))"
     )

@@ -6,8 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.__main__ import main
-from app.server import healthcheck as ready
+from app.server.run import main
 from tests.app.processes import running, start
 
 
@@ -86,6 +85,7 @@ def test_a_checkpoint_that_cannot_be_used_is_named_in_one_line(
         ({"DEVICE": "gpu"}, "LORGNETTE_DEVICE: "),
         ({"DETERMINISTIC": "perhaps"}, "LORGNETTE_DETERMINISTIC: "),
         ({"MAX_QUEUE": "1"}, "settings: max_queue (1) must hold"),
+        ({"HANG_SECONDS": "9"}, "LORGNETTE_HANG_SECONDS is now LORGNETTE_INFERENCE_TIMEOUT_SECONDS"),
     ],
 )
 def test_a_bad_setting_is_named_in_one_line(
@@ -112,14 +112,3 @@ def test_two_bad_settings_are_both_named(
         main()
     lines = capsys.readouterr().err.splitlines()
     assert [line.partition(":")[0] for line in lines] == ["LORGNETTE_PORT", "LORGNETTE_MAX_BATCH"]
-
-
-def test_health_checks_ask_the_port_of_the_settings(
-    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("LORGNETTE_PORT", str(client.base_url.port))
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    assert ready.main() == 0
-    monkeypatch.setenv("LORGNETTE_PORT", "1")
-    assert ready.main() == 1
-    assert "127.0.0.1:1/health/ready" in capsys.readouterr().err

@@ -12,8 +12,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.server import supervisor as workers
-from app.server.supervisor import STARTUP_FAILURE, Supervisor, _places
+from app.server import supervisor as supervisor_module
+from app.server.supervisor import STARTUP_FAILURE, Supervisor, _worker_envs
 from app.settings import Settings
 from tests.app.processes import running, start
 
@@ -46,10 +46,10 @@ def listens(url: str) -> bool:
 def counted(url: str) -> float:
     families = text_string_to_metric_families(httpx.get(f"{url}/metrics").text)
     samples = {s.name: s for f in families for s in f.samples if s.labels.get("path") == "/sample"}
-    return samples["lorgnette_requests_total"].value
+    return samples["lorgnette_http_requests_total"].value
 
 
-def test_workers_share_a_port_and_their_counts(models: Path) -> None:
+def test_workers_share_a_port_and_their_metrics(models: Path) -> None:
     with running(MODELS=str(models / "tiny"), WORKERS="2") as (process, client):
         url = str(client.base_url)
         assert len(children(process)) == 2
@@ -59,7 +59,7 @@ def test_workers_share_a_port_and_their_counts(models: Path) -> None:
         assert process.wait(30) == 0
 
 
-def test_a_worker_that_dies_is_started_anew(models: Path) -> None:
+def test_a_worker_that_dies_is_restarted(models: Path) -> None:
     with running(MODELS=str(models / "tiny"), WORKERS="2") as (process, client):
         url = str(client.base_url)
         first, second = children(process)
@@ -81,7 +81,7 @@ def test_workers_end_with_their_parent(models: Path) -> None:
             client.get("/health/live")
 
 
-def test_a_worker_that_cannot_start_ends_them_all(tmp_path: Path) -> None:
+def test_a_worker_that_cannot_start_stops_them_all(tmp_path: Path) -> None:
     process = start(MODELS=str(tmp_path / "none"), WORKERS="2", PORT="0")
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 3
@@ -90,7 +90,7 @@ def test_a_worker_that_cannot_start_ends_them_all(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def crew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Supervisor:
+def supervisor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Supervisor:
     """Three workers, numbered from 1, that are no processes."""
     numbers = itertools.count(1)
 
@@ -100,55 +100,55 @@ def crew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Supervisor:
 
     monkeypatch.setattr(subprocess, "Popen", Worker)
     monkeypatch.setattr(os, "kill", lambda *_: None)
-    crew = Supervisor([{}, {}, {}], str(tmp_path))
-    for place in range(3):
-        crew._start(place)
-    return crew
+    supervisor = Supervisor([{}, {}, {}], tmp_path)
+    for slot in range(3):
+        supervisor._start(slot)
+    return supervisor
 
 
-def test_a_worker_that_cannot_come_back_is_tried_again_later(
-    crew: Supervisor, monkeypatch: pytest.MonkeyPatch
+def test_a_worker_that_cannot_restart_is_tried_again_later(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "PAUSE_SECONDS", 0.3)
+    monkeypatch.setattr(supervisor_module, "RESTART_BACKOFF_SECONDS", 0.3)
     began = time.monotonic()
-    assert crew._ended(1, 1) == 0
-    assert crew._ended(4, STARTUP_FAILURE) == 0
-    assert sorted(crew._workers) == [2, 3]
-    monkeypatch.setattr(os, "waitpid", lambda *_: (5, 0) if 5 in crew._workers else (0, 0))
+    assert supervisor._on_exit(1, 1) == 0
+    assert supervisor._on_exit(4, STARTUP_FAILURE) == 0
+    assert sorted(supervisor._workers) == [2, 3]
+    monkeypatch.setattr(os, "waitpid", lambda *_: (5, 0) if 5 in supervisor._workers else (0, 0))
     monkeypatch.setattr(os, "wait", lambda: (5, 0))
-    assert crew._wait() == (5, 0)
+    assert supervisor._wait() == (5, 0)
     assert time.monotonic() - began > 0.3
-    assert crew._workers[5][0] == 0
-    assert not crew._stopping
+    assert supervisor._workers[5][0] == 0
+    assert not supervisor._stopping
 
 
-def test_the_first_worker_of_a_place_must_start(crew: Supervisor) -> None:
-    assert crew._ended(1, 1) == 0
-    assert crew._ended(2, STARTUP_FAILURE) == STARTUP_FAILURE
-    assert crew._stopping
+def test_the_first_worker_of_a_slot_must_start(supervisor: Supervisor) -> None:
+    assert supervisor._on_exit(1, 1) == 0
+    assert supervisor._on_exit(2, STARTUP_FAILURE) == STARTUP_FAILURE
+    assert supervisor._stopping
 
 
-def test_where_no_worker_is_left_there_is_nothing_to_wait_for(crew: Supervisor) -> None:
+def test_without_a_serving_worker_there_is_no_backoff(supervisor: Supervisor) -> None:
     for first in (1, 2, 3):
-        assert crew._ended(first, 1) == 0
-    assert crew._ended(4, STARTUP_FAILURE) == 0
-    crew._deaths.clear()  # as if a minute had passed
-    assert crew._ended(5, STARTUP_FAILURE) == 0
-    assert crew._ended(6, STARTUP_FAILURE) == 1
-    assert crew._stopping
-    assert not crew._paused
+        assert supervisor._on_exit(first, 1) == 0
+    assert supervisor._on_exit(4, STARTUP_FAILURE) == 0
+    supervisor._restarts.clear()  # as if a minute had passed
+    assert supervisor._on_exit(5, STARTUP_FAILURE) == 0
+    assert supervisor._on_exit(6, STARTUP_FAILURE) == 1
+    assert supervisor._stopping
+    assert not supervisor._backoff
 
 
-def test_what_sets_workers_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_differ_in_their_gpu_or_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(workers=3)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert [place["CUDA_VISIBLE_DEVICES"] for place in _places(settings, 2)] == ["0", "1", "0"]
+    assert [env["CUDA_VISIBLE_DEVICES"] for env in _worker_envs(settings, 2)] == ["0", "1", "0"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
-    assert [place["CUDA_VISIBLE_DEVICES"] for place in _places(settings, 2)] == ["5", "7", "5"]
+    assert [env["CUDA_VISIBLE_DEVICES"] for env in _worker_envs(settings, 2)] == ["5", "7", "5"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7,-1,9")  # CUDA reads it as far as the -1
-    assert [place["CUDA_VISIBLE_DEVICES"] for place in _places(settings, 2)] == ["5", "7", "5"]
-    assert {place["LORGNETTE_DEVICE"] for place in _places(settings, 2)} == {"cuda"}
+    assert [env["CUDA_VISIBLE_DEVICES"] for env in _worker_envs(settings, 2)] == ["5", "7", "5"]
+    assert {env["LORGNETTE_DEVICE"] for env in _worker_envs(settings, 2)} == {"cuda"}
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-    assert [place["LORGNETTE_MODEL_THREADS"] for place in _places(settings, 0)] == ["2", "2", "2"]
+    assert [env["LORGNETTE_MODEL_THREADS"] for env in _worker_envs(settings, 0)] == ["2", "2", "2"]
     four = Settings(workers=3, model_threads=4)
-    assert _places(four, 0)[0] == {"LORGNETTE_MODEL_THREADS": "4"}
+    assert _worker_envs(four, 0)[0] == {"LORGNETTE_MODEL_THREADS": "4"}
