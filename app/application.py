@@ -39,9 +39,9 @@ NO_TELEMETRY: TelemetryConfig = {
 def create_app(settings: Settings) -> FastAPI:
     """The service as an ASGI application; models are loaded when it starts.
 
-    What runs is in ``app.state``: ``service``, ``metrics``, ``auth``, ``body_budget`` and, if traced,
-    ``tracer``. ``startup_error`` is why it could not start; ``fatal`` is true where it stopped
-    because its models could not serve any more.
+    ``app.state`` has what runs: ``service``, ``metrics``, ``auth``, ``body_budget`` and, if traced,
+    ``tracer``. It has ``startup_error`` where the service could not start, and ``fatal`` where it
+    stopped because its models could not serve any more.
     """
     traced = tracing_enabled()
     app = FastAPI(

@@ -30,7 +30,7 @@ class ClientDisconnectedError(Exception):
 
 
 class GuardedRoute(APIRoute):
-    """A route that checks the API key, and whose work ends with the request's deadline or client."""
+    """A route that checks the API key and ends its work at the deadline, or with the client."""
 
     def get_route_handler(self) -> Handler:
         """FastAPI's handler, guarded."""
@@ -79,8 +79,8 @@ class _Body:
         return message
 
     async def wait_for_disconnect(self) -> None:
-        """Return when the client has disconnected; until the body is complete its reader sees it."""
-        await self.complete.wait()
+        """Return when the client has disconnected after its complete body."""
+        await self.complete.wait()  # until then, whoever reads the body notices a disconnect
         while (await self._receive())["type"] != "http.disconnect":
             pass
 

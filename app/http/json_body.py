@@ -5,7 +5,8 @@ placeholder instead, so that no call into C, which holds the interpreter's lock,
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pydantic_core
 
@@ -101,10 +102,14 @@ def _strings(body: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _restore(
-    value: object, long_strings: dict[str, LongString], path: tuple[int | str, ...]
+    value: dict[str, Any] | list[Any],
+    long_strings: dict[str, LongString],
+    path: tuple[int | str, ...],
 ) -> None:
     """Put the long strings in the place of their placeholders."""
-    items = value.items() if isinstance(value, dict) else enumerate(value)  # type: ignore[call-overload]
+    items: Iterable[tuple[Any, Any]] = (
+        list(value.items()) if isinstance(value, dict) else enumerate(value)
+    )
     for key, item in items:
         here = (*path, key)
         if isinstance(key, str) and key in long_strings:
@@ -117,4 +122,4 @@ def _restore(
             if field != LONG_FIELD:
                 size = len(long_strings[item])
                 raise InvalidError([(json_pointer(here), f"a string of {size} bytes is too long")])
-            value[key] = long_strings[item]  # type: ignore[index]
+            value[key] = long_strings[item]

@@ -102,9 +102,7 @@ class ModelCallDependency(Generic[M]):
         forms: that the body may have beside JSON.
     """
 
-    def __init__(
-        self, schema: type[M], offered: Sequence[str], forms: BodyForms = BodyForms()
-    ) -> None:
+    def __init__(self, schema: type[M], offered: Sequence[str], forms: BodyForms) -> None:
         self._schema, self._offered, self._forms = schema, offered, forms
 
     async def __call__(
@@ -123,6 +121,4 @@ class ModelCallDependency(Generic[M]):
             request, self._schema, self._forms, service.settings, loaded.dim, pool
         )
         context = Context(loaded, pool, service.limits, facts.timing)
-        return ModelCall(
-            params, media_type, context, service.image_pool, request.app.state.metrics
-        )
+        return ModelCall(params, media_type, context, service.image_pool, request.app.state.metrics)

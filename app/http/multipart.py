@@ -108,7 +108,7 @@ async def _read_form(request: Request, settings: Settings) -> FormData:
 
 
 async def _parts(form: FormData) -> AsyncGenerator[Part, None]:
-    """The parts, their names and texts without halves of characters, which no response can quote."""
+    """The parts; lone surrogates in names and texts, which no response can quote, are replaced."""
     for name, value in form.multi_items():
         content = await value.read() if isinstance(value, UploadFile) else _complete(value)
         yield Part(_complete(name), content)

@@ -43,9 +43,7 @@ def negotiate(accept: str, format_name: str | None, offered: Sequence[str]) -> s
 
     best = max(offered, key=quality)
     if ranges and quality(best) <= 0.0:
-        raise NotAcceptableError(
-            f"Accept is {accept!r}; this endpoint offers {', '.join(offered)}"
-        )
+        raise NotAcceptableError(f"Accept is {accept!r}; this endpoint offers {', '.join(offered)}")
     return best
 
 

@@ -68,7 +68,7 @@ def errors(*statuses: int) -> dict[int | str, Json]:
             entries[status]["headers"] = {
                 "WWW-Authenticate": {
                     "schema": {"type": "string"},
-                    "description": "`Bearer`; with `error=\"invalid_token\"` where a key was sent.",
+                    "description": '`Bearer`; with `error="invalid_token"` where a key was sent.',
                 }
             }
         if status in (429, 503):
@@ -223,7 +223,7 @@ COMPONENTS = (schemas.Operand, schemas.ImagesResponse, schemas.EncodeResponse, s
 
 
 def document(app: FastAPI) -> Json:
-    """FastAPI's document, with the schemas that request bodies refer to, and with authentication."""
+    """FastAPI's document with the schemas of request bodies and with authentication."""
     found = get_openapi(
         title=app.title, version=app.version, summary=app.summary, routes=app.routes
     )

@@ -60,7 +60,8 @@ class SQLiteStorage(Storage, MovingWindowSupport):
             try:
                 cursor.execute("DELETE FROM hits WHERE key = ? AND time <= ?", (key, now - expiry))
                 cursor.execute("SELECT count(*) FROM hits WHERE key = ?", (key,))
-                accepted: bool = cursor.fetchone()[0] + amount <= limit
+                (count,) = cursor.fetchone()
+                accepted = bool(count + amount <= limit)
                 if accepted:
                     cursor.executemany("INSERT INTO hits VALUES (?, ?)", [(key, now)] * amount)
             finally:
@@ -82,7 +83,7 @@ class SQLiteStorage(Storage, MovingWindowSupport):
 
     def check(self) -> bool:
         """Whether the database answers."""
-        return self._database.execute("SELECT 1").fetchone() == (1,)
+        return bool(self._database.execute("SELECT 1").fetchone() == (1,))
 
     def reset(self) -> int:
         """Forget all hits; how many there were."""

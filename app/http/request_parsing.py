@@ -35,7 +35,7 @@ class BodyForms:
         array: field that an ``.npy`` body ``(N, D)`` fills; None if there is no such form.
     """
 
-    multipart: FormFields | None = FormFields()
+    multipart: FormFields | None = None
     image: str | None = None
     array: str | None = None
 

@@ -22,10 +22,11 @@ from app.operations.sample import sample
 MODEL_ERRORS = errors(400, 401, 404, 405, 406, 408, 413, 415, 422, 429, 503, 504)
 OPERANDS = {"a": {"image": IMAGE}, "b": {"seed": 7}}
 IMAGES = (PNG, JSON)
+OPTIONS = BodyForms(multipart=FormFields())
 IMAGE_FILES = BodyForms(multipart=FormFields(images="image"), image="image")
 ENDS = BodyForms(multipart=FormFields(operands=("start", "end")))
 NAMED_OPERANDS = BodyForms(multipart=FormFields(named_operands="operands"))
-ARRAY = BodyForms(multipart=None, array="latents")
+ARRAY = BodyForms(array="latents")
 
 router = APIRouter(route_class=GuardedRoute)
 
@@ -67,9 +68,7 @@ async def post_encode(
     "/decode",
     name="decode",
     responses={200: ok_response("The images.", *IMAGES), **MODEL_ERRORS},
-    openapi_extra=openapi.with_npy(
-        body(schemas.DecodeRequest, {"latents": [[0.12, -0.7, 1.03]]})
-    ),
+    openapi_extra=openapi.with_npy(body(schemas.DecodeRequest, {"latents": [[0.12, -0.7, 1.03]]})),
 )
 async def post_decode(
     call: Annotated[
@@ -119,7 +118,7 @@ async def post_reconstruct(
 async def post_sample(
     call: Annotated[
         ModelCall[schemas.SampleRequest],
-        Depends(ModelCallDependency(schemas.SampleRequest, IMAGES)),
+        Depends(ModelCallDependency(schemas.SampleRequest, IMAGES, OPTIONS)),
     ],
 ) -> Response:
     """New images, sampled from the prior; the same seed gives the same image."""

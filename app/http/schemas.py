@@ -39,13 +39,13 @@ def _as_list(value: object) -> object:
 # That ``_bounded`` is called for each latent also lets other threads run: see ``base64_image``.
 Latent = Annotated[
     list[Annotated[FiniteFloat, Field(ge=-MAX_LATENT_VALUE, le=MAX_LATENT_VALUE)]],
-    BeforeValidator(_bounded),
     Field(
         min_length=1,
         max_length=MAX_LATENT,
         fail_fast=True,
         description="One value a latent dimension.",
     ),
+    BeforeValidator(_bounded),
 ]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 
@@ -121,9 +121,7 @@ class SampleRequest(_Request):
     temperature: FiniteFloat = Field(
         1.0, ge=0, le=2, description="Scale of the noise; below 1 is closer to the average."
     )
-    prior: Prior = Field(
-        "fitted", description="Fitted to the encoded training set, or N(0, I)."
-    )
+    prior: Prior = Field("fitted", description="Fitted to the encoded training set, or N(0, I).")
 
     @model_validator(mode="after")
     def _last_seed_in_range(self) -> Self:

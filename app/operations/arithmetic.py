@@ -54,9 +54,7 @@ async def arithmetic(
     context.limits.check_count(max(1, sum(map(len, operands.values()))))
     target = _preserve_target(terms, operands) if preserve_fraction else None
     resolved = await _resolve_groups(context, operands, fit, embedded)
-    means = {
-        name: _mean([operand.latent for operand in group]) for name, group in resolved.items()
-    }
+    means = {name: _mean([operand.latent for operand in group]) for name, group in resolved.items()}
     weighted = [(t.weight, means[t.name]) for t in terms if t.name in means]
     edits = [(t.weight, directions[t.name]) for t in terms if t.name not in means]
     dim = context.model.dim

@@ -1,4 +1,4 @@
-"""What an operation works with: a model, threads for images, limits, and the timing of the request."""
+"""What an operation works with: a model, image threads, limits and timing."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from app.images import decoding
-from app.images.decoding import InputImage, ImageTooLargeError
+from app.images.decoding import ImageTooLargeError, InputImage
 from app.images.provenance import ImageProvenance
 from app.inference.engine import Pixels
 from app.inference.registry import LoadedModel
@@ -161,7 +161,7 @@ def checked_latent(values: Sequence[float], dim: int, path: FieldPath) -> Tensor
     tensor = torch.tensor(values, dtype=torch.float32)
     if not (tensor.abs() <= MAX_LATENT_VALUE).all():  # false for NaN too
         raise OperandError(
-            path, f"a value of the latent is not within -{MAX_LATENT_VALUE:.0f}..{MAX_LATENT_VALUE:.0f}"
+            path, f"a value of the latent is not a number within +-{MAX_LATENT_VALUE:.0f}"
         )
     return tensor
 

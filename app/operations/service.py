@@ -31,9 +31,7 @@ class Service:
         image_pool: threads that decode and encode image files.
     """
 
-    def __init__(
-        self, settings: Settings, metrics: Metrics, on_fatal: Callable[[], None]
-    ) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, on_fatal: Callable[[], None]) -> None:
         self.settings = settings
         self.limits = Limits.from_settings(settings)
         self.models = Registry(settings, metrics, on_fatal)
