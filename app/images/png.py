@@ -1,4 +1,4 @@
-"""uint8 arrays to PNG bytes, fast: one filter for the whole picture and ISA-L's deflate.
+"""Encodes uint8 arrays as PNG, fast: one filter for the whole image and ISA-L's deflate.
 
 PNG, third edition (W3C 2025): chunk layout in section 5, filter type Up in section 9.2, iTXt and
 tEXt in section 11.3.3.
@@ -12,8 +12,8 @@ import numpy.typing as npt
 from isal import isal_zlib
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-COLOR_TYPES = {1: 0, 3: 2}  # channels: grey, RGB
-UP = 2
+COLOR_TYPES = {1: 0, 3: 2}  # by number of channels: grey, RGB
+UP_FILTER = 2
 
 
 def encode(pixels: npt.NDArray[np.uint8], text: Mapping[str, str] | None = None) -> bytes:
@@ -21,15 +21,15 @@ def encode(pixels: npt.NDArray[np.uint8], text: Mapping[str, str] | None = None)
 
     Args:
         pixels: uint8 ``(H, W, C)`` with C 1 (grey) or 3 (RGB), at least one pixel.
-        text: Latin-1 keywords and texts, written as tEXt chunks before the picture data.
+        text: Latin-1 keywords and texts, written as tEXt chunks before the pixels.
 
     Returns:
-        the bytes of the file.
+        the file.
     """
     height, width, channels = pixels.shape
     rows = pixels.reshape(height, width * channels)
     filtered = np.empty((height, 1 + width * channels), np.uint8)
-    filtered[:, 0] = UP
+    filtered[:, 0] = UP_FILTER
     filtered[0, 1:] = rows[0]
     np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
     header = struct.pack(">IIBBBBB", width, height, 8, COLOR_TYPES[channels], 0, 0, 0)
@@ -41,6 +41,6 @@ def encode(pixels: npt.NDArray[np.uint8], text: Mapping[str, str] | None = None)
     return SIGNATURE + b"".join(chunks)
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    checksum = isal_zlib.crc32(data, isal_zlib.crc32(kind))
-    return b"".join((struct.pack(">I", len(data)), kind, data, struct.pack(">I", checksum)))
+def _chunk(name: bytes, data: bytes) -> bytes:
+    checksum = isal_zlib.crc32(data, isal_zlib.crc32(name))
+    return b"".join((struct.pack(">I", len(data)), name, data, struct.pack(">I", checksum)))

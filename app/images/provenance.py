@@ -1,4 +1,4 @@
-"""What a PNG of ours carries about itself, in a text chunk: its model, latent and seed."""
+"""How an image of this service was made, in a text chunk of its PNG: model, latent and seed."""
 
 import base64
 import binascii
@@ -14,11 +14,11 @@ KEYWORD = "lorgnette"
 
 @dataclass(frozen=True)
 class ImageProvenance:
-    """The origin of a picture.
+    """How an image was made.
 
     Attributes:
-        model: ``NAME@SHA256-12`` of the model that drew it.
-        latent: float32 ``(D,)``.
+        model: ``NAME@SHA256-12`` of the model that decoded it.
+        latent: float32 ``(D,)`` that it is the decode of.
         seed: of the sample, or None.
     """
 
@@ -27,23 +27,28 @@ class ImageProvenance:
     seed: int | None = None
 
 
-def write(origin: ImageProvenance, pixels: npt.NDArray[np.uint8]) -> dict[str, str]:
-    """The text chunk for a picture, by keyword."""
-    latent = np.ascontiguousarray(origin.latent, dtype="<f4")
+def write(provenance: ImageProvenance, pixels: npt.NDArray[np.uint8]) -> dict[str, str]:
+    """The text chunk of an image, by keyword.
+
+    Args:
+        provenance: of the image.
+        pixels: the image, uint8; the chunk holds their checksum.
+    """
+    latent = np.ascontiguousarray(provenance.latent, dtype="<f4")
     fields = {
-        "model": origin.model,
+        "model": provenance.model,
         "latent": base64.b64encode(latent.tobytes()).decode(),
         "pixels": _checksum(pixels),
     }
-    if origin.seed is not None:
-        fields["seed"] = origin.seed
+    if provenance.seed is not None:
+        fields["seed"] = provenance.seed
     return {KEYWORD: json.dumps(fields)}
 
 
 def read(text: object, pixels: npt.NDArray[np.uint8]) -> ImageProvenance | None:
-    """The origin in a text chunk, or None where there is none that belongs to these pixels.
+    """The provenance in a text chunk, or None if there is none that belongs to these pixels.
 
-    A picture that was edited since keeps its chunk in some programs; the checksum tells.
+    Some programs keep the chunk when they edit an image; the checksum tells.
     """
     if not isinstance(text, str):
         return None

@@ -1,14 +1,14 @@
-"""Requests that wait together run together: ``list[T] -> list[U]`` behind a bounded queue."""
+"""Requests that wait at the same time run together: ``list[T] -> list[U]`` behind a queue."""
 
 import asyncio
-import heapq
 import itertools
-import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from app.inference.errors import InferenceTimeoutError, ShuttingDownError
+from app.inference.fair_queue import FairQueue
 from app.inference.limiter import CapacityLimiter
 from app.observability.timing import Batch, Span, Timing
 
@@ -16,115 +16,80 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
-class QueueFullError(Exception):
-    """There is no room for the items; try again after ``retry_after`` seconds."""
-
-    def __init__(self, waiting: int, limit: int, retry_after: int) -> None:
-        super().__init__(f"{waiting} pictures are waiting and the queue takes {limit}")
-        self.retry_after = retry_after
-
-
-class InferenceTimeoutError(Exception):
-    """A call did not come back, whatever its items were."""
-
-
-class DeviceLostError(InferenceTimeoutError):
-    """No call will come back any more in this process: the device answers none."""
-
-
-class ShuttingDownError(Exception):
-    """The service is stopping and takes no more work."""
-
-
-@dataclass(order=True)
+@dataclass(slots=True, eq=False)
 class _Job(Generic[T, U]):
-    due: int  # the count of served items that orders requests, see ``Batcher``
-    number: int  # of all jobs, in the order of their coming
-    item: T = field(compare=False)
-    future: asyncio.Future[U] = field(compare=False)
-    queued_at: float = field(default_factory=time.perf_counter, compare=False)
-    started_at: float = field(default=0.0, compare=False)
-    ended_at: float = field(default=0.0, compare=False)
-    batch: tuple[int, int] = field(default=(0, 0), compare=False)  # number and size
+    """One item of a request; times are those of ``time.perf_counter``, 0 until they are known."""
+
+    item: T
+    future: asyncio.Future[U]
+    queued_at: float
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    batch_number: int = 0
+    batch_size: int = 0
 
 
 class Batcher(Generic[T, U]):
-    """Runs ``work`` on whatever is queued whenever the model is free.
+    """Runs ``work`` on whatever is queued whenever a slot for a model call is free.
 
-    There is no timer: the first item of an idle moment runs alone and at once, and what arrives in
-    the meantime makes up the next batch.
-
-    Who waits is served in the order of the count at which it would be done if it had the model to
-    itself from its coming: the items served until then, plus its own. So requests of one size are
-    served in the order of their coming, a small one passes a large one, and the large one has its
-    turn once as many items as it has itself have been served.
+    There is no timer: while the model is idle an item runs alone and at once, and what arrives in
+    the meantime forms the next batch. Fair queueing: items are ordered by virtual finish, see
+    ``FairQueue``.
 
     Args:
         work: maps a list of items to as many results.
-        gate: entered while ``work`` runs; batchers that share a device share its gate.
-        max_batch: most items in one call of ``work``.
-        max_queue: most items waiting.
-        observe: told of every batch that ran.
-        about: facts for the steps of every request.
+        limiter: entered while ``work`` runs; batchers that share a device share its limiter.
+        max_batch: largest number of items in one call of ``work``.
+        max_queue: largest number of waiting items.
+        observe: called with every batch that ran.
+        labels: attributes of the spans of every request.
     """
 
     def __init__(
         self,
         work: Callable[[list[T]], Awaitable[list[U]]],
-        gate: CapacityLimiter,
+        limiter: CapacityLimiter,
         max_batch: int,
         max_queue: int,
         observe: Callable[[Batch], None] = lambda _: None,
-        about: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> None:
         self._work = work
-        self._gate = gate
+        self._limiter = limiter
         self._max_batch = max_batch
         self._max_queue = max_queue
         self._observe = observe
-        self._model_info = about or {}
-        self._queue: list[_Job[T, U]] = []  # a heap
-        self._numbers = itertools.count()
-        self._batches = itertools.count(1)
-        self._served = 0  # items so far
+        self._labels = labels or {}
+        self._queue = FairQueue[_Job[T, U]]()
+        self._batch_numbers = itertools.count(1)
         self._workers: set[asyncio.Task[None] | None] = set()
-        self._entering = 0  # workers that have no place yet
+        self._entering = 0  # workers that have no slot yet
         self._closed = False
-        self._seconds_per_item = 0.02  # until measured
-        gate.on_free.append(self._spawn_workers)  # what others leave free
+        limiter.on_free.append(self._spawn_workers)
 
     async def run(self, items: Sequence[T], timing: Timing | None = None) -> list[U]:
-        """Queue the items, wait for all of them, and answer in their order.
+        """Queue the items, wait for all of them, and return their results in the same order.
 
-        A caller that is cancelled takes its waiting items out of the queue.
+        If the caller is cancelled, its waiting items leave the queue.
 
         Raises:
-            QueueFullError: if they do not all fit; then none is queued.
-            ClosedError: after ``close``.
-            LostError: if ``work`` raised it for the batch of one of these items.
+            QueueFullError: if not all of them fit into the queue; then none is queued.
+            ShuttingDownError: after ``close``.
+            InferenceTimeoutError: if ``work`` raised it for a batch that held one of these items.
             Exception: what ``work`` raised for one of these items by itself.
         """
         if self._closed:
             raise ShuttingDownError("the service is stopping")
-        waiting = self.waiting
-        if waiting + len(items) > self._max_queue:
-            retry_after = max(1, math.ceil(waiting * self._seconds_per_item))
-            raise QueueFullError(waiting, self._max_queue, retry_after)
-        loop = asyncio.get_running_loop()
-        due = self._served + len(items)
-        jobs: list[_Job[T, U]] = [
-            _Job(due, next(self._numbers), item, loop.create_future()) for item in items
-        ]
-        for job in jobs:
-            heapq.heappush(self._queue, job)
+        loop, now = asyncio.get_running_loop(), time.perf_counter()
+        jobs: list[_Job[T, U]] = [_Job(item, loop.create_future(), now) for item in items]
+        self._queue.push(jobs, self._max_queue)
         self._spawn_workers()
         try:
             outcomes = await asyncio.gather(*(job.future for job in jobs), return_exceptions=True)
         except asyncio.CancelledError:
-            self._queue = [job for job in self._queue if not job.future.done()]
-            heapq.heapify(self._queue)
+            self._queue.remove(lambda job: job.future.done())
             raise
-        finally:  # also where nobody waits any more
+        finally:  # also for a request that was cancelled
             if timing is not None and jobs:
                 self._record_timing(timing, jobs)
         results: list[U] = []
@@ -135,41 +100,41 @@ class Batcher(Generic[T, U]):
         return results
 
     def _record_timing(self, timing: Timing, jobs: Sequence[_Job[T, U]]) -> None:
-        """Where the time of these jobs went, as far as they have come."""
+        """Add the queue time, the model time and the spans of these jobs, as far as they ran."""
         now = time.perf_counter()
-        queued, waited = jobs[0].queued_at, max(job.started_at or now for job in jobs)
-        timing.queue += waited - queued
-        timing.spans.append(Span("queue", queued, waited, {**self._model_info, "items": len(jobs)}))
-        batches: dict[tuple[int, int], list[_Job[T, U]]] = {}
+        queued, started = jobs[0].queued_at, max(job.started_at or now for job in jobs)
+        timing.queue += started - queued
+        timing.spans.append(Span("queue", queued, started, {**self._labels, "items": len(jobs)}))
+        batches: dict[int, list[_Job[T, U]]] = {}
         for job in jobs:
-            if job.batch[0]:
-                batches.setdefault(job.batch, []).append(job)
-        for (number, size), ours in batches.items():
-            ended = max(job.ended_at or now for job in ours)
-            attributes = {"batch.number": number, "batch.size": size, "items": len(ours)}
-            timing.spans.append(
-                Span("batch", ours[0].started_at, ended, {**self._model_info, **attributes})
-            )
+            if job.batch_number:
+                batches.setdefault(job.batch_number, []).append(job)
+        for number, members in batches.items():
+            ended = max(job.ended_at or now for job in members)
+            attributes: dict[str, int | str] = {
+                **self._labels,
+                "batch.number": number,
+                "batch.size": members[0].batch_size,
+                "items": len(members),
+            }
+            timing.spans.append(Span("batch", members[0].started_at, ended, attributes))
         if all(job.ended_at for job in jobs):
-            timing.model += max(job.ended_at for job in jobs) - waited
+            timing.model += max(job.ended_at for job in jobs) - started
 
     @property
     def waiting(self) -> int:
-        """Items in the queue."""
+        """Number of items in the queue."""
         return len(self._queue)
 
     async def close(self) -> None:
-        """Take no more items and wait for those already queued."""
+        """Accept no more items and wait for those already queued."""
         self._closed = True
         while workers := [worker for worker in self._workers if worker]:
             await asyncio.wait(workers)
 
     def _spawn_workers(self) -> None:
-        """Start a worker for each free place that has something to do, or one to wait for a place.
-
-        No more than that: who waits is handed a place of a call that had all of them.
-        """
-        wanted = min(len(self._queue), self._gate.free) - self._entering
+        """Start a worker for each free slot that has an item, or one to wait for a slot."""
+        wanted = min(len(self._queue), self._limiter.free) - self._entering
         if self._queue and not self._workers:
             wanted = max(1, wanted)
         for _ in range(wanted):
@@ -179,63 +144,74 @@ class Batcher(Generic[T, U]):
     async def _worker_loop(self) -> None:
         try:
             while True:
-                async with self._gate.call(lambda: len(self._queue)) as share:
+                async with self._limiter.call(lambda: len(self._queue)) as batch_size:
                     self._entering -= 1
-                    batch = self._take(min(share, self._max_batch))
+                    batch = self._take(min(batch_size, self._max_batch))
                     self._spawn_workers()
                     if batch:
                         await self._run_batch(batch)
                     again = bool(self._queue)
-                    self._entering += again  # before others are told that the place is free
+                    self._entering += again  # before the limiter says that the slot is free
                 if not again:
                     return
-        finally:  # at once, so that whoever comes next starts another
+        finally:  # at once, so that the next request starts another worker
             self._workers.discard(asyncio.current_task())
 
-    def _take(self, most: int) -> list[_Job[T, U]]:
-        """The next batch, without the items whose callers have gone."""
+    def _take(self, max_count: int) -> list[_Job[T, U]]:
+        """The next batch, without the items of requests that were cancelled."""
         batch: list[_Job[T, U]] = []
-        while self._queue and len(batch) < most:
-            job = heapq.heappop(self._queue)
+        now = time.perf_counter()
+        while self._queue and len(batch) < max_count:
+            job = self._queue.pop()
             if not job.future.done():
-                self._served += 1
-                job.started_at = time.perf_counter()
+                job.started_at = now
                 batch.append(job)
         return batch
 
     async def _run_batch(self, batch: list[_Job[T, U]]) -> None:
-        try:
-            results = await self._call(batch)
-        except Exception as error:
-            if len(batch) == 1 or isinstance(error, InferenceTimeoutError):
-                for job in batch:
-                    _resolve(job, error)
-                return
-            for job in batch:  # one broken item must not fail its neighbours
-                await self._run_batch([job])
+        error = await self._try_batch(batch)
+        if error is None:
             return
-        for job, result in zip(batch, results, strict=True):
-            _resolve(job, result)
+        if len(batch) == 1 or isinstance(error, InferenceTimeoutError):
+            for job in batch:
+                _fail(job, error)
+            return
+        for job in batch:  # one bad item must not fail its batch neighbours
+            if (error := await self._try_batch([job])) is not None:
+                _fail(job, error)
 
-    async def _call(self, batch: list[_Job[T, U]]) -> list[U]:
-        number, started = next(self._batches), time.perf_counter()
-        at_once = 1 if self._gate.whole else self._gate.places
+    async def _try_batch(self, batch: list[_Job[T, U]]) -> Exception | None:
+        """Run a batch and set its results; the error if it failed."""
+        number, started = next(self._batch_numbers), time.perf_counter()
+        concurrent_calls = 1 if self._limiter.exclusive else self._limiter.slots
         for job in batch:
-            job.batch = number, len(batch)
-        results = await self._work([job.item for job in batch])
-        seconds = time.perf_counter() - started
-        self._seconds_per_item += 0.1 * (seconds / len(batch) / at_once - self._seconds_per_item)
-        self._observe(Batch([job.started_at - job.queued_at for job in batch], seconds))
-        if len(results) != len(batch):
-            raise RuntimeError(f"{len(batch)} items gave {len(results)} results")
-        return results
+            job.batch_number, job.batch_size = number, len(batch)
+        try:
+            results = await self._work([job.item for job in batch])
+            ended = time.perf_counter()
+            self._queue.record_seconds_per_item((ended - started) / len(batch) / concurrent_calls)
+            self._observe(Batch([job.started_at - job.queued_at for job in batch], ended - started))
+            if len(results) != len(batch):
+                raise RuntimeError(f"{len(batch)} items gave {len(results)} results")
+        except Exception as error:
+            return error
+        for job, result in zip(batch, results, strict=True):
+            job.ended_at = ended
+            if not job.future.done():
+                job.future.set_result(result)
+        return None
 
 
-def _resolve(job: _Job[T, U], outcome: U | Exception) -> None:
+def _fail(job: _Job[T, U], error: Exception) -> None:
+    """Give a job an exception object of its own.
+
+    The traceback of one that several requests raise would grow with each, and keep the frames of
+    all of them.
+    """
     job.ended_at = time.perf_counter()
     if job.future.done():
         return
-    if isinstance(outcome, Exception):
-        job.future.set_exception(outcome)
-    else:
-        job.future.set_result(outcome)
+    own = type(error).__new__(type(error), *error.args)
+    own.args, own.__cause__ = error.args, error.__cause__
+    own.__dict__.update(error.__dict__)
+    job.future.set_exception(own.with_traceback(error.__traceback__))

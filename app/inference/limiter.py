@@ -1,4 +1,4 @@
-"""How many model calls run at the same time, and how the cores are shared among them."""
+"""How many model calls run at the same time, and how the cores are divided among them."""
 
 import asyncio
 import math
@@ -8,59 +8,64 @@ from contextlib import asynccontextmanager
 
 
 class CapacityLimiter:
-    """The places for calls of the models that run at the same time.
+    """Slots for model calls that run at the same time.
 
-    A batch is made up when there is a place for it and not before. What is queued is shared out
-    among the free places; where it is less than an item for each, one call has all of them.
+    A batch is formed when a slot is free and not before. Waiting items are divided among the free
+    slots. If there are fewer items than slots, one call takes all slots: it is exclusive.
 
     Args:
-        places: how many there are.
+        slots: how many calls may run at the same time.
+
+    Attributes:
+        free: slots that no call holds.
+        exclusive: whether one call holds all of several slots.
+        on_free: called whenever a slot becomes free.
     """
 
-    def __init__(self, places: int = 1) -> None:
-        self.places = places
-        self.whole = False  # whether one call has all of several places
-        self.free = places
-        self.on_free: list[Callable[[], None]] = []  # told of every place that becomes free
-        self._handed = 0  # places whose entrants have not been told yet
-        self._waiters: deque[asyncio.Future[None]] = deque()  # only where no place is free
+    def __init__(self, slots: int = 1) -> None:
+        self.slots = slots
+        self.free = slots
+        self.exclusive = False
+        self.on_free: list[Callable[[], None]] = []
+        self._assigned = 0  # slots given to waiters that have not run yet
+        self._waiters: deque[asyncio.Future[None]] = deque()  # empty while a slot is free
 
     @asynccontextmanager
-    async def call(self, waiting: Callable[[], int]) -> AsyncIterator[int]:
-        """Wait for a place, in the order of coming, and hold it.
+    async def call(self, count_waiting: Callable[[], int]) -> AsyncIterator[int]:
+        """Wait for a slot, first come first served, and hold it.
 
         Args:
-            waiting: the items in the queue; asked when there is a place.
+            count_waiting: the number of queued items; called once there is a slot.
 
         Yields:
-            how many of them the call is to take.
+            how many of the items this call is to process.
         """
         if self.free:
             self.free -= 1
         else:
-            entrant = asyncio.get_running_loop().create_future()
-            self._waiters.append(entrant)
-            await entrant  # and was handed a place
-            self._handed -= 1
-        count, held = waiting(), 1
-        share = math.ceil(count / (1 + self.free + self._handed))
-        if self.free == self.places - 1 and count < self.places:
-            share, held = count, self.places
-            self.free, self.whole = 0, True
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+            self._assigned -= 1
+        waiting, held = count_waiting(), 1
+        batch_size = math.ceil(waiting / (1 + self.free + self._assigned))
+        if self.free == self.slots - 1 and waiting < self.slots:
+            batch_size, held = waiting, self.slots
+            self.free, self.exclusive = 0, True
         try:
-            yield share
+            yield batch_size
         finally:
-            self.whole = False
+            self.exclusive = False
             for _ in range(held):
                 self._release()
 
     def _release(self) -> None:
         while self._waiters:
-            entrant = self._waiters.popleft()
-            if not entrant.done():
-                entrant.set_result(None)
-                self._handed += 1
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                self._assigned += 1
                 return
         self.free += 1
-        for watcher in self.on_free:
-            watcher()
+        for callback in self.on_free:
+            callback()

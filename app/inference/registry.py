@@ -1,8 +1,7 @@
-"""The models that are loaded, and the threads on which all of them run."""
+"""The loaded models, and the threads on which all of them run."""
 
-import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,30 +12,32 @@ from torch import Tensor
 
 from app.inference.batcher import Batcher
 from app.inference.engine import Engine, Pixels, Posterior, choose_device
+from app.inference.errors import NotReadyError, UnknownModelError
 from app.inference.limiter import CapacityLimiter
+from app.inference.readiness import Readiness
 from app.inference.thread_pool import InferenceThreadPool
 from app.observability.metrics import Metrics
 from app.settings import Settings
 from vae import checkpoint
 from vae.checkpoint import Checkpoint, CheckpointError
 
-MAX_CONCURRENT_CALLS, MIN_CORE_USE = (
-    4,
-    0.8,
-)  # at the same time on a CPU; share of its cores (decision 18)
-MEMORY_SECONDS = 1.0  # at least, between two looks at the memory of the device
+MAX_CONCURRENT_CALLS = 4  # of models on a CPU: docs/decisions/0018
+MIN_CORE_USE = 0.8  # fraction of the cores that concurrent calls use at least
+DEVICE_MEMORY_SECONDS = 1.0  # between two readings of the device's memory, at least
 
 T = TypeVar("T")
 U = TypeVar("U")
-
-
-class UnknownModelError(Exception):
-    """No loaded model has this name."""
+BatchFunction = Callable[[list[T]], Awaitable[list[U]]]
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model that is loaded, with its two batched primitives."""
+    """A model that is loaded, with its two batched primitives.
+
+    Attributes:
+        encoder: images, uint8 ``(S, S, C)``, to posteriors.
+        decoder: latents, float32 ``(D,)``, to images, uint8 ``(S, S, C)``.
+    """
 
     name: str
     checkpoint: Checkpoint
@@ -59,30 +60,28 @@ class Registry:
 
     Args:
         settings: the device, its threads, and the limits of batches and queues.
-        metrics: told of every model, queue and batch.
-        on_given_up: called when model threads have been lost too often.
+        metrics: of every model, queue and batch.
+        on_fatal: called when model calls have timed out too often, or the device is lost.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics, on_fatal: Callable[[], None]) -> None:
         self.device = choose_device(settings.device)
         self._settings, self._metrics = settings, metrics
         self._cores = settings.model_threads or torch.get_num_threads()
-        single = self.device.type == "cuda" or settings.deterministic
-        self._gate = CapacityLimiter(1 if single else places(self._cores))
-        self.threads = InferenceThreadPool(
-            self._gate.places,
-            settings.inference_timeout_seconds,
-            on_fatal,
-            metrics.inference_timeouts.inc,
-        )
-        self._loaded: dict[str, LoadedModel] = {}
-        self._canary: asyncio.Task[None] | None = None
-        self._device_memory = 0  # bytes, after one of the last batches; to ask may block
-        self._memory_due = 0.0
+        one_call = self.device.type == "cuda" or settings.deterministic
+        self._limiter = CapacityLimiter(1 if one_call else concurrent_calls(self._cores))
+        timeout = settings.inference_timeout_seconds
+        count_timeout = metrics.inference_timeouts.inc
+        self.threads = InferenceThreadPool(self._limiter.slots, timeout, on_fatal, count_timeout)
+        self._readiness = Readiness(self._limiter, self.threads)
+        self._models: dict[str, LoadedModel] = {}
+        self._closed = False
+        self._device_memory = 0  # bytes; a reading may block, so it is made on a model thread
+        self._next_memory_reading = 0.0
         metrics.watch_device(lambda: self._device_memory)
 
     def __iter__(self) -> Iterator[LoadedModel]:
-        return iter(self._loaded.values())
+        return iter(self._models.values())
 
     def get(self, name: str | None) -> LoadedModel:
         """The model of this name, or the default.
@@ -92,96 +91,107 @@ class Registry:
         """
         if name is None:
             return next(iter(self))
-        if name not in self._loaded:
-            raise UnknownModelError(f"no model {name!r}; loaded are {', '.join(self._loaded)}")
-        return self._loaded[name]
+        if name not in self._models:
+            raise UnknownModelError(f"no model {name!r}; loaded are {', '.join(self._models)}")
+        return self._models[name]
 
-    async def load(self, places: Iterable[Path]) -> None:
-        """Load and warm up the model at each place, a folder or a file.
+    async def load(self, paths: Iterable[Path]) -> None:
+        """Load and warm up the model at each path, a folder or a file.
 
         Raises:
             CheckpointError: if a checkpoint cannot be used, or its name cannot.
         """
-        for place in places:
-            name, file = _found(place)
-            if name in self._loaded:
-                raise CheckpointError(f"{place}: another model is named {name!r} already")
+        for path in paths:
+            name, file = _resolve(path)
+            if name in self._models:
+                raise CheckpointError(f"{path}: another model is named {name!r} already")
             if not (name.isascii() and name.isprintable()):
-                raise CheckpointError(f"{place}: a model's name must fit a header; rename {name!r}")
+                raise CheckpointError(f"{path}: a model's name must fit a header; rename {name!r}")
             loaded, engine = await self.threads.run(partial(self._load, file), limited=False)
-            self._loaded[name] = LoadedModel(
+            encode = self._on_thread(engine.encode_many, name)
+            decode = self._on_thread(engine.decode_many, name)
+            self._models[name] = LoadedModel(
                 name,
                 loaded,
-                self._batcher(engine.encode_many, name, "encode"),
-                self._batcher(engine.decode_many, name, "decode"),
+                self._batcher(encode, name, "encode"),
+                self._batcher(decode, name, "decode"),
             )
+            self._readiness.watch(name, partial(decode, [loaded.statistics.mean]))
             self._metrics.models.labels(name, loaded.sha256).set(1)
 
-    async def canary(self) -> None:
-        """Decode the prior mean of every model, as any request would be; one for all who ask."""
-        if self._canary is None or self._canary.done():
-            self._canary = asyncio.ensure_future(self._decode_canaries())
-            self._canary.add_done_callback(lambda task: task.cancelled() or task.exception())
-        await asyncio.shield(self._canary)
+    async def check_ready(self) -> None:
+        """Return if requests can be served: every model ran a batch lately, or does so now.
+
+        Raises:
+            NotReadyError: if no model is loaded, the service is stopping, or a model does not
+                respond.
+        """
+        if self._closed:
+            raise NotReadyError("the service is stopping")
+        if not self._models:
+            raise NotReadyError("no model is loaded yet")
+        await self._readiness.check()
 
     async def close(self) -> None:
-        """Finish what was accepted, then let the threads go."""
-        for served in self:
-            await served.encoder.close()
-            await served.decoder.close()
+        """Finish what was accepted, then end the threads."""
+        self._closed = True
+        await self._readiness.close()
+        for model in self:
+            await model.encoder.close()
+            await model.decoder.close()
         self.threads.close()
-
-    async def _decode_canaries(self) -> None:
-        for served in self:
-            await served.decoder.run([served.checkpoint.statistics.mean])
 
     def _load(self, file: Path) -> tuple[Checkpoint, Engine]:
         torch.set_num_threads(self._cores)
         loaded = checkpoint.load(file)
         engine = Engine(loaded, self.device, self._settings.deterministic)
         engine.warm_up(self._settings.max_batch)
-        self._note_memory()
+        self._read_device_memory()
         return loaded, engine
 
-    def _batcher(self, work: Callable[[list[T]], list[U]], model: str, kind: str) -> Batcher[T, U]:
-        def noting(items: list[T], cores: int) -> list[U]:
-            if torch.get_num_threads() != cores:  # of this thread
-                torch.set_num_threads(cores)
-            answers = work(items)
-            self._note_memory()
-            return answers
+    def _on_thread(self, work: Callable[[list[T]], list[U]], model: str) -> BatchFunction[T, U]:
+        """``work`` on a model thread, with its share of the cores; every success is recorded."""
 
-        async def on_thread(items: list[T]) -> list[U]:
-            return await self.threads.run(partial(noting, items, self._share()))
+        def tracked(items: list[T], threads: int) -> list[U]:
+            if torch.get_num_threads() != threads:  # a setting of each thread
+                torch.set_num_threads(threads)
+            results = work(items)
+            self._read_device_memory()
+            return results
 
-        limits = (self._settings.max_batch, self._settings.max_queue)
-        observe, about = (
-            self._metrics.observe_batches(model, kind),
-            {"model": model, "operation": kind},
-        )
-        batcher = Batcher(on_thread, self._gate, *limits, observe, about)
-        self._metrics.watch_queue(model, kind, lambda: batcher.waiting)
+        async def run(items: list[T]) -> list[U]:
+            results = await self.threads.run(partial(tracked, items, self._threads_per_call()))
+            self._readiness.record_success(model)
+            return results
+
+        return run
+
+    def _batcher(self, work: BatchFunction[T, U], model: str, operation: str) -> Batcher[T, U]:
+        limits = self._settings.max_batch, self._settings.max_queue
+        labels = {"model": model, "operation": operation}
+        observe = self._metrics.observe_batches(model, operation)
+        batcher = Batcher(work, self._limiter, *limits, observe, labels)
+        self._metrics.watch_queue(model, operation, lambda: batcher.waiting)
         return batcher
 
-    def _share(self) -> int:
-        """The cores for the call that begins: all, if it has the models to itself."""
-        return self._cores if self._gate.whole else self._cores // self._gate.places
+    def _threads_per_call(self) -> int:
+        """CPU threads for the call that begins: all of them if it is the only one."""
+        return self._cores if self._limiter.exclusive else self._cores // self._limiter.slots
 
-    def _note_memory(self) -> None:
-        """Ask CUDA, now and then: it makes up all of its statistics for one number."""
-        if self.device.type == "cuda" and time.monotonic() >= self._memory_due:
-            self._memory_due = time.monotonic() + MEMORY_SECONDS
+    def _read_device_memory(self) -> None:
+        """Read it at intervals: CUDA gathers all its statistics for one number."""
+        if self.device.type == "cuda" and time.monotonic() >= self._next_memory_reading:
+            self._next_memory_reading = time.monotonic() + DEVICE_MEMORY_SECONDS
             self._device_memory = torch.cuda.memory_allocated()
 
 
-def places(cores: int) -> int:
-    """For how many calls at a time the cores are shared out, few of them left over."""
-    return max(
-        n for n in range(1, MAX_CONCURRENT_CALLS + 1) if cores // n * n >= MIN_CORE_USE * cores
-    )
+def concurrent_calls(cores: int) -> int:
+    """The largest number of concurrent calls that leaves few cores unused."""
+    counts = range(1, MAX_CONCURRENT_CALLS + 1)
+    return max(n for n in counts if cores // n * n >= MIN_CORE_USE * cores)
 
 
-def _found(path: Path) -> tuple[str, Path]:
+def _resolve(path: Path) -> tuple[str, Path]:
     """The name of the model at a path, and its file."""
     if path.suffix == ".safetensors":
         return path.stem, path

@@ -1,4 +1,4 @@
-"""Which way a model is run on a device: the fastest that draws what plain float32 draws."""
+"""Selects how to run a model on a device: the fastest runner that matches plain float32."""
 
 import gc
 import logging
@@ -9,31 +9,31 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from app.inference.runners import (
-    MAX_ABS_LATENT,
-    CudaGraphRunner,
-    EagerRunner,
-    RangeGuardedRunner,
-    Runner,
-    batch_sizes,
-)
+from app.inference.cuda_graphs import CudaGraphRunner, batch_sizes
+from app.inference.runners import MAX_ABS_LATENT, EagerRunner, RangeGuardedRunner, Runner
 from vae.latent import seeded_noise
 from vae.model import VAE
 
-PIXEL_TOLERANCE = 2  # by which half precision may differ from float32 ...
-SHARE = 0.999  # ... in this share of the values
-REDUCED_MAX_ABS_LATENT = 4.0  # value in a latent up to which bfloat16 draws some models well
+PIXEL_TOLERANCE = 2  # grey levels by which half precision may differ from float32
 LOGVAR_TOLERANCE = 0.05  # a variance may differ by a twentieth
-REFERENCE_BATCH = 8  # pictures that float32 has memory for, whatever the largest batch is
-COMPARED = 4  # pictures on the CPU at most, where larger batches run the same way
-BFLOAT16 = ("avx512_bf16", "amx_bf16")  # CPUs that multiply bfloat16 faster than float32
+MIN_MATCH_FRACTION = 0.999  # of the values that must be within these tolerances
+REDUCED_MAX_ABS_LATENT = 4.0  # up to which bfloat16 matches for models that do not further out
+REFERENCE_BATCH = 8  # images that float32 has memory for, whatever the largest batch is
+MAX_CHECK_BATCH = 4  # on the CPU, where larger batches run the same way
+BFLOAT16_FEATURES = ("avx512_bf16", "amx_bf16")  # of CPUs that multiply it faster than float32
 
 log = logging.getLogger("lorgnette")
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A way to run a model: what it is called, how it is made, and what it is good for."""
+    """A runner to try.
+
+    Attributes:
+        name: for the log.
+        make: builds the runner.
+        max_abs_latent: largest absolute value in a latent for which it is used.
+    """
 
     name: str
     make: Callable[[], Runner]
@@ -41,99 +41,108 @@ class Candidate:
 
 
 def select_runner(
-    plain: EagerRunner, model: VAE, most: int, ways: Sequence[Candidate] | None = None
+    reference: EagerRunner,
+    model: VAE,
+    max_batch: int,
+    candidates: Sequence[Candidate] | None = None,
 ) -> Runner:
-    """The fastest way on a device that draws what float32 draws.
+    """The first candidate that matches the reference, or the reference.
 
-    Half precision is kept where 99.9% of the values stay within two grey levels, for decodes and
-    for reconstructions, and as many variances within a twentieth; and only for latents as far out
-    as that was seen to hold. On CUDA it is float16, which has three more bits for a picture than
-    bfloat16, and what cannot be captured is run plainly. On the CPU it is bfloat16, where that is
+    Half precision matches if 99.9% of the pixels are within two grey levels, for decodes and for
+    reconstructions, and as many variances within a twentieth. It is used for latents of the range
+    that was checked. On CUDA it is float16, which has three bits more for a pixel than bfloat16; a
+    model that cannot be captured as a graph runs eagerly. On the CPU it is bfloat16, where that is
     faster, and networks are traced.
 
     Args:
-        plain: the float32 runner, which is the measure and the last resort.
+        reference: the float32 runner.
         model: the model to run.
-        most: the largest batch that is captured.
-        ways: to try in turn; by default those of the device.
+        max_batch: the largest batch to check, on CUDA also to capture.
+        candidates: in order of preference; by default those of the device.
     """
-    on_cuda = plain.device.type == "cuda"
-    if ways is None:
-        ways = cuda_candidates(plain, model, most) if on_cuda else cpu_candidates(plain, model)
-    sizes = batch_sizes(most) if on_cuda else sorted({1, min(most, COMPARED)})
-    for way in ways:
-        if found := _if_matches(way, plain, model.config.latent_dim, sizes):
-            return found
-        gc.collect()  # a capture that failed may hold on to its memory in a cycle
+    on_cuda = reference.device.type == "cuda"
+    if candidates is None:
+        candidates = (
+            cuda_candidates(reference, model, max_batch)
+            if on_cuda
+            else cpu_candidates(reference, model)
+        )
+    sizes = batch_sizes(max_batch) if on_cuda else sorted({1, min(max_batch, MAX_CHECK_BATCH)})
+    for candidate in candidates:
+        if runner := _make_matching(candidate, reference, model.config.latent_dim, sizes):
+            return runner
+        gc.collect()  # a failed capture may hold on to its memory in a reference cycle
         torch.cuda.empty_cache()
-    return plain
+    return reference
 
 
 def cuda_candidates(
-    plain: EagerRunner,
+    reference: EagerRunner,
     model: VAE,
-    most: int,
+    max_batch: int,
     capture: Callable[[EagerRunner], Runner] | None = None,
 ) -> list[Candidate]:
-    """In half precision and through graphs, as far as that is possible.
+    """Half precision and CUDA graphs, then one of the two.
 
     Args:
-        plain: the float32 runner.
+        reference: the float32 runner.
         model: the model to run.
-        most: the largest batch that is captured.
-        capture: makes a runner of a plain one; by default ``CudaGraphRunner``.
+        max_batch: the largest batch to capture.
+        capture: makes a graph runner of an eager one; by default ``CudaGraphRunner``.
     """
     config = model.config
     shape = (config.size, config.size, config.channels)
-    capture = capture or (lambda runner: CudaGraphRunner(runner, shape, config.latent_dim, most))
+    capture = capture or (
+        lambda runner: CudaGraphRunner(runner, shape, config.latent_dim, max_batch)
+    )
 
     def half() -> EagerRunner:
-        return EagerRunner(model, plain.device, torch.float16)
+        return EagerRunner(model, reference.device, torch.float16)
 
     return [
         Candidate(
-            "torch.float16 through captured graphs",
-            lambda: RangeGuardedRunner(capture(half()), plain),
+            "torch.float16 with CUDA graphs",
+            lambda: RangeGuardedRunner(capture(half()), reference),
         ),
-        Candidate("torch.float16", lambda: RangeGuardedRunner(half(), plain)),
-        Candidate("torch.float32 through captured graphs", lambda: capture(plain)),
+        Candidate("torch.float16", lambda: RangeGuardedRunner(half(), reference)),
+        Candidate("torch.float32 with CUDA graphs", lambda: capture(reference)),
     ]
 
 
-def cpu_candidates(plain: EagerRunner, model: VAE) -> list[Candidate]:
-    """Traced, and in half precision if the CPU has instructions for it."""
+def cpu_candidates(reference: EagerRunner, model: VAE) -> list[Candidate]:
+    """Traced networks, in bfloat16 if the CPU has instructions for it, then in float32."""
 
-    def traced_in(dtype: torch.dtype) -> EagerRunner:
-        return EagerRunner(model, plain.device, dtype, trace=True)
+    def traced(dtype: torch.dtype) -> EagerRunner:
+        return EagerRunner(model, reference.device, dtype, trace=True)
 
-    def bounded(max_abs_latent: float) -> Runner:
-        return RangeGuardedRunner(traced_in(torch.bfloat16), plain, max_abs_latent)
+    def half(max_abs_latent: float) -> Runner:
+        return RangeGuardedRunner(traced(torch.bfloat16), reference, max_abs_latent)
 
-    has = torch.cpu.get_capabilities()
-    halves = (
-        (MAX_ABS_LATENT, REDUCED_MAX_ABS_LATENT)
-        if any(has.get(name, False) for name in BFLOAT16)
-        else ()
-    )
+    features = torch.cpu.get_capabilities()
+    has_bfloat16 = any(features.get(name, False) for name in BFLOAT16_FEATURES)
+    ranges = (MAX_ABS_LATENT, REDUCED_MAX_ABS_LATENT) if has_bfloat16 else ()
     return [
-        *(Candidate(f"torch.bfloat16 up to {far:g}", partial(bounded, far), far) for far in halves),
-        Candidate("torch.float32", lambda: traced_in(torch.float32)),
+        *(
+            Candidate(f"torch.bfloat16 for latents up to {limit:g}", partial(half, limit), limit)
+            for limit in ranges
+        ),
+        Candidate("torch.float32", lambda: traced(torch.float32)),
     ]
 
 
-def _if_matches(
-    way: Candidate, plain: EagerRunner, dim: int, sizes: Sequence[int]
+def _make_matching(
+    candidate: Candidate, reference: EagerRunner, dim: int, sizes: Sequence[int]
 ) -> Runner | None:
-    """The runner, or None after a word in the log; nothing of it is kept then."""
+    """The runner, or None if it cannot be made or does not match; the log says which."""
     try:
-        found = way.make()
-        if matches_reference(found, plain, dim, sizes, way.max_abs_latent):
-            log.info("run as %s", way.name)
-            return found
-        reason = f"answers differ, pictures by more than {PIXEL_TOLERANCE} grey levels"
+        runner = candidate.make()
+        if matches_reference(runner, reference, dim, sizes, candidate.max_abs_latent):
+            log.info("the model runs as %s", candidate.name)
+            return runner
+        reason = f"results differ, images by more than {PIXEL_TOLERANCE} grey levels"
     except RuntimeError as error:
         reason = str(error)
-    log.info("not run as %s: %s", way.name, reason)
+    log.info("the model does not run as %s: %s", candidate.name, reason)
     return None
 
 
@@ -144,37 +153,43 @@ def matches_reference(
     sizes: Sequence[int],
     max_abs_latent: float = MAX_ABS_LATENT,
 ) -> bool:
-    """Whether a runner's decodes and encodes agree with the reference, see ``select_runner``.
+    """Whether decodes and encodes agree with the reference, within the tolerances above.
 
-    They are compared for batches of these sizes, on ordinary latents and on ones as far out.
+    Args:
+        runner: to check.
+        reference: the float32 runner.
+        dim: length of a latent.
+        sizes: of the batches to check.
+        max_abs_latent: besides standard normal latents, those whose values all are of this
+            magnitude are checked.
     """
     noise = seeded_noise(range(max(sizes)), dim)
-    far = max_abs_latent * noise.sign()
-    return all(_agrees(runner, reference, z[:size]) for size in sizes for z in (noise, far))
+    extremes = max_abs_latent * noise.sign()
+    return all(_agrees(runner, reference, z[:size]) for size in sizes for z in (noise, extremes))
 
 
 def _agrees(runner: Runner, reference: Runner, latents: Tensor) -> bool:
-    expected = _decoded(reference, latents)
+    expected = _decode_in_parts(reference, latents)
     encoded = [reference.encode(part) for part in expected.split(REFERENCE_BATCH)]  # type: ignore[no-untyped-call]
-    copies = _decoded(reference, torch.cat([mean for mean, _ in encoded]))
+    reconstructed = _decode_in_parts(reference, torch.cat([mean for mean, _ in encoded]))
     mean, logvar = runner.encode(expected)
-    apart = (logvar - torch.cat([logvar for _, logvar in encoded])).abs()
+    difference = (logvar - torch.cat([logvar for _, logvar in encoded])).abs()
     return (
         bool(mean.isfinite().all())
-        and _mostly(apart <= LOGVAR_TOLERANCE)  # NaN is not
-        and _near(runner.decode(latents), expected)
-        and _near(_decoded(reference, mean), copies)
+        and _nearly_all(difference <= LOGVAR_TOLERANCE)  # false for NaN
+        and _pixels_match(runner.decode(latents), expected)
+        and _pixels_match(_decode_in_parts(reference, mean), reconstructed)
     )
 
 
-def _decoded(reference: Runner, latents: Tensor) -> Tensor:
+def _decode_in_parts(reference: Runner, latents: Tensor) -> Tensor:
     parts = latents.split(REFERENCE_BATCH)  # type: ignore[no-untyped-call]
     return torch.cat([reference.decode(part) for part in parts])
 
 
-def _near(found: Tensor, expected: Tensor) -> bool:
-    return _mostly((found.int() - expected.int()).abs() <= PIXEL_TOLERANCE)
+def _pixels_match(actual: Tensor, expected: Tensor) -> bool:
+    return _nearly_all((actual.int() - expected.int()).abs() <= PIXEL_TOLERANCE)
 
 
-def _mostly(true: Tensor) -> bool:
-    return bool(true.float().mean() >= SHARE)
+def _nearly_all(matches: Tensor) -> bool:
+    return bool(matches.float().mean() >= MIN_MATCH_FRACTION)

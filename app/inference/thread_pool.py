@@ -1,4 +1,4 @@
-"""The threads that run models: given up and replaced when a call does not come back."""
+"""The threads that run models; a thread whose call does not return is replaced."""
 
 import asyncio
 import logging
@@ -9,45 +9,63 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import TypeVar
 
-from app.inference.batcher import DeviceLostError, InferenceTimeoutError
+from app.inference.errors import DeviceLostError, InferenceTimeoutError
 
 T = TypeVar("T")
 
-MAX_REPLACEMENTS = 3
+MAX_REPLACEMENTS = 3  # in a row
 
 log = logging.getLogger("lorgnette")
 
 
-class _Worker:
-    """A thread, and the calls that it makes in turn until one is None.
+def run_job(job: Callable[[], T]) -> tuple[T | None, Exception | None]:
+    """The result of a job or its error, as one that a future accepts."""
+    try:
+        return job(), None
+    except StopIteration as error:  # a future refuses it
+        return None, RuntimeError(f"the job raised {error!r}")
+    except Exception as error:
+        return None, error
+    except BaseException as error:  # it would end the event loop
+        return None, RuntimeError(f"the job raised {error!r}")
 
-    It is a daemon: one that hangs does not keep the process from ending.
+
+class _Worker:
+    """A thread, and the jobs that it runs in turn until one is None.
+
+    It is a daemon thread: one that hangs does not keep the process from exiting.
     """
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.calls = SimpleQueue[Callable[[], None] | None]()
+        self.jobs = SimpleQueue[Callable[[], None] | None]()
         self.thread = threading.Thread(target=self._serve, name="model", daemon=True)
         self.thread.start()
 
     def _serve(self) -> None:
-        while (call := self.calls.get()) is not None:
-            call()
+        while (job := self.jobs.get()) is not None:
+            job()
+            del job  # an idle thread keeps nothing alive
 
 
 class InferenceThreadPool:
-    """Runs one call at a time on each thread, away from the event loop.
+    """Runs one job at a time on each thread, away from the event loop.
 
-    A call that takes longer than it may is given up with its thread, which is replaced. After the
-    fourth such loss in a row, and at once when a call finds its device lost, nothing is run any
-    more and ``on_fatal`` is called. Calls that ran together and were all lost are one loss. The
-    same happens once more threads hang than such losses leave behind, whatever others answered.
+    A job that exceeds the timeout is abandoned together with its thread, which is replaced. After
+    four timeouts in a row, and at once when a job finds its device lost, the pool fails for good:
+    it refuses all jobs and calls ``on_fatal``. Jobs that ran at the same time and all timed out
+    count as one timeout. The pool also fails once more threads hang than four such timeouts leave
+    behind, whatever other jobs returned.
 
     Args:
-        count: of the threads; no more calls may run at the same time.
-        inference_timeout_seconds: most time for one call.
-        on_given_up: called once, on the event loop, when there is no more hope.
-        on_lost: called likewise for every call that is lost.
+        count: number of threads; no more jobs may run at the same time.
+        inference_timeout_seconds: longest time for one job.
+        on_fatal: called once, on the event loop, when the pool fails for good.
+        on_timeout: called on the event loop for every job that exceeds the timeout.
+
+    Attributes:
+        consecutive_timeouts: since the last job that returned.
+        fatal: whether the pool has failed for good.
     """
 
     def __init__(
@@ -55,110 +73,114 @@ class InferenceThreadPool:
         count: int,
         inference_timeout_seconds: float,
         on_fatal: Callable[[], None],
-        on_lost: Callable[[], object] = lambda: None,
+        on_timeout: Callable[[], object] = lambda: None,
     ) -> None:
-        self.consecutive_timeouts = 0  # in a row
+        self.consecutive_timeouts = 0
+        self.fatal = False
         self._count = count
-        self._lost_at = -math.inf  # by the event loop's clock
-        self.fatal = False  # for good; calls are refused
-        self._inference_timeout_seconds = inference_timeout_seconds
-        self._on_given_up, self._on_lost = on_fatal, on_lost
+        self._timeout = inference_timeout_seconds
+        self._on_fatal, self._on_timeout = on_fatal, on_timeout
+        self._last_timeout_at = -math.inf  # by the clock of the event loop
         self._abandoned: list[threading.Thread] = []
         self._device_lost = False
         self._idle = [_Worker(number) for number in range(count)]
 
     @property
     def has_hung_threads(self) -> bool:
-        """Whether the interpreter's end would trip: on a thread in a call, or a lost device."""
-        in_call = len(self._idle) < self._count
-        return self._device_lost or in_call or any(t.is_alive() for t in self._abandoned)
+        """Whether the interpreter cannot exit cleanly: a thread is in a job, or a device lost."""
+        in_job = len(self._idle) < self._count
+        return self._device_lost or in_job or any(t.is_alive() for t in self._abandoned)
 
-    async def run(self, call: Callable[[], T], limited: bool = True) -> T:
-        """The answer of ``call``, made on an idle thread.
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the last job returned in time and every idle thread is alive."""
+        return (
+            not self.fatal
+            and self.consecutive_timeouts == 0
+            and all(worker.thread.is_alive() for worker in self._idle)
+        )
+
+    async def run(self, job: Callable[[], T], limited: bool = True) -> T:
+        """The result of ``job``, run on an idle thread.
 
         Args:
-            call: what to run.
-            limited: whether it may not take longer than ``inference_timeout_seconds``.
+            job: the function to run.
+            limited: whether ``inference_timeout_seconds`` applies.
 
         Raises:
-            LostError: if it took longer, or there is no hope any more.
-            DeviceLostError: if ``call`` raised it.
-            Exception: what ``call`` raised.
+            InferenceTimeoutError: if it exceeded the timeout, or the pool has failed for good.
+            DeviceLostError: if ``job`` raised it.
+            Exception: what ``job`` raised.
         """
         if self.fatal:
-            raise InferenceTimeoutError("the model was lost for good; the service is ending")
-        # A single call is always made on the same one: OpenMP keeps a team for each thread that had
-        # one, and teams wait less eagerly where they have more threads than there are cores.
+            raise InferenceTimeoutError("the model failed for good; the service is ending")
+        # The lowest number: OpenMP keeps a team for each thread that had one, and teams wait less
+        # eagerly where they have more threads than there are cores.
         worker = min(self._idle, key=lambda idle: idle.number)
         self._idle.remove(worker)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        answer: asyncio.Future[T] = loop.create_future()
+        started = asyncio.get_running_loop().time()
+        result = self._start(job, worker)
+        done, _ = await asyncio.wait({result}, timeout=self._timeout if limited else None)
+        if not done:
+            result.cancel()
+            self._replace_hung(worker, started)
+            raise InferenceTimeoutError(f"the model did not respond within {self._timeout:g} s")
+        self.consecutive_timeouts = 0
+        if isinstance(result.exception(), DeviceLostError):
+            self._device_lost = True
+            self._fail("the device is lost")
+        return result.result()
 
-        def settle(outcome: T | None, error: Exception | None) -> None:
-            if answer.done():
+    def close(self) -> None:
+        """End the idle threads, so that they do not outlive the interpreter."""
+        for worker in self._idle:
+            worker.jobs.put(None)
+        for worker in self._idle:
+            worker.thread.join(self._timeout)
+
+    def _start(self, job: Callable[[], T], worker: _Worker) -> asyncio.Future[T]:
+        """Give a job to a worker, which is idle again once the future is done."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def resolve(result: T | None, error: Exception | None) -> None:
+            if future.done():  # the job exceeded the timeout
                 return
             self._idle.append(worker)
             if error is None:
-                answer.set_result(outcome)  # type: ignore[arg-type]
+                future.set_result(result)  # type: ignore[arg-type]
             else:
-                answer.set_exception(error)
+                future.set_exception(error)
 
-        def made() -> None:
-            outcome: T | None = None
-            error: Exception | None = None
-            try:
-                outcome = call()
-            except StopIteration as raised:  # which no future takes
-                error = RuntimeError(f"the call raised {raised!r}")
-            except Exception as raised:
-                error = raised
-            except BaseException as raised:  # which would end the event loop
-                error = RuntimeError(f"the call raised {raised!r}")
-            with suppress(RuntimeError):  # the loop has ended without waiting for this
-                loop.call_soon_threadsafe(settle, outcome, error)
+        def run() -> None:
+            result, error = run_job(job)
+            with suppress(RuntimeError):  # the event loop has ended without waiting for this job
+                loop.call_soon_threadsafe(resolve, result, error)
 
-        worker.calls.put(made)
-        done, _ = await asyncio.wait(
-            {answer}, timeout=self._inference_timeout_seconds if limited else None
-        )
-        if done:
-            self.consecutive_timeouts = 0
-            if isinstance(answer.exception(), DeviceLostError):
-                self._device_lost = True
-                self._fail("the device is lost")
-            return answer.result()
-        answer.cancel()
-        if began >= self._lost_at:
-            self.consecutive_timeouts, self._lost_at = self.consecutive_timeouts + 1, loop.time()
-        self._replace_hung(worker)
-        raise InferenceTimeoutError(
-            f"the model did not answer within {self._inference_timeout_seconds:g} seconds"
-        )
+        worker.jobs.put(run)
+        return future
 
-    def close(self) -> None:
-        """End the threads, whose calls are done, so that they do not outlive the interpreter."""
-        for worker in self._idle:
-            worker.calls.put(None)
-        for worker in self._idle:
-            worker.thread.join(self._inference_timeout_seconds)
-
-    def _replace_hung(self, worker: _Worker) -> None:
-        worker.calls.put(None)  # the thread ends if it ever comes back
-        self._on_lost()
-        hanging = [thread for thread in self._abandoned if thread.is_alive()]
-        self._abandoned = [*hanging, worker.thread]
+    def _replace_hung(self, worker: _Worker, started: float) -> None:
+        """Count the timeout of a job that began at ``started``, and replace its thread."""
+        if started >= self._last_timeout_at:
+            self.consecutive_timeouts += 1
+            self._last_timeout_at = asyncio.get_running_loop().time()
+        worker.jobs.put(None)  # the thread ends if its job ever returns
+        self._on_timeout()
+        hung = [thread for thread in self._abandoned if thread.is_alive()]
+        self._abandoned = [*hung, worker.thread]
         if self.consecutive_timeouts > MAX_REPLACEMENTS:
-            self._fail(f"the model was lost {self.consecutive_timeouts} times")
+            self._fail(f"{self.consecutive_timeouts} model calls in a row timed out")
         elif len(self._abandoned) > (MAX_REPLACEMENTS + 1) * self._count:
-            self._fail(f"{len(self._abandoned)} threads of the model hang")
+            self._fail(f"{len(self._abandoned)} model threads hang")
         else:
-            log.error("the model was lost; loss %d, it has a new thread", self.consecutive_timeouts)
+            timeouts = self.consecutive_timeouts
+            log.error("a model call timed out (%d in a row); its thread is replaced", timeouts)
             self._idle.append(_Worker(worker.number))
 
-    def _fail(self, why: str) -> None:
+    def _fail(self, reason: str) -> None:
         if self.fatal:
             return
         self.fatal = True
-        log.critical("%s; giving up", why)
-        self._on_given_up()
+        log.critical("%s; the service is ending", reason)
+        self._on_fatal()

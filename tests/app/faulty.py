@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from app.inference.errors import DeviceLostError
 from app.server.run import main
-from app.inference.batcher import DeviceLostError
 from vae.model import VAE
 
 MOST_SECONDS = 60

@@ -127,9 +127,9 @@ def test_a_picture_is_read_or_refused(kind: str, noise: bytes, place: int) -> No
         try:
             found = images.read(damaged, 16, 3, "crop", 10**6, 2**24)
         except (
-            images.CorruptPictureError,
-            images.UnknownPictureError,
-            images.TooManyPixelsError,
+            images.CorruptImageError,
+            images.UnsupportedImageError,
+            images.ImageTooLargeError,
         ) as error:
             told(error)
         else:

@@ -1,22 +1,27 @@
 import struct
+import subprocess
+import sys
+import warnings
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from app.images import decoding
 from app.images.decoding import (
-    CorruptPictureError,
-    Fit,
-    TooManyPixelsError,
-    UnknownPictureError,
+    CorruptImageError,
+    ImageTooLargeError,
+    UnsupportedImageError,
     read,
 )
 from app.images.guards import MAX_FIELDS, MAX_RATIONALS, MAX_VALUES
 from tests.app.conftest import Pixels, file, picture
 from tests.hostile import formats
+from vae.preprocessing import Fit
 
 SIDE = 16
 
@@ -148,12 +153,12 @@ def test_any_shape_is_fitted(size: tuple[int, int], fit: Fit) -> None:
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"<svg xmlns='http://www.w3.org/2000/svg'/>"])
 def test_what_is_no_picture(data: bytes) -> None:
-    with pytest.raises(UnknownPictureError):
+    with pytest.raises(UnsupportedImageError):
         seen(data)
 
 
 def test_too_many_pixels() -> None:
-    with pytest.raises(TooManyPixelsError, match="101 x 100"):
+    with pytest.raises(ImageTooLargeError, match="101 x 100"):
         read(file(picture(0, (101, 100))), SIDE, 3, "crop", 10_000)
 
 
@@ -185,7 +190,8 @@ FIELDS = [(tag, 3, 1, 1) for tag in range(1_000, 1_001 + MAX_FIELDS)]
     ],
 )
 def test_too_many_values_are_refused_wherever_pillow_would_read_them(data: bytes) -> None:
-    with pytest.raises(CorruptPictureError, match=r"(values|fields together); at most"):
+    limit = r"a directory has \d+ (fields|values|rational values); the limit"
+    with pytest.raises(CorruptImageError, match=limit):
         seen(data)
 
 
@@ -201,7 +207,7 @@ def test_the_metadata_of_a_camera_is_not_too_much() -> None:
 def test_a_tile_is_weighed_whole() -> None:
     pixels = zlib.compress(bytes(16 * 16))
     assert seen(formats.tiled(8, 8, 16, pixels)).max() == 0
-    with pytest.raises(TooManyPixelsError, match="19200000000 bytes"):
+    with pytest.raises(ImageTooLargeError, match="19200000000 bytes"):
         read(formats.tiled(8, 8, 40_000, pixels), SIDE, 3, "crop", 10**6, 10**8)
 
 
@@ -210,7 +216,7 @@ def test_the_side_of_a_tile_is_a_whole_number() -> None:
     place = data.index(struct.pack("<HH", 322, 4))
     for kind in (1, 5, 8, 17):
         data[place + 2] = kind
-        with pytest.raises(CorruptPictureError, match="field 322"):
+        with pytest.raises(CorruptImageError, match="field 322"):
             seen(bytes(data))
 
 
@@ -226,6 +232,41 @@ def test_damage_is_never_a_surprise(kind: str, capfd: pytest.CaptureFixture[str]
         data = data[: random.integers(1, len(data) + 1)]
         try:
             assert seen(bytes(data)).shape == (SIDE, SIDE, 3)
-        except (CorruptPictureError, UnknownPictureError, TooManyPixelsError):
+        except (CorruptImageError, UnsupportedImageError, ImageTooLargeError):
             refused += 1
     assert refused > 20
+
+
+ODD_METADATA = formats.tiff([[*formats.fields(8, 8), (305, 2, 100, 10**6)]])  # beyond the file
+
+
+def test_decoding_leaves_the_filters_of_warnings_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object, **__: object) -> None:
+        raise AssertionError("warnings.catch_warnings is not thread-safe")
+
+    monkeypatch.setattr(warnings, "catch_warnings", forbidden)
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(4) as threads:
+        for found in threads.map(seen, [ODD_METADATA] * 50):
+            assert found.shape == (SIDE, SIDE, 3)
+    assert warnings.filters == before
+
+
+def test_odd_metadata_writes_no_warning() -> None:
+    code = (
+        "import sys; from app.images.decoding import read; "
+        "print(read(sys.stdin.buffer.read(), 16, 3, 'crop', 10**6).pixels.shape)"
+    )
+    command = [sys.executable, "-W", "always", "-c", code]
+    run = subprocess.run(command, input=ODD_METADATA, capture_output=True, check=True)
+    assert run.stdout.decode().strip() == "(16, 16, 3)"
+    assert run.stderr.decode() == ""
+
+
+def test_too_little_memory_is_not_called_corrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhaust(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(decoding, "to_square", exhaust)
+    with pytest.raises(MemoryError):
+        seen(file(picture(1)))

@@ -1,6 +1,6 @@
 import pytest
 
-from app.images.guards import MAX_CHUNKS, MAX_SCANS, StructureLimitError, check, scans
+from app.images.guards import MAX_CHUNKS, MAX_SCANS, StructureLimitError, check, count_scans
 from tests.app.conftest import file, picture
 from tests.hostile import formats
 
@@ -15,19 +15,19 @@ def test_an_ordinary_picture_passes(kind: str) -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (formats.dot(formats.chunk(b"aaAa", b"") * MANY), "8192 pieces"),
-        (formats.dot(after=formats.chunk(b"aaAa", b"") * MANY), "8192 pieces"),
-        (formats.with_segments(b"\xff\xfe\0\2" * MANY), "8192 pieces"),
-        (formats.with_segments(b"\xff" * MANY), "8192 pieces"),
-        (formats.gif(1, 1, b"!\xfe" + b"\1x" * MANY + b"\0"), "8192 pieces"),
-        (formats.tiff([formats.fields(1, 1)] * MANY), "8192 pieces"),
-        (formats.with_segments(b"\xff\xd9\xff\xff" + b"\xff\xfe\0\2" * MANY), "8192 pieces"),
+        (formats.dot(formats.chunk(b"aaAa", b"") * MANY), "8192 chunks"),
+        (formats.dot(after=formats.chunk(b"aaAa", b"") * MANY), "8192 chunks"),
+        (formats.with_segments(b"\xff\xfe\0\2" * MANY), "8192 chunks"),
+        (formats.with_segments(b"\xff" * MANY), "8192 chunks"),
+        (formats.gif(1, 1, b"!\xfe" + b"\1x" * MANY + b"\0"), "8192 chunks"),
+        (formats.tiff([formats.fields(1, 1)] * MANY), "8192 chunks"),
+        (formats.with_segments(b"\xff\xd9\xff\xff" + b"\xff\xfe\0\2" * MANY), "8192 chunks"),
         (formats.with_segments(formats.exif_segments(bytes(170), 10)), "16 segments of EXIF"),
         (formats.bmp(2, 2, b"\2a", 1, 8), "run-length"),
         (file(picture(1), "JPEG") + b"\xff\xda" * MAX_SCANS, "64 scans"),
     ],
 )
-def test_what_is_in_too_many_pieces_does_not(data: bytes, words: str) -> None:
+def test_what_is_in_too_many_chunks_does_not(data: bytes, words: str) -> None:
     with pytest.raises(StructureLimitError, match=words):
         check(data)
 
@@ -46,4 +46,4 @@ def test_later_frames_are_not_counted() -> None:
 @pytest.mark.parametrize(("progressive", "several"), [(False, False), (True, True)])
 def test_scans_are_counted(progressive: bool, several: bool) -> None:
     data = file(picture(1), "JPEG", progressive=progressive)
-    assert (scans(data) > 1) is several
+    assert (count_scans(data) > 1) is several

@@ -2,21 +2,24 @@ import asyncio
 import gc
 import threading
 import time
+import traceback
 import weakref
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 import pytest
+import torch
 
-from app.inference.batcher import Batcher, InferenceTimeoutError, QueueFullError, ShuttingDownError
+from app.inference.batcher import Batcher
+from app.inference.errors import InferenceTimeoutError, QueueFullError, ShuttingDownError
 from app.inference.limiter import CapacityLimiter
 from app.observability.timing import Timing
 
 Work = Callable[[list[int]], list[int]]
 
 
-class HeldDoubling:
-    """Doubles numbers, notes the batches, and waits for ``open`` before it answers."""
+class BlockingDouble:
+    """Doubles numbers, records the batches, and waits for ``open`` before it returns."""
 
     def __init__(self) -> None:
         self.open = threading.Event()
@@ -58,8 +61,8 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.001)
 
 
-def test_what_comes_while_the_model_is_busy_runs_together() -> None:
-    work = HeldDoubling()
+def test_requests_that_arrive_while_the_model_is_busy_run_together() -> None:
+    work = BlockingDouble()
 
     async def scenario(batcher: Batcher[int, int]) -> None:
         first = asyncio.create_task(batcher.run([1]))
@@ -74,15 +77,15 @@ def test_what_comes_while_the_model_is_busy_runs_together() -> None:
     with_batcher(work, scenario)
 
 
-def test_a_full_queue_takes_all_of_a_request_or_none() -> None:
-    work = HeldDoubling()
+def test_a_full_queue_accepts_all_items_of_a_request_or_none() -> None:
+    work = BlockingDouble()
 
     async def scenario(batcher: Batcher[int, int]) -> None:
         running = asyncio.create_task(batcher.run([0]))
         await until(lambda: len(work.batches) == 1)
         waiting = asyncio.create_task(batcher.run([1, 2, 3, 4, 5]))
         await asyncio.sleep(0)
-        with pytest.raises(QueueFullError, match="5 pictures are waiting") as refused:
+        with pytest.raises(QueueFullError, match="5 images are waiting") as refused:
             await batcher.run([6, 7, 8, 9])
         assert refused.value.retry_after >= 1
         last = asyncio.create_task(batcher.run([6, 7, 8]))
@@ -96,7 +99,7 @@ def test_a_full_queue_takes_all_of_a_request_or_none() -> None:
 
 
 def test_a_broken_item_fails_alone() -> None:
-    work = HeldDoubling()
+    work = BlockingDouble()
     work.open.set()
 
     async def scenario(batcher: Batcher[int, int]) -> None:
@@ -112,8 +115,8 @@ def test_a_broken_item_fails_alone() -> None:
     with_batcher(work, scenario)
 
 
-def test_a_small_request_passes_a_large_one_which_has_its_turn() -> None:
-    work = HeldDoubling()
+def test_a_small_request_overtakes_a_large_one_which_is_served_in_turn() -> None:
+    work = BlockingDouble()
 
     async def scenario(batcher: Batcher[int, int]) -> None:
         running = asyncio.create_task(batcher.run([0]))
@@ -130,27 +133,27 @@ def test_a_small_request_passes_a_large_one_which_has_its_turn() -> None:
 
 
 def test_small_requests_do_not_starve_a_large_one() -> None:
-    work = HeldDoubling()
+    work = BlockingDouble()
     work.open.set()
 
     async def scenario(batcher: Batcher[int, int]) -> None:
         large = asyncio.create_task(batcher.run([1] * 8))
-        passed = 0
+        overtaken = 0
         while not large.done():
             await batcher.run([2])
-            passed += 1
-        assert 0 < passed <= 20
+            overtaken += 1
+        assert 0 < overtaken <= 20
 
     with_batcher(work, scenario, max_batch=1, max_queue=16)
 
 
-def test_a_call_that_is_lost_fails_all_its_items_and_is_not_tried_again() -> None:
+def test_a_call_that_times_out_fails_all_its_items_and_is_not_repeated() -> None:
     calls: list[list[int]] = []
 
     def work(items: list[int]) -> list[int]:
         calls.append(items)
         if len(calls) == 1:
-            raise InferenceTimeoutError("gone")
+            raise InferenceTimeoutError("timed out")
         return items
 
     async def scenario(batcher: Batcher[int, int]) -> None:
@@ -166,27 +169,27 @@ def test_a_call_that_is_lost_fails_all_its_items_and_is_not_tried_again() -> Non
 
 
 def test_one_request_of_many_batches_keeps_its_order() -> None:
-    work = HeldDoubling()
+    work = BlockingDouble()
     work.open.set()
 
     async def scenario(batcher: Batcher[int, int]) -> None:
         assert await batcher.run(range(8)) == [2 * i for i in range(8)]
         assert [len(batch) for batch in work.batches] == [4, 4]
         assert await batcher.run([]) == []
-        with pytest.raises(QueueFullError, match="0 pictures are waiting and the queue takes 8"):
+        with pytest.raises(QueueFullError, match="0 images are waiting; the queue holds 8"):
             await batcher.run(range(9))
-        assert await batcher.run([9]) == [18]  # it goes on
+        assert await batcher.run([9]) == [18]  # it cancelled on
 
     with_batcher(work, scenario)
 
 
-def test_the_time_to_come_back_grows_with_the_queue() -> None:
+def test_retry_after_grows_with_the_queue() -> None:
     def work(items: list[int]) -> list[int]:
         time.sleep(0.5)
         return items
 
     async def scenario(batcher: Batcher[int, int]) -> None:
-        await batcher.run([0])  # it has seen how slow the work is: 0.02 + 0.1 * (0.5 - 0.02) s
+        await batcher.run([0])  # it has measured how slow the work is: 0.02 + 0.1 * (0.5 - 0.02) s
         waiting = asyncio.create_task(batcher.run(range(40)))
         await asyncio.sleep(0)
         with pytest.raises(QueueFullError) as refused:
@@ -197,7 +200,7 @@ def test_the_time_to_come_back_grows_with_the_queue() -> None:
     with_batcher(work, scenario, max_batch=40, max_queue=40)
 
 
-def test_work_that_answers_too_little_is_an_error() -> None:
+def test_too_few_results_are_an_error() -> None:
     async def scenario(batcher: Batcher[int, int]) -> None:
         with pytest.raises(RuntimeError, match="1 items gave 0 results"):
             await batcher.run([1])
@@ -205,39 +208,39 @@ def test_work_that_answers_too_little_is_an_error() -> None:
     with_batcher(lambda items: items[1:], scenario)
 
 
-def test_who_has_gone_costs_no_batch() -> None:
-    work = HeldDoubling()
+def test_a_cancelled_request_leaves_the_queue() -> None:
+    work = BlockingDouble()
 
     async def scenario(batcher: Batcher[int, int]) -> None:
         running = asyncio.create_task(batcher.run([0]))
         await until(lambda: len(work.batches) == 1)
-        gone = asyncio.create_task(batcher.run([1, 2, 3]))
-        stays = asyncio.create_task(batcher.run([4]))
+        cancelled = asyncio.create_task(batcher.run([1, 2, 3]))
+        kept = asyncio.create_task(batcher.run([4]))
         await asyncio.sleep(0)
-        gone.cancel()
+        cancelled.cancel()
         await asyncio.sleep(0)
-        fits = asyncio.create_task(batcher.run([5, 6, 7, 8, 9, 10, 11]))  # their place is free
+        fits = asyncio.create_task(batcher.run(range(5, 12)))
         await asyncio.sleep(0)
         work.open.set()
-        await asyncio.gather(running, stays, fits)
+        await asyncio.gather(running, kept, fits)
         assert [item for batch in work.batches for item in batch] == [0, *range(4, 12)]
 
     with_batcher(work, scenario)
 
 
-def test_who_goes_while_it_runs_takes_nobody_along() -> None:
-    work = HeldDoubling()
+def test_a_request_cancelled_while_it_runs_does_not_affect_others() -> None:
+    work = BlockingDouble()
 
     async def scenario(batcher: Batcher[int, int]) -> None:
         first = asyncio.create_task(batcher.run([0]))
         await until(lambda: len(work.batches) == 1)
-        goes = asyncio.create_task(batcher.run([1]))
-        stays = asyncio.create_task(batcher.run([2]))
+        cancelled = asyncio.create_task(batcher.run([1]))
+        kept = asyncio.create_task(batcher.run([2]))
         first.cancel()
         work.open.set()
         await until(lambda: len(work.batches) == 2)
-        goes.cancel()
-        assert await stays == [4]
+        cancelled.cancel()
+        assert await kept == [4]
         assert await batcher.run([3]) == [6]
 
     with_batcher(work, scenario)
@@ -253,8 +256,8 @@ def test_closing_when_idle_ends_at_once() -> None:
     with_batcher(lambda items: items, scenario)
 
 
-def test_closing_finishes_what_was_accepted_and_takes_no_more() -> None:
-    work = HeldDoubling()
+def test_close_finishes_accepted_items_and_refuses_others() -> None:
+    work = BlockingDouble()
 
     async def scenario(batcher: Batcher[int, int]) -> None:
         accepted = asyncio.create_task(batcher.run(range(6)))  # of which two wait
@@ -270,7 +273,7 @@ def test_closing_finishes_what_was_accepted_and_takes_no_more() -> None:
     with_batcher(work, scenario)
 
 
-def test_batchers_that_share_a_gate_take_turns() -> None:
+def test_batchers_with_one_limiter_take_turns() -> None:
     busy = threading.Lock()
     sizes: list[int] = []
     overlaps = 0
@@ -287,61 +290,61 @@ def test_batchers_that_share_a_gate_take_turns() -> None:
 
     async def run() -> None:
         with ThreadPoolExecutor(4) as executor:
-            gate = CapacityLimiter()
+            limiter = CapacityLimiter()
             on_thread = threaded(work, executor)
-            pair = [Batcher[int, int](on_thread, gate, 2, 100) for _ in range(2)]
-            answers = await asyncio.gather(*(pair[i % 2].run([i, i]) for i in range(40)))
-            assert answers == [[i, i] for i in range(40)]
+            pair = [Batcher[int, int](on_thread, limiter, 2, 100) for _ in range(2)]
+            results = await asyncio.gather(*(pair[i % 2].run([i, i]) for i in range(40)))
+            assert results == [[i, i] for i in range(40)]
 
     asyncio.run(run())
     assert overlaps == 0
     assert sum(sizes) == 80
 
 
-def with_places(places: int, max_batch: int, requests: list[int]) -> list[tuple[int, bool]]:
-    """Size of each batch and whether it had all places, for requests that come at once."""
+def batches_with_slots(slots: int, max_batch: int, requests: list[int]) -> list[tuple[int, bool]]:
+    """Size of each batch and whether it was exclusive, for simultaneous requests."""
     begun: list[tuple[int, bool]] = []
 
     async def run() -> None:
-        gate, running, most = CapacityLimiter(places), 0, 0
+        limiter, running, most = CapacityLimiter(slots), 0, 0
 
         async def work(items: list[int]) -> list[int]:
             nonlocal running, most
-            begun.append((len(items), gate.whole))
-            running += places if gate.whole else 1
+            begun.append((len(items), limiter.exclusive))
+            running += slots if limiter.exclusive else 1
             most = max(most, running)
             await asyncio.sleep(0.005)
-            running -= places if gate.whole else 1
+            running -= slots if limiter.exclusive else 1
             return items
 
-        batcher = Batcher(work, gate, max_batch, 1000)
-        answers = await asyncio.gather(*(batcher.run([i] * n) for i, n in enumerate(requests)))
-        assert answers == [[i] * n for i, n in enumerate(requests)]
-        assert most == min(places, len(begun)) or any(whole for _, whole in begun)
-        assert most <= places
+        batcher = Batcher(work, limiter, max_batch, 1000)
+        results = await asyncio.gather(*(batcher.run([i] * n) for i, n in enumerate(requests)))
+        assert results == [[i] * n for i, n in enumerate(requests)]
+        assert most == min(slots, len(begun)) or any(exclusive for _, exclusive in begun)
+        assert most <= slots
         await batcher.run([0])
-        assert begun.pop() == (1, places > 1)
+        assert begun.pop() == (1, slots > 1)
 
     asyncio.run(run())
     return begun
 
 
-def test_what_waits_is_shared_out_among_the_places() -> None:
-    assert with_places(2, 16, [16]) == [(8, False), (8, False)]
-    assert with_places(4, 16, [1] * 6) == [(2, False), (2, False), (1, False), (1, False)]
-    assert with_places(2, 4, [16]) == [(4, False)] * 4
-    assert with_places(1, 16, [20]) == [(16, False), (4, False)]
+def test_waiting_items_are_divided_among_the_slots() -> None:
+    assert batches_with_slots(2, 16, [16]) == [(8, False), (8, False)]
+    assert batches_with_slots(4, 16, [1] * 6) == [(2, False), (2, False), (1, False), (1, False)]
+    assert batches_with_slots(2, 4, [16]) == [(4, False)] * 4
+    assert batches_with_slots(1, 16, [20]) == [(16, False), (4, False)]
 
 
-def test_less_than_an_item_a_place_has_all_places() -> None:
-    assert with_places(2, 16, [1]) == [(1, True)]
-    assert with_places(4, 16, [3]) == [(3, True)]
-    assert with_places(2, 16, [2]) == [(1, False), (1, False)]
+def test_fewer_items_than_slots_run_exclusively() -> None:
+    assert batches_with_slots(2, 16, [1]) == [(1, True)]
+    assert batches_with_slots(4, 16, [3]) == [(3, True)]
+    assert batches_with_slots(2, 16, [2]) == [(1, False), (1, False)]
 
 
-def test_who_comes_meanwhile_has_the_next_free_place() -> None:
+def test_a_request_that_arrives_meanwhile_gets_the_next_free_slot() -> None:
     async def run() -> None:
-        gate, open_ = CapacityLimiter(2), [asyncio.Event() for _ in range(4)]
+        limiter, open_ = CapacityLimiter(2), [asyncio.Event() for _ in range(4)]
         begun: list[list[int]] = []
 
         async def work(items: list[int]) -> list[int]:
@@ -349,14 +352,14 @@ def test_who_comes_meanwhile_has_the_next_free_place() -> None:
             await open_[len(begun) - 1].wait()
             return items
 
-        batcher = Batcher(work, gate, 16, 100)
+        batcher = Batcher(work, limiter, 16, 100)
         first = asyncio.ensure_future(batcher.run([1]))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert begun == [[1]]
         second = asyncio.ensure_future(batcher.run([2, 3]))
         await asyncio.sleep(0.01)
-        assert begun == [[1]]  # which has all places
+        assert begun == [[1]]  # which is exclusive
         open_[0].set()
         await first
         await until(lambda: len(begun) == 3)
@@ -374,7 +377,7 @@ def test_who_comes_meanwhile_has_the_next_free_place() -> None:
     asyncio.run(run())
 
 
-def test_a_place_that_has_become_free_is_used_while_another_is_busy() -> None:
+def test_a_free_slot_is_used_while_another_is_busy() -> None:
     async def run() -> None:
         long, begun = asyncio.Event(), list[int]()
 
@@ -395,7 +398,7 @@ def test_a_place_that_has_become_free_is_used_while_another_is_busy() -> None:
     asyncio.run(run())
 
 
-def test_a_place_that_one_batcher_leaves_is_used_by_the_other() -> None:
+def test_a_slot_that_one_batcher_releases_is_used_by_another() -> None:
     async def run() -> None:
         long = {0: asyncio.Event(), 1: asyncio.Event()}
 
@@ -405,8 +408,8 @@ def test_a_place_that_one_batcher_leaves_is_used_by_the_other() -> None:
                     await long[item].wait()
             return items
 
-        gate = CapacityLimiter(2)
-        encoder, decoder = (Batcher(work, gate, 16, 100) for _ in range(2))
+        limiter = CapacityLimiter(2)
+        encoder, decoder = (Batcher(work, limiter, 16, 100) for _ in range(2))
         both = asyncio.ensure_future(encoder.run([0, 2]))  # one of its two parts is quick
         slow = asyncio.ensure_future(decoder.run([1]))
         await asyncio.sleep(0.01)
@@ -422,14 +425,14 @@ def test_a_place_that_one_batcher_leaves_is_used_by_the_other() -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("places", [1, 2])
-def test_who_comes_as_the_last_worker_leaves_is_served(places: int) -> None:
+@pytest.mark.parametrize("slots", [1, 2])
+def test_a_request_that_arrives_as_the_last_worker_ends_is_served(slots: int) -> None:
     async def run() -> None:
         async def work(items: list[int]) -> list[int]:
             return items
 
         for steps in range(8):  # of the event loop, between one request and the next
-            batcher = Batcher(work, CapacityLimiter(places), 4, 100)
+            batcher = Batcher(work, CapacityLimiter(slots), 4, 100)
             first = asyncio.ensure_future(batcher.run([1]))
             for _ in range(steps):
                 await asyncio.sleep(0)
@@ -439,7 +442,7 @@ def test_who_comes_as_the_last_worker_leaves_is_served(places: int) -> None:
     asyncio.run(run())
 
 
-def test_timing_of_a_request_that_was_shared_out_has_its_longest_part() -> None:
+def test_the_timing_of_a_divided_request_is_that_of_its_longest_part() -> None:
     async def run() -> None:
         async def work(items: list[int]) -> list[int]:
             await asyncio.sleep(0.15 if 0 in items else 0.01)
@@ -452,7 +455,7 @@ def test_timing_of_a_request_that_was_shared_out_has_its_longest_part() -> None:
     asyncio.run(run())
 
 
-def test_timing_tells_waiting_from_working() -> None:
+def test_timing_separates_queue_from_model() -> None:
     def work(items: list[int]) -> list[int]:
         time.sleep(0.05)
         return items
@@ -468,30 +471,96 @@ def test_timing_tells_waiting_from_working() -> None:
     with_batcher(work, scenario)
 
 
-def test_items_whose_caller_has_gone_are_not_kept() -> None:
+def test_items_of_a_cancelled_request_are_freed() -> None:
     class Item:
         pass
 
     async def scenario() -> None:
-        gate = CapacityLimiter()
+        limiter = CapacityLimiter()
 
         async def work(items: list[Item]) -> list[int]:
             return [0] * len(items)
 
-        batcher = Batcher(work, gate, 4, 8)
-        async with gate.call(lambda: 1):  # so that nothing is run
+        batcher = Batcher(work, limiter, 4, 8)
+        async with limiter.call(lambda: 1):  # so that nothing is run
             item = Item()
             watched = weakref.ref(item)
-            gone = asyncio.ensure_future(batcher.run([item]))
-            stays = asyncio.ensure_future(batcher.run([Item(), Item()]))
+            cancelled = asyncio.ensure_future(batcher.run([item]))
+            kept = asyncio.ensure_future(batcher.run([Item(), Item()]))
             await asyncio.sleep(0)
             assert batcher.waiting == 3
-            gone.cancel()
-            await asyncio.wait({gone})
+            cancelled.cancel()
+            await asyncio.wait({cancelled})
             assert batcher.waiting == 2
-            del item, gone
+            del item, cancelled
             gc.collect()
             assert watched() is None
-        assert await stays == [0, 0]
+        assert await kept == [0, 0]
+
+    asyncio.run(scenario())
+
+
+def test_every_item_that_fails_has_an_exception_of_its_own() -> None:
+    shared = InferenceTimeoutError("timed out")
+    shared.__cause__ = KeyError("cause")
+
+    async def scenario() -> None:
+        async def work(items: list[int]) -> list[int]:
+            raise shared
+
+        batcher = Batcher(work, CapacityLimiter(), 4, 8)
+        calls = [batcher.run([item]) for item in range(4)]
+        errors = await asyncio.gather(*calls, return_exceptions=True)
+        assert len({id(error) for error in [shared, *errors]}) == 5
+        for error in errors:
+            assert isinstance(error, InferenceTimeoutError)
+            assert error.args == ("timed out",)
+            assert error.__cause__ is shared.__cause__
+
+    asyncio.run(scenario())
+
+
+def test_the_traceback_of_a_failed_item_names_the_fault_and_no_other_request() -> None:
+    async def scenario() -> None:
+        async def work(items: list[int]) -> list[int]:
+            raise ValueError(f"{len(items)} items")
+
+        async def request(item: int) -> None:
+            await batcher.run([item])
+
+        batcher = Batcher(work, CapacityLimiter(), 4, 8)
+        errors = await asyncio.gather(*(request(i) for i in range(4)), return_exceptions=True)
+        for error in errors:
+            assert isinstance(error, ValueError)
+            names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+            assert names.count("request") == 1
+            assert names[-1] == "work"
+            assert error.__context__ is None
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("bad", 3),
+        KeyError("key"),
+        OSError(5, "Input/output error"),
+        QueueFullError(3, 4, 5),
+        torch.OutOfMemoryError("CUDA out of memory"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_the_exception_of_an_item_is_that_of_its_work(error: Exception) -> None:
+    async def scenario() -> None:
+        async def work(items: list[int]) -> list[int]:
+            raise error
+
+        with pytest.raises(type(error)) as raised:
+            await Batcher(work, CapacityLimiter(), 4, 8).run([1])
+        assert raised.value is not error
+        assert type(raised.value) is type(error)
+        assert str(raised.value) == str(error)
+        assert vars(raised.value) == vars(error)
 
     asyncio.run(scenario())

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from app.inference.cuda_graphs import CudaGraphRunner, batch_sizes, padded_size
 from app.inference.engine import Engine
 from app.inference.runner_selection import (
     REDUCED_MAX_ABS_LATENT,
@@ -19,12 +20,9 @@ from app.inference.runner_selection import (
 )
 from app.inference.runners import (
     MAX_ABS_LATENT,
-    CudaGraphRunner,
     EagerRunner,
     RangeGuardedRunner,
     Runner,
-    batch_sizes,
-    padded_size,
 )
 from tests.app.conftest import DIM, SIZE, tiny_checkpoint
 from vae.latent import seeded_noise
@@ -255,7 +253,7 @@ def test_networks_that_cannot_be_traced_run_as_they_are(
     caplog.set_level(logging.INFO, "lorgnette")
     plain = EagerRunner(mild, CPU, torch.float32)
     assert select_runner(plain, mild, 8) is plain
-    assert "not run as torch.float32: cannot be traced" in caplog.text
+    assert "does not run as torch.float32: cannot be traced" in caplog.text
 
 
 def test_a_model_that_bfloat16_draws_well_only_so_far_is_run_in_it_so_far(

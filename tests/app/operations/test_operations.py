@@ -1,8 +1,5 @@
 """The mathematics, through the door."""
 
-import asyncio
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,9 +7,6 @@ import pytest
 import torch
 from httpx import Client, Response
 
-from app.inference import registry
-from app.operations.service import Service
-from app.settings import Settings
 from tests.app.conftest import (
     DIM,
     SIZE,
@@ -41,32 +35,6 @@ def noise(seed: int, dim: int = DIM) -> Latents:
 
 def sampled(client: Client, model: str = "tiny", **body: Any) -> Response:
     return client.post(f"/sample?format=json&model={model}", json=body)
-
-
-@pytest.mark.parametrize(("apart", "times"), [(0.0, 2), (60.0, 1)])
-def test_the_memory_of_the_device_is_asked_for_on_the_model_thread_alone_and_not_often(
-    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, apart: float, times: int
-) -> None:
-    monkeypatch.setattr(registry, "MEMORY_SECONDS", apart)
-    asked: list[str] = []
-
-    def allocated() -> int:
-        asked.append(threading.current_thread().name)
-        return 1234
-
-    monkeypatch.setattr(torch.cuda, "memory_allocated", allocated)
-
-    async def scenario() -> None:
-        service = Service(settings(), lambda: None)
-        await service.start()
-        service.models.device = torch.device("cuda")
-        await service.models.canary()
-        for _ in range(3):
-            assert b"lorgnette_device_memory_bytes 1234.0" in service.metrics.text()
-        await service.stop()
-
-    asyncio.run(scenario())
-    assert asked == ["model"] * times  # at most after one batch of each of two models
 
 
 def test_a_sample_is_the_decode_of_its_latent(client: Client) -> None:

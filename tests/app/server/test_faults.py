@@ -12,14 +12,10 @@ import httpx
 import numpy as np
 import numpy.typing as npt
 import pytest
-import torch
-from torch import Tensor
 
-from app.inference.engine import Engine, OutOfMemoryError
-from tests.app.conftest import DIM, decoded, ok, problem, tiny_checkpoint
+from tests.app.conftest import DIM, decoded, ok, problem
 from tests.app.processes import running
 from vae.latent import seeded_noise
-from vae.model import VAE
 
 ROUNDS = 3
 
@@ -141,23 +137,3 @@ def batches(client: httpx.Client) -> npt.NDArray[np.float64]:
         if line.startswith(f"lorgnette_batch_size_{name}{{") and 'operation="decode"' in line
     ]
     return np.array(found)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.OutOfMemoryError("there is no memory left"),
-        torch.AcceleratorError("CUDA error: out of memory"),
-        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
-    ],
-)
-def test_no_memory_for_one_picture_is_told(
-    error: RuntimeError, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def none(self: VAE, z: Tensor) -> Tensor:
-        raise error
-
-    monkeypatch.setattr(VAE, "raw", none)
-    engine = Engine(tiny_checkpoint(0), torch.device("cpu"), batch_size_one=False)
-    with pytest.raises(OutOfMemoryError, match="no memory on the device for one picture"):
-        engine.decode_many([torch.zeros(DIM)] * 5)
