@@ -48,6 +48,8 @@ def create_app(settings: Settings) -> FastAPI:
         title="Lorgnette",
         version=__version__,
         summary="The latent space of a variational autoencoder over HTTP",
+        # As they are: include_router would match each path twice.
+        routes=[*routes.router.routes, *info_routes.router.routes],
         lifespan=_lifespan(settings, traced),
         openapi_url=None,  # app.http.info_routes has it, with authentication
         docs_url=None,  # FastAPI's page loads scripts from other hosts
@@ -55,8 +57,6 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,  # a redirect would go to wherever the Host header says
         telemetry=NO_TELEMETRY,
     )
-    app.include_router(routes.router)
-    app.include_router(info_routes.router)
     problems.install(app)
     app.add_middleware(MetricsMiddleware, state=app.state)
     if traced:

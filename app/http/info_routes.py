@@ -24,8 +24,9 @@ def get(path: str, **options: Any) -> Callable[[Endpoint], Endpoint]:
     """Register an endpoint for GET, and for HEAD, which the server answers without the body."""
 
     def register(endpoint: Endpoint) -> Endpoint:
+        router.get(path, **options)(endpoint)
         router.head(path, include_in_schema=False)(endpoint)
-        return router.get(path, **options)(endpoint)
+        return endpoint
 
     return register
 
