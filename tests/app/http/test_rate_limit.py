@@ -71,8 +71,7 @@ def test_two_servers_count_together(settings: Callable[..., Settings], tmp_path:
     with serving(limited) as first, serving(limited) as second:
         headers = {"Authorization": f"Bearer {KEY}"}
         statuses = [
-            client.get("/models", headers=headers).status_code
-            for client in (first, second, first)
+            client.get("/models", headers=headers).status_code for client in (first, second, first)
         ]
         assert statuses == [200] * 3
         problem(second.get("/models", headers=headers), 429, "3 requests a minute")
