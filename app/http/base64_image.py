@@ -62,10 +62,10 @@ def decode_base64(pieces: Iterable[bytes]) -> bytes:
         text = carry + piece
         if text and padded:
             raise ValueError("base64 goes on after its padding")
-        whole = len(text) // 4 * 4
-        carry = text[whole:]
-        decoded.write(binascii.a2b_base64(text[:whole], strict_mode=True))
-        padded = text[:whole].endswith(b"=")
+        aligned = len(text) // 4 * 4
+        carry = text[aligned:]
+        decoded.write(binascii.a2b_base64(text[:aligned], strict_mode=True))
+        padded = text[:aligned].endswith(b"=")
     if carry:
         raise ValueError("base64 ends in the middle")
     return decoded.getvalue()

@@ -55,7 +55,7 @@ class ReceivedBody:
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body.
+    """The complete body.
 
     Raises:
         TooLargeError: if it has more than ``limit`` bytes.

@@ -21,7 +21,7 @@ router = APIRouter(route_class=GuardedRoute)
 
 
 def get(path: str, **options: Any) -> Callable[[Endpoint], Endpoint]:
-    """Register an endpoint for GET, and for HEAD, which the server answers without the body."""
+    """Register an endpoint for GET, and for HEAD, to which the server responds without the body."""
 
     def register(endpoint: Endpoint) -> Endpoint:
         router.get(path, **options)(endpoint)
@@ -87,7 +87,7 @@ async def model_info(request: Request, name: str) -> schemas.ModelResponse:
     responses={**json_response("It is live.", {"status": "live"}), **errors(405, 504)},
 )
 async def live() -> schemas.HealthResponse:
-    """The process answers."""
+    """The process responds."""
     return schemas.HealthResponse(status="live")
 
 

@@ -74,16 +74,16 @@ def _count(body: bytes, characters: bytes, limit: int) -> int:
 def _without_long_strings(body: bytes) -> tuple[bytes, dict[str, LongString]]:
     """The body with a placeholder for each long string, and the strings by placeholder."""
     prefix = secrets.token_hex(16)  # so that no string of the body is one by chance
-    found: dict[str, LongString] = {}
+    strings: dict[str, LongString] = {}
     kept: list[bytes] = []
     copied = 0
     for start, stop in _strings(body):
         if stop - start >= LONG_STRING:
-            placeholder = f"{prefix}-{len(found)}"
-            found[placeholder] = LongString(body, start, stop)
+            placeholder = f"{prefix}-{len(strings)}"
+            strings[placeholder] = LongString(body, start, stop)
             kept += [body[copied:start], placeholder.encode()]
             copied = stop
-    return b"".join([*kept, body[copied:]]), found
+    return b"".join([*kept, body[copied:]]), strings
 
 
 def _strings(body: bytes) -> Iterator[tuple[int, int]]:

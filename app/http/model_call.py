@@ -94,7 +94,7 @@ class ModelCall(Generic[M]):
 class ModelCallDependency(Generic[M]):
     """The FastAPI dependency that makes a ``ModelCall`` of a request.
 
-    In the order in which errors are found: the model, the media type of the response, the body.
+    Errors are raised in this order: the model, the media type of the response, the body.
 
     Args:
         schema: of the fields of the request.

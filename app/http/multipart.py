@@ -73,7 +73,7 @@ async def receive_form(
 class StrictMultiPartParser(MultiPartParser):
     """Starlette's parser, which by itself accepts a form that ends too early."""
 
-    spool_max_size = 0  # no file is written to disk; the whole body is limited
+    spool_max_size = 0  # files stay in memory: the body as such is limited
 
     def __init__(self, headers: Headers, body: AsyncGenerator[bytes, None], **limits: int) -> None:
         super().__init__(headers, self._checked(body), **limits)

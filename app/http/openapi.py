@@ -87,7 +87,7 @@ def ok_response(
         description: of the response.
         media_types: that it may have, the preferred first.
         example: of the JSON form where it is no ``ImagesResponse``; FastAPI adds its schema.
-        seeded: whether the response says a seed.
+        seeded: whether the response has a seed.
     """
     content: Json = {}
     for media_type in media_types:
@@ -110,8 +110,8 @@ REQUEST_ID_HEADERS: Json = {
 MODEL_ID_HEADERS: Json = {
     "Lorgnette-Model": {
         "schema": {"type": "string"},
-        "description": "`NAME@SHA256-12` of the model. Errors have it too, except those that are "
-        "found before the model is: of the API key, the path, the method and the model's name.",
+        "description": "`NAME@SHA256-12` of the model. Errors have it too, except those of what is "
+        "checked before the model: the API key, path, method and model name.",
     },
     **REQUEST_ID_HEADERS,
 }
@@ -224,10 +224,8 @@ COMPONENTS = (schemas.Operand, schemas.ImagesResponse, schemas.EncodeResponse, s
 
 def document(app: FastAPI) -> Json:
     """FastAPI's document with the schemas of request bodies and with authentication."""
-    found = get_openapi(
-        title=app.title, version=app.version, summary=app.summary, routes=app.routes
-    )
-    components = found.setdefault("components", {})
+    spec = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+    components = spec.setdefault("components", {})
     schemas_by_name = components.setdefault("schemas", {})
     for model in COMPONENTS:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -237,10 +235,10 @@ def document(app: FastAPI) -> Json:
         schemas_by_name.pop(name, None)
     bearer = jsonable_encoder(BEARER.model, by_alias=True, exclude_none=True)
     components["securitySchemes"] = {BEARER.scheme_name: bearer}
-    for path, operations in found["paths"].items():
+    for path, operations in spec["paths"].items():
         for operation in operations.values():
             if not path.startswith(PUBLIC_PREFIX):  # no key is needed where none is configured
                 operation["security"] = [{}, {BEARER.scheme_name: []}]
         # FastAPI's own 422, which no GET has.
         operations.get("get", {}).get("responses", {}).pop("422", None)
-    return found
+    return spec

@@ -82,7 +82,7 @@ class SQLiteStorage(Storage, MovingWindowSupport):
         return (now if first is None else first), count
 
     def check(self) -> bool:
-        """Whether the database answers."""
+        """Whether the database responds."""
         return bool(self._database.execute("SELECT 1").fetchone() == (1,))
 
     def reset(self) -> int:

@@ -85,11 +85,11 @@ def validate(schema: type[M], fields: Fields) -> M:
     try:
         return schema.model_validate(fields)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
+        errors = error.errors(include_url=False, include_context=False, include_input=False)
         raise InvalidError(
             [
                 (json_pointer(e["loc"]), e["msg"].removeprefix("Value error, "))
-                for e in found[:MAX_ERRORS]
+                for e in errors[:MAX_ERRORS]
             ]
         ) from None
 

@@ -11,7 +11,7 @@ from app.observability.metrics import Metrics
 from app.operations.context import Limits
 from app.settings import Settings
 
-STOP_SECONDS = 5.0  # for the last model calls, whose requests have been answered or dropped
+STOP_SECONDS = 5.0  # for the last model calls, whose requests have ended
 
 log = logging.getLogger("lorgnette")
 
