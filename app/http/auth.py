@@ -1,4 +1,4 @@
-"""Who may come in: API keys as bearer tokens (RFC 6750), and how often each."""
+"""API keys as bearer tokens (RFC 6750), and the rate that each of them may use."""
 
 import hashlib
 import hmac
@@ -6,9 +6,17 @@ import math
 import time
 from collections.abc import Sequence
 
+from fastapi import Request
+from fastapi.security import HTTPBearer
 from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
+from limits.storage import MemoryStorage, Storage
 from limits.strategies import MovingWindowRateLimiter
+
+BEARER = HTTPBearer(
+    auto_error=False,
+    scheme_name="ApiKey",
+    description="An API key. Needed where the service is configured with keys.",
+)
 
 
 class MissingApiKeyError(Exception):
@@ -16,11 +24,11 @@ class MissingApiKeyError(Exception):
 
 
 class InvalidApiKeyError(Exception):
-    """The request's key is none of those configured."""
+    """The key of the request is none of those that are configured."""
 
 
 class RateLimitExceededError(Exception):
-    """This key has made its requests of the last minute; try again after ``retry_after`` s."""
+    """The key has used up its rate; try again after ``retry_after`` seconds."""
 
     def __init__(self, limit: int, retry_after: int) -> None:
         super().__init__(f"this key may make {limit} requests a minute")
@@ -28,36 +36,50 @@ class RateLimitExceededError(Exception):
 
 
 class ApiKeyAuth:
-    """Lets in whom it knows, as often as it is allowed.
+    """Checks the keys of requests and limits their rate.
 
     Args:
-        hashes: SHA-256 of each key, in hexadecimal; without any, everybody is let in.
+        hashes: SHA-256 of each key, in hexadecimal; without any, every request is accepted.
         requests_per_minute: of each key, in any 60 seconds; 0 is no limit.
+        storage: of the rates; a new one in memory by default. Workers share one to share the limit.
     """
 
-    def __init__(self, hashes: Sequence[str], requests_per_minute: int) -> None:
+    def __init__(
+        self, hashes: Sequence[str], requests_per_minute: int, storage: Storage | None = None
+    ) -> None:
         self._hashes = [bytes.fromhex(text) for text in hashes]
         self._limit = requests_per_minute
-        self._item = RateLimitItemPerMinute(max(1, requests_per_minute))
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._limiter: MovingWindowRateLimiter | None = None
+        if self._hashes and self._limit:
+            self._item = RateLimitItemPerMinute(self._limit)
+            self._limiter = MovingWindowRateLimiter(storage or MemoryStorage())
 
-    def authenticate(self, authorization: str | None) -> None:
-        """Check an ``Authorization`` header.
+    async def authenticate_request(self, request: Request) -> None:
+        """Check the ``Authorization`` header of a request.
 
         Raises:
-            NoKeyError: if it holds no bearer token.
-            WrongKeyError: if the token is not known.
-            RateError: if the token has been used too often.
+            MissingApiKeyError, InvalidApiKeyError, RateLimitExceededError: as ``authenticate``.
+        """
+        if self._hashes:
+            credentials = await BEARER(request)
+            self.authenticate(credentials.credentials if credentials else None)
+
+    def authenticate(self, key: str | None) -> None:
+        """Check a key and count its request.
+
+        Raises:
+            MissingApiKeyError: if there is none.
+            InvalidApiKeyError: if it is not one of the configured keys.
+            RateLimitExceededError: if it has been used too often.
         """
         if not self._hashes:
             return
-        scheme, _, token = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise MissingApiKeyError("send your key: Authorization: Bearer KEY")
-        found = hashlib.sha256(token.strip().encode()).digest()
-        matches = [hmac.compare_digest(found, known) for known in self._hashes]  # all, always
+        if not key:
+            raise MissingApiKeyError("send your API key: Authorization: Bearer KEY")
+        digest = hashlib.sha256(key.encode()).digest()
+        matches = [hmac.compare_digest(digest, known) for known in self._hashes]  # always all
         if not any(matches):
-            raise InvalidApiKeyError("this key is not known here")
-        if self._limit and not self._limiter.hit(self._item, found.hex()):
-            reset, _ = self._limiter.get_window_stats(self._item, found.hex())
+            raise InvalidApiKeyError("this API key is not known")
+        if self._limiter is not None and not self._limiter.hit(self._item, digest.hex()):
+            reset, _ = self._limiter.get_window_stats(self._item, digest.hex())
             raise RateLimitExceededError(self._limit, max(1, math.ceil(reset - time.time())))

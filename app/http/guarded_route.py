@@ -1,64 +1,126 @@
-"""The door of every endpoint: who comes in, with how much, and for how long."""
+"""Authentication, deadline, disconnect and body memory of every request to an endpoint."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from starlette.types import Message
+from starlette.types import Message, Receive
 
-from app.http import body_budget as lifeline
-from app.http import request_parsing as forms
+from app.http.body import SlowBodyError
+from app.http.body_budget import Reservation
+from app.http.context import request_context
 from app.inference.errors import ShuttingDownError
-from app.operations.service import Service
 
-PUBLIC_PREFIX = "/health/"
+PUBLIC_PREFIX = "/health/"  # of paths that need no API key
+# Most requests are done by then, and cost no task that waits for the client to disconnect.
+WATCH_AFTER_SECONDS = 0.05
+
+T = TypeVar("T")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def get_service(request: Request) -> Service:
-    """The service that answers this request."""
-    service: Service = request.app.state.service
-    return service
+class DeadlineError(Exception):
+    """The response was not ready in time."""
+
+
+class ClientDisconnectedError(Exception):
+    """The client disconnected before its response was ready."""
 
 
 class GuardedRoute(APIRoute):
-    """A route that only those with a key may take, and whose work ends with time and client."""
+    """A route that checks the API key and ends its work at the deadline, or with the client."""
 
     def get_route_handler(self) -> Handler:
-        """FastAPI's handler, held by a lifeline."""
+        """FastAPI's handler, guarded."""
         handle = super().get_route_handler()
+        public = self.path.startswith(PUBLIC_PREFIX)
 
-        async def held(request: Request) -> Response:
-            body_read = asyncio.Event()
-            share = get_service(request).bodies.share()
-
-            async def receive() -> Message:
-                message = await request.receive()
-                share.take(len(message.get("body", b"")))
-                if message["type"] == "http.request" and not message.get("more_body", False):
-                    body_read.set()
-                return message
-
-            async def departure() -> None:
-                await body_read.wait()  # until then the form reader sees a client that hangs up
-                while (await request.receive())["type"] != "http.disconnect":
-                    pass
-
-            if not request.scope["path"].startswith(PUBLIC_PREFIX):
-                get_service(request).auth.authenticate(request.headers.get("authorization"))
-            work = handle(Request(request.scope, receive))
+        async def handler(request: Request) -> Response:
+            state = request.app.state
+            if not public:
+                await state.auth.authenticate_request(request)
+            reservation: Reservation = state.body_budget.reserve()
+            request_context(request.scope).reservation = reservation
+            body = _Body(request.receive, reservation)
+            seconds = state.service.settings.request_timeout_seconds
             try:
-                seconds = get_service(request).settings.request_timeout_seconds
-                return await lifeline.held(work, departure(), seconds)
-            except asyncio.CancelledError:  # by the server, which gives no more time to finish
+                work = handle(Request(request.scope, body.receive))
+                return await run_until_deadline(work, seconds, body.wait_for_disconnect)
+            except asyncio.CancelledError:  # by the server, which waits no longer
                 raise ShuttingDownError("the service is stopping") from None
-            except lifeline.DeadlineError:
-                if request.method == "POST" and not body_read.is_set():
-                    raise forms.SlowBodyError(f"no whole body within {seconds:g} seconds") from None
+            except DeadlineError:
+                if request.method == "POST" and not body.complete.is_set():
+                    raise SlowBodyError(
+                        f"the body was not received within {seconds:g} seconds"
+                    ) from None
                 raise
             finally:
-                share.give_back()
+                reservation.release()
 
-        return held
+        return handler
+
+
+class _Body:
+    """Reserves memory for a body while it is received, and notices when it is complete."""
+
+    def __init__(self, receive: Receive, reservation: Reservation) -> None:
+        self._receive, self._reservation = receive, reservation
+        self.complete = asyncio.Event()
+
+    async def receive(self) -> Message:
+        """The next ASGI message."""
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._reservation.acquire(len(message.get("body", b"")))
+            if not message.get("more_body", False):
+                self.complete.set()
+        return message
+
+    async def wait_for_disconnect(self) -> None:
+        """Return when the client has disconnected after its complete body."""
+        await self.complete.wait()  # until then, whoever reads the body notices a disconnect
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+
+async def run_until_deadline(
+    work: Awaitable[T], seconds: float, wait_for_disconnect: Callable[[], Coroutine[Any, Any, None]]
+) -> T:
+    """The result of ``work``, which is cancelled when nobody waits for it any more.
+
+    Args:
+        work: runs in the calling task.
+        seconds: maximum duration.
+        wait_for_disconnect: returns when the client has disconnected.
+
+    Raises:
+        DeadlineError: if the time is up.
+        ClientDisconnectedError: if the client has disconnected.
+    """
+    loop = asyncio.get_running_loop()
+    watchers: list[asyncio.Task[None]] = []
+    disconnected = False
+
+    async def watch() -> None:
+        nonlocal disconnected
+        await wait_for_disconnect()
+        if not deadline.expired():
+            disconnected = True
+            deadline.reschedule(loop.time())
+
+    timer = loop.call_later(WATCH_AFTER_SECONDS, lambda: watchers.append(loop.create_task(watch())))
+    try:
+        async with asyncio.timeout(seconds) as deadline:
+            return await work
+    except TimeoutError:
+        if disconnected:
+            raise ClientDisconnectedError("the client has disconnected") from None
+        if deadline.expired():
+            raise DeadlineError(f"no response within {seconds:g} seconds") from None
+        raise
+    finally:
+        timer.cancel()
+        for watcher in watchers:
+            watcher.cancel()

@@ -3,35 +3,39 @@
 from http import HTTPStatus
 from typing import Any
 
+from fastapi import FastAPI
+from fastapi.encoders import jsonable_encoder
+from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from app.http import schemas
-from app.http.responses import JSON, NPY
+from app.http.auth import BEARER
+from app.http.guarded_route import PUBLIC_PREFIX
+from app.http.negotiation import JSON, NPY
 
 Json = dict[str, Any]
 
-FILE: Json = {"type": "string", "format": "binary", "description": "A picture file."}
-PICTURE = (
+FILE: Json = {"type": "string", "format": "binary", "description": "An image file."}
+IMAGE = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 )
 
-WHEN = {
+ERROR_EXAMPLES = {
     400: ("unreadable-body", "the body is not JSON: EOF while parsing an object at column 9"),
-    401: ("no-key", "send your key: Authorization: Bearer KEY"),
-    403: ("wrong-key", "this key is not known here"),
+    401: ("no-key", "send your API key: Authorization: Bearer KEY"),
     404: ("unknown-model", "no model 'cats'; loaded are faces"),
-    405: ("method-not-allowed", "GET is not taken at /sample"),
-    406: ("not-acceptable", "Accept is 'text/html'; this endpoint answers image/png"),
-    408: ("slow-body", "no whole body within 30 seconds"),
+    405: ("method-not-allowed", "GET is not allowed at /sample"),
+    406: ("not-acceptable", "Accept is 'text/html'; this endpoint offers image/png"),
+    408: ("slow-body", "the body was not received within 30 seconds"),
     413: ("too-large", "the body is larger than the limit of 33554432 bytes"),
     415: (
         "body-type",
-        "text/plain is not taken here; send multipart/form-data or application/json",
+        "text/plain is not accepted here; send multipart/form-data or application/json",
     ),
     422: ("invalid", "#/steps: Input should be greater than or equal to 2"),
     429: ("rate", "this key may make 60 requests a minute"),
-    503: ("queue-full", "512 pictures are waiting and the queue takes 512"),
-    504: ("deadline", "not answered within 30 seconds"),
+    503: ("queue-full", "512 images are waiting; the queue holds 512"),
+    504: ("deadline", "no response within 30 seconds"),
 }
 
 
@@ -39,7 +43,7 @@ def errors(*statuses: int) -> dict[int | str, Json]:
     """The ``responses`` entries of these errors, each with an example."""
     entries: dict[int | str, Json] = {}
     for status in statuses:
-        name, detail = WHEN[status]
+        name, detail = ERROR_EXAMPLES[status]
         phrase = HTTPStatus(status).phrase
         example: Json = {
             "type": f"urn:lorgnette:{name}",
@@ -60,6 +64,13 @@ def errors(*statuses: int) -> dict[int | str, Json]:
                 }
             },
         }
+        if status == 401:
+            entries[status]["headers"] = {
+                "WWW-Authenticate": {
+                    "schema": {"type": "string"},
+                    "description": '`Bearer`; with `error="invalid_token"` where a key was sent.',
+                }
+            }
         if status in (429, 503):
             entries[status]["headers"] = {
                 "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}
@@ -67,40 +78,60 @@ def errors(*statuses: int) -> dict[int | str, Json]:
     return entries
 
 
-def answer(description: str, *media: str, example: Json | None = None) -> Json:
-    """The 200 entry of an endpoint that answers in these media types.
+def ok_response(
+    description: str, *media_types: str, example: Json | None = None, seeded: bool = False
+) -> Json:
+    """The 200 entry of an endpoint that runs a model.
 
     Args:
-        description: of the answer.
-        media: types, the preferred first.
+        description: of the response.
+        media_types: that it may have, the preferred first.
         example: of the JSON form where it is no ``ImagesResponse``; FastAPI adds its schema.
+        seeded: whether the response has a seed.
     """
     content: Json = {}
-    for media_type in media:
+    for media_type in media_types:
         if media_type == JSON and example is not None:
             content[JSON] = {"example": example}
         elif media_type == JSON:
             content[JSON] = {
-                "schema": {"$ref": "#/components/schemas/PicturesAnswer"},
-                "example": PICTURES,
+                "schema": {"$ref": "#/components/schemas/ImagesResponse"},
+                "example": IMAGES,
             }
         else:
             content[media_type] = {"schema": {"type": "string", "format": "binary"}}
-    return {"description": description, "content": content, "headers": HEADERS}
+    headers = {**MODEL_HEADERS, **SEED_HEADERS} if seeded else MODEL_HEADERS
+    return {"description": description, "content": content, "headers": headers}
 
 
-HEADERS: Json = {
-    "Lorgnette-Model": {"schema": {"type": "string"}, "description": "`NAME@SHA256-12`."},
-    "Server-Timing": {
-        "schema": {"type": "string"},
-        "description": "`queue`, `model` and `png` in milliseconds.",
-    },
+REQUEST_ID_HEADERS: Json = {
     "X-Request-ID": {"schema": {"type": "string"}, "description": "The caller's, or a new one."},
 }
+MODEL_ID_HEADERS: Json = {
+    "Lorgnette-Model": {
+        "schema": {"type": "string"},
+        "description": "`NAME@SHA256-12` of the model. Errors have it too, except those of what is "
+        "checked before the model: the API key, path, method and model name.",
+    },
+    **REQUEST_ID_HEADERS,
+}
+MODEL_HEADERS: Json = {
+    **MODEL_ID_HEADERS,
+    "Server-Timing": {
+        "schema": {"type": "string"},
+        "description": "`queue`, `model` and `encode` in milliseconds.",
+    },
+}
+SEED_HEADERS: Json = {
+    "Lorgnette-Seed": {
+        "schema": {"type": "integer"},
+        "description": "Seed of the first image; image i has this seed plus i.",
+    },
+}
 
-PICTURES: Json = {
+IMAGES: Json = {
     "model": "faces@0123456789ab",
-    "images": [PICTURE],
+    "images": [IMAGE],
     "latents": [[0.12, -0.7, 1.03]],
     "seeds": [7],
 }
@@ -108,8 +139,6 @@ ENCODED: Json = {
     "model": "faces@0123456789ab",
     "latents": [{"mean": [0.12, -0.7, 1.03], "logvar": [-3.1, -2.9, -3.4]}],
 }
-
-
 DIRECTIONS: Json = {
     "model": "faces@0123456789ab",
     "directions": [
@@ -138,9 +167,17 @@ MODEL: Json = {
 }
 
 
-def shown(description: str, example: Json) -> dict[int | str, Json]:
-    """The 200 entry of an endpoint that answers JSON; FastAPI adds the schema."""
-    return {200: {"description": description, "content": {JSON: {"example": example}}}}
+def json_response(description: str, example: Json, model: bool = False) -> dict[int | str, Json]:
+    """The 200 entry of an endpoint that responds with JSON; FastAPI adds the schema.
+
+    Args:
+        description: of the response.
+        example: of the JSON.
+        model: whether it is about one model.
+    """
+    headers = MODEL_ID_HEADERS if model else REQUEST_ID_HEADERS
+    content = {JSON: {"example": example}}
+    return {200: {"description": description, "content": content, "headers": headers}}
 
 
 def body(
@@ -150,36 +187,58 @@ def body(
     raw: bool = False,
     required: bool = True,
 ) -> Json:
-    """``openapi_extra`` for a request that may come as JSON, multipart or a bare picture.
+    """``openapi_extra`` of a request that may be JSON, multipart or an image.
 
     Args:
         schema: of the JSON form.
         example: of the JSON form.
         files: fields that are files in the multipart form; empty if there is no such form.
-        raw: whether a bare picture is taken.
+        raw: whether the body may be an image.
         required: whether an empty body is refused.
     """
-    shape = schema.model_json_schema(ref_template="#/components/schemas/{model}")
-    shape.pop("$defs", None)
+    fields = schema.model_json_schema(ref_template="#/components/schemas/{model}")
+    fields.pop("$defs", None)
     content: Json = {}
     if files:
-        rest = {k: v for k, v in shape["properties"].items() if k not in (*files, "operands")}
+        rest = {k: v for k, v in fields["properties"].items() if k not in (*files, "operands")}
         many: Json = {"type": "array", "items": FILE} if files == ("image",) else FILE
         form = {"type": "object", "properties": {**dict.fromkeys(files, many), **rest}}
-        if "operands" in shape["properties"]:
+        if "operands" in fields["properties"]:
             form["additionalProperties"] = {"type": "array", "items": FILE}
-        form["required"] = [name for name in shape.get("required", []) if name != "operands"]
+        form["required"] = [name for name in fields.get("required", []) if name != "operands"]
         content["multipart/form-data"] = {"schema": form}
-    content[JSON] = {"schema": shape, "example": example}
+    content[JSON] = {"schema": fields, "example": example}
     if raw:
         content["image/*"] = {"schema": FILE}
     return {"requestBody": {"required": required, "content": content}}
 
 
 def with_npy(extra: Json) -> Json:
-    """The same request, which may also come as an ``.npy`` array ``(N, D)``."""
+    """The same request, whose body may also be an ``.npy`` array ``(N, D)``."""
     extra["requestBody"]["content"][NPY] = {"schema": {"type": "string", "format": "binary"}}
     return extra
 
 
 COMPONENTS = (schemas.Operand, schemas.ImagesResponse, schemas.EncodeResponse, schemas.Problem)
+
+
+def document(app: FastAPI) -> Json:
+    """FastAPI's document with the schemas of request bodies and with authentication."""
+    spec = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+    components = spec.setdefault("components", {})
+    schemas_by_name = components.setdefault("schemas", {})
+    for model in COMPONENTS:
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas_by_name |= schema.pop("$defs", {})
+        schemas_by_name[model.__name__] = schema
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas_by_name.pop(name, None)
+    bearer = jsonable_encoder(BEARER.model, by_alias=True, exclude_none=True)
+    components["securitySchemes"] = {BEARER.scheme_name: bearer}
+    for path, operations in spec["paths"].items():
+        for operation in operations.values():
+            if not path.startswith(PUBLIC_PREFIX):  # no key is needed where none is configured
+                operation["security"] = [{}, {BEARER.scheme_name: []}]
+        # FastAPI's own 422, which no GET has.
+        operations.get("get", {}).get("responses", {}).pop("422", None)
+    return spec

@@ -1,131 +1,77 @@
-"""Answers as bytes: which form the caller accepts, contact sheets, PNGs, JSON, npy."""
+"""Results as the bytes of a response: PNG, JSON or npy. To be called on an image thread."""
 
 import base64
 import io
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from app.images import png
-from app.images import provenance as embedded
-from app.inference.engine import Pixels, Posterior
-from app.operations.service import DecodedImage
-
-PNG = "image/png"
-JSON = "application/json"
-NPY = "application/x-npy"
-FORMATS_BY_NAME = {"png": PNG, "json": JSON, "npy": NPY}
-
-
-class NotAcceptableError(Exception):
-    """The caller accepts none of the forms that this endpoint can answer in."""
+from app.http.negotiation import JSON, NPY, PNG
+from app.images import png, provenance
+from app.images.contact_sheet import contact_sheet
+from app.inference.engine import Posterior
+from app.operations.decode import DecodedImage
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A body and its media type."""
+class EncodedResponse:
+    """The body of a response and its media type."""
 
     body: bytes
     media_type: str
 
 
-def choose(accept: str, short_name: str | None, offered: Sequence[str]) -> str:
-    """The media type to answer in, the first of ``offered`` where the caller does not mind.
+def images_as_png(
+    model_id: str, images: Sequence[DecodedImage], columns: int | None
+) -> EncodedResponse:
+    """One image with its provenance in a text chunk, or several as one contact sheet."""
+    if len(images) == 1:
+        return EncodedResponse(_png(model_id, images[0]), PNG)
+    sheet = contact_sheet([image.pixels for image in images], columns)
+    return EncodedResponse(png.encode(sheet), PNG)
 
-    Args:
-        accept: the Accept header (RFC 9110, section 12.5.1), empty if there was none.
-        short_name: ``?format=``, which has the last word.
-        offered: what the endpoint can do, preferred first.
 
-    Raises:
-        NotAcceptableError: if nothing fits.
+def images_as_json(model_id: str, images: Sequence[DecodedImage]) -> EncodedResponse:
+    """Every image as a base64 PNG with its provenance, and the latents.
+
+    The base64 text is joined rather than passed to ``json.dumps``, which would hold the
+    interpreter's lock for as long as it takes to escape megabytes that need no escapes.
     """
-    if short_name is not None:
-        if FORMATS_BY_NAME.get(short_name) in offered:
-            return FORMATS_BY_NAME[short_name]
-        names = [k for k, v in FORMATS_BY_NAME.items() if v in offered]
-        raise NotAcceptableError(f"format {short_name!r}; choose from {', '.join(names)}")
-    ranges = [_media_range(part) for part in accept.split(",") if part.strip()] or [("*/*", 1.0)]
-
-    def quality(media_type: str) -> float:
-        patterns = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
-        for pattern in patterns:  # the most specific range decides
-            matches = [q for name, q in ranges if name == pattern]
-            if matches:
-                return max(matches)
-        return 0.0
-
-    best = max(offered, key=quality)
-    if quality(best) <= 0.0:
-        raise NotAcceptableError(
-            f"Accept is {accept!r}; this endpoint answers {', '.join(offered)}"
+    files = [base64.b64encode(_png(model_id, image)) for image in images]
+    latents = [json.dumps(image.latent.tolist()).encode() for image in images]
+    seeds = json.dumps([image.seed for image in images if image.seed is not None]).encode()
+    body = b"".join(
+        (
+            b'{"model": ',
+            json.dumps(model_id).encode(),
+            b', "images": ["',
+            b'", "'.join(files),
+            b'"], "latents": [',
+            b", ".join(latents),
+            b'], "seeds": ',
+            seeds,
+            b"}",
         )
-    return best
+    )
+    return EncodedResponse(body, JSON)
 
 
-def _media_range(text: str) -> tuple[str, float]:
-    name, *parameters = (part.strip().lower() for part in text.split(";"))
-    weights = [p.removeprefix("q=") for p in parameters if p.startswith("q=")]
-    try:
-        quality = float(weights[0]) if weights else 1.0
-    except ValueError:
-        quality = 0.0
-    return name, quality if math.isfinite(quality) else 0.0
-
-
-def sheet(pictures: Sequence[Pixels], columns: int | None = None) -> Pixels:
-    """Pictures ``(S, S, C)`` as tiles without gaps, row by row; white where tiles are missing.
-
-    Args:
-        pictures: at least one.
-        columns: tiles a row, or None for the squarest sheet.
-    """
-    columns = columns or math.ceil(math.sqrt(len(pictures)))
-    height, width, channels = pictures[0].shape
-    rows = math.ceil(len(pictures) / columns)
-    board = np.full((rows * height, columns * width, channels), 255, np.uint8)
-    for i, picture in enumerate(pictures):
-        row, column = divmod(i, columns)
-        top, left = row * height, column * width
-        board[top : top + height, left : left + width] = picture
-    return board
-
-
-def pictures_as_png(model: str, drawn: Sequence[DecodedImage], columns: int | None) -> Answer:
-    """One picture with its origin inside, or several as one contact sheet."""
-    if len(drawn) == 1:
-        return Answer(_png(model, drawn[0]), PNG)
-    return Answer(png.encode(sheet([d.pixels for d in drawn], columns)), PNG)
-
-
-def pictures_as_json(model: str, drawn: Sequence[DecodedImage]) -> Answer:
-    """Every picture as a base64 PNG with its origin inside, and the latents."""
-    body = {
-        "model": model,
-        "images": [base64.b64encode(_png(model, d)).decode() for d in drawn],
-        "latents": [d.latent.tolist() for d in drawn],
-        "seeds": [d.seed for d in drawn if d.seed is not None],
-    }
-    return Answer(json.dumps(body).encode(), JSON)
-
-
-def posteriors_as_json(model: str, posteriors: Sequence[Posterior]) -> Answer:
-    """Mean and log-variance of every picture."""
+def posteriors_as_json(model_id: str, posteriors: Sequence[Posterior]) -> EncodedResponse:
+    """Mean and log-variance of every image."""
     latents = [{"mean": p.mean[0].tolist(), "logvar": p.logvar[0].tolist()} for p in posteriors]
-    return Answer(json.dumps({"model": model, "latents": latents}).encode(), JSON)
+    return EncodedResponse(json.dumps({"model": model_id, "latents": latents}).encode(), JSON)
 
 
-def posteriors_as_npy(posteriors: Sequence[Posterior]) -> Answer:
+def posteriors_as_npy(posteriors: Sequence[Posterior]) -> EncodedResponse:
     """The means, float32 ``(N, D)``."""
     stream = io.BytesIO()
     means = np.concatenate([p.mean.numpy() for p in posteriors])
     np.save(stream, means.astype("<f4"), allow_pickle=False)
-    return Answer(stream.getvalue(), NPY)
+    return EncodedResponse(stream.getvalue(), NPY)
 
 
-def _png(model: str, drawn: DecodedImage) -> bytes:
-    origin = embedded.ImageProvenance(model, drawn.latent.numpy(), drawn.seed)
-    return png.encode(drawn.pixels, embedded.write(origin, drawn.pixels))
+def _png(model_id: str, image: DecodedImage) -> bytes:
+    origin = provenance.ImageProvenance(model_id, image.latent.numpy(), image.seed)
+    return png.encode(image.pixels, provenance.write(origin, image.pixels))

@@ -1,7 +1,5 @@
-"""The shapes of requests and answers, with their limits."""
+"""The fields of requests and responses, with their limits."""
 
-import base64
-import binascii
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -11,20 +9,34 @@ from pydantic import (
     Field,
     FiniteFloat,
     StringConstraints,
-    WithJsonSchema,
     model_validator,
 )
 
-from vae.preprocessing import Fit
+from app.http.base64_image import ImageBytes
+from app.operations import operands
+from app.operations.operands import MAX_LATENT_VALUE, MAX_SEED
+from app.operations.sample import Prior
 from vae.latent import Method
+from vae.preprocessing import Fit
 
-MAX_SEED = 2**53 - 1  # exact in every JSON reader
-MAX_STEPS = 64
-MAX_LATENT_VALUE = 1e6
-MAX_LATENT = 4096  # values
-MAX_LIST = 4096  # as settings go; each entry that is wrong makes an error
+MAX_IMAGES = 64  # that one request makes
+MAX_LATENT = 4096  # values of a latent
+MAX_LIST = 4096  # entries of a list; each wrong one makes an error
 
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+
+
+def _bounded(value: object) -> object:
+    if isinstance(value, list) and len(value) > MAX_LIST:
+        raise ValueError(f"a list of {len(value)} entries; at most {MAX_LIST} are accepted")
+    return value
+
+
+def _as_list(value: object) -> object:
+    return _bounded(value if isinstance(value, list) else [value])
+
+
+# That ``_bounded`` is called for each latent also lets other threads run: see ``base64_image``.
 Latent = Annotated[
     list[Annotated[FiniteFloat, Field(ge=-MAX_LATENT_VALUE, le=MAX_LATENT_VALUE)]],
     Field(
@@ -33,36 +45,9 @@ Latent = Annotated[
         fail_fast=True,
         description="One value a latent dimension.",
     ),
+    BeforeValidator(_bounded),
 ]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
-
-
-def _from_base64(value: object) -> object:
-    """Bytes of base64 text or of a ``data:`` URI; anything else is left to the validator."""
-    if not isinstance(value, str):
-        return value
-    text = value
-    if text.startswith("data:"):
-        head, comma, text = text.partition(",")
-        if not comma or not head.endswith(";base64"):
-            raise ValueError("a data: URI must hold base64: data:image/png;base64,...")
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError("not base64") from None
-
-
-ImageBytes = Annotated[
-    bytes,
-    BeforeValidator(_from_base64),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "contentEncoding": "base64",
-            "description": "A picture as base64 or a `data:` URI.",
-        }
-    ),
-]
 
 
 class _Request(BaseModel):
@@ -70,7 +55,7 @@ class _Request(BaseModel):
 
 
 class Operand(_Request):
-    """A picture, a latent or a seed: exactly one of the three."""
+    """An image, a latent or a seed: exactly one of the three."""
 
     image: ImageBytes | None = None
     latent: Latent | None = None
@@ -82,50 +67,44 @@ class Operand(_Request):
             raise ValueError("an operand is exactly one of image, latent and seed")
         return self
 
-
-def _as_list(value: object) -> object:
-    return _bounded(value if isinstance(value, list) else [value])
-
-
-def _bounded(value: object) -> object:
-    if isinstance(value, list) and len(value) > MAX_LIST:
-        raise ValueError(f"a list of {len(value)} entries; at most {MAX_LIST} are read")
-    return value
+    def to_operand(self) -> operands.Operand:
+        """The same for the operations."""
+        return operands.Operand(self.image, self.latent, self.seed)
 
 
-Pictures = Annotated[list[ImageBytes], BeforeValidator(_as_list), Field(min_length=1)]
+Images = Annotated[list[ImageBytes], BeforeValidator(_as_list), Field(min_length=1)]
 
 
 class ResizeOptions(_Request):
-    """How pictures that are sent are read."""
+    """How images are resized."""
 
     fit: Fit = Field(
         "crop",
-        description="How a picture that is not square is fitted: cut a centred square, pad with "
+        description="How an image that is not square is fitted: crop the centred square, pad with "
         "white, or stretch.",
     )
 
 
 class ImageOptions(ResizeOptions):
-    """How pictures that are sent become latents."""
+    """How images become latents."""
 
     embedded: bool = Field(
         True,
-        description="Read the latent that a picture of this model carries, instead of encoding it.",
+        description="Read the latent that an image of this model carries, instead of encoding it.",
     )
 
 
 class EncodeRequest(ResizeOptions):
-    """Pictures to encode."""
+    """Images to encode."""
 
-    image: Pictures
+    image: Images
 
 
 class ReconstructRequest(ImageOptions):
-    """Pictures to encode and decode again."""
+    """Images to encode and decode again."""
 
-    image: Pictures
-    compare: bool = Field(False, description="Put each original to the left of its copy.")
+    image: Images
+    compare: bool = Field(False, description="Put each original to the left of its reconstruction.")
 
 
 class DecodeRequest(_Request):
@@ -135,16 +114,14 @@ class DecodeRequest(_Request):
 
 
 class SampleRequest(_Request):
-    """How many pictures to draw from the prior, and which."""
+    """How many images to sample from the prior, and which."""
 
-    n: int = Field(1, ge=1, le=64, description="Pictures.")
-    seed: Seed | None = Field(None, description="Picture i has seed `seed + i`; random if absent.")
+    n: int = Field(1, ge=1, le=MAX_IMAGES, description="Images.")
+    seed: Seed | None = Field(None, description="Image i has seed `seed + i`; random if absent.")
     temperature: FiniteFloat = Field(
-        1.0, ge=0, le=2, description="Scale of the noise; below 1 is nearer to the average."
+        1.0, ge=0, le=2, description="Scale of the noise; below 1 is closer to the average."
     )
-    prior: Literal["fitted", "standard"] = Field(
-        "fitted", description="Fitted to the encoded training set, or N(0, I)."
-    )
+    prior: Prior = Field("fitted", description="Fitted to the encoded training set, or N(0, I).")
 
     @model_validator(mode="after")
     def _last_seed_in_range(self) -> Self:
@@ -154,11 +131,11 @@ class SampleRequest(_Request):
 
 
 class InterpolateRequest(ImageOptions):
-    """Two operands and the way between them."""
+    """Two operands and the path between them."""
 
     start: Operand
     end: Operand
-    steps: int = Field(8, ge=2, le=MAX_STEPS, description="Pictures, both ends included.")
+    steps: int = Field(8, ge=2, le=MAX_IMAGES, description="Images, both ends included.")
     method: Method = Field("slerp", description="Along the great circle, or straight.")
 
 
@@ -173,33 +150,34 @@ class ArithmeticRequest(ImageOptions):
         0.0,
         ge=0,
         le=1,
-        description="Share of the original that is kept: the answer is the decode plus this much "
-        "of what the model could not draw of the first single picture with a positive weight.",
+        description="How much of the original is kept: the response is the decode plus this "
+        "fraction of what the model cannot reconstruct of the first name with a positive weight "
+        "that is one image.",
     )
 
 
 class HealthResponse(BaseModel):
-    """Whether the service lives, or is ready."""
+    """Whether the service is live, or ready."""
 
     status: Literal["live", "ready"]
 
 
 class PosteriorResponse(BaseModel):
-    """What the encoder says of one picture."""
+    """The encoder's posterior of one image."""
 
     mean: list[float]
     logvar: list[float]
 
 
 class EncodeResponse(BaseModel):
-    """Posteriors in the order of the pictures."""
+    """Posteriors in the order of the images."""
 
     model: str
     latents: list[PosteriorResponse]
 
 
 class ImagesResponse(BaseModel):
-    """Pictures as base64 PNGs, with the latents they were decoded from."""
+    """Images as base64 PNGs, with the latents they were decoded from."""
 
     model: str
     images: list[str]
@@ -214,10 +192,10 @@ class DirectionResponse(BaseModel):
     meaning: str
     scale: float = Field(description="Length of one mean step from without to with.")
     method: str
-    count: int = Field(description="Pictures it was made from.")
+    count: int = Field(description="Images it was made from.")
     kinds: int = Field(
-        description="Axes along which pictures with it differ and others do not (of glasses, "
-        "frames). They go with it when it is taken away."
+        description="Axes along which images with the label differ and others do not (of glasses: "
+        "frames). They are removed with the direction when it is subtracted."
     )
 
 
@@ -229,7 +207,7 @@ class DirectionsResponse(BaseModel):
 
 
 class ModelResponse(BaseModel):
-    """What is loaded, from the checkpoint's own metadata."""
+    """A loaded model, by the metadata of its checkpoint."""
 
     name: str
     id: str = Field(description="`NAME@SHA256-12`, as in the header `Lorgnette-Model`.")

@@ -15,7 +15,7 @@ TOKEN = re.compile(
 
 
 class ExpressionError(Exception):
-    """Text that is not a sum of weighted names; the message names the place."""
+    """Text that is not a sum of weighted names; the message names the character."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def parse(text: str) -> list[Term]:
         ExpressionError: if the text is not such a sum.
     """
     if len(text) > MAX_LENGTH:
-        raise ExpressionError(f"it has {len(text)} characters; at most {MAX_LENGTH} are read")
+        raise ExpressionError(f"it has {len(text)} characters; at most {MAX_LENGTH} are accepted")
     tokens = _tokens(text)
     terms: list[Term] = []
     sign = 1.0
@@ -42,11 +42,11 @@ def parse(text: str) -> list[Term]:
     while True:
         weight = 1.0
         if tokens[0].kind == "number":
-            place = tokens[0].place
+            position = tokens[0].position
             weight = float(tokens.pop(0).value)
             if weight > MAX_WEIGHT:
                 raise ExpressionError(
-                    f"the weight at character {place} is too large; the most is {MAX_WEIGHT}"
+                    f"the weight at character {position} is too large; the maximum is {MAX_WEIGHT}"
                 )
             _expect(tokens[0], tokens[0].value == "*", "'*' after the weight")
             tokens.pop(0)
@@ -62,24 +62,24 @@ def parse(text: str) -> list[Term]:
 class _Token:
     kind: str
     value: str
-    place: int
+    position: int
 
 
 def _tokens(text: str) -> list[_Token]:
     tokens = []
-    place = 0
-    while text[place:].strip():
-        match = TOKEN.match(text, place)
+    position = 0
+    while text[position:].strip():
+        match = TOKEN.match(text, position)
         if match is None:
-            place += len(text[place:]) - len(text[place:].lstrip())
-            raise ExpressionError(f"unexpected {text[place]!r} at character {place + 1}")
+            position += len(text[position:]) - len(text[position:].lstrip())
+            raise ExpressionError(f"unexpected {text[position]!r} at character {position + 1}")
         kind = match.lastgroup or ""
         tokens.append(_Token(kind, match[kind], match.start(kind) + 1))
-        place = match.end()
+        position = match.end()
     return [*tokens, _Token("end", "", len(text) + 1)]
 
 
-def _expect(token: _Token, holds: bool, wanted: str) -> None:
-    if not holds:
+def _expect(token: _Token, condition: bool, expected: str) -> None:
+    if not condition:
         found = repr(token.value) if token.value else "the end"
-        raise ExpressionError(f"expected {wanted} at character {token.place}, found {found}")
+        raise ExpressionError(f"expected {expected} at character {token.position}, found {found}")

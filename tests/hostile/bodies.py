@@ -1,4 +1,4 @@
-"""JSON, forms, arrays, queries and headers that are broken, or written to do harm."""
+"""JSON, forms, arrays, queries and headers that are broken, or hostile on purpose."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from tests.hostile.formats import dot
 
 POSTS = ("/encode", "/decode", "/reconstruct", "/sample", "/interpolate", "/arithmetic")
 GETS = ("/directions", "/models", "/models/tiny", "/health/live", "/health/ready", "/metrics")
-PICTURE = file_part("image", dot())
+IMAGE = file_part("image", dot())
 
 
 def broken_json() -> Iterator[Case]:
@@ -129,13 +129,13 @@ def broken_forms() -> Iterator[Case]:
     edge = f"--{BOUNDARY}".encode()
     bodies = {
         "nothing": b"",
-        "no end": PICTURE,
-        "half an end": PICTURE + edge + b"-",
-        "another boundary": closed(PICTURE).replace(BOUNDARY.encode(), b"other"),
+        "no end": IMAGE,
+        "half an end": IMAGE + edge + b"-",
+        "another boundary": closed(IMAGE).replace(BOUNDARY.encode(), b"other"),
         "no headers": edge + b"\r\n\r\nx\r\n" + closed(),
         "no disposition": edge + b"\r\nContent-Type: image/png\r\n\r\nx\r\n" + closed(),
         "no name": closed(part(b'filename="a"', b"x")),
-        "line feeds": closed(PICTURE).replace(b"\r\n", b"\n"),
+        "line feeds": closed(IMAGE).replace(b"\r\n", b"\n"),
         "a header of megabytes": closed(part(b'name="image"; x="' + b"y" * 4_000_000 + b'"', b"")),
         "a thousand headers": closed(part(b'name="image"', b"", b"X-A: b\r\n" * 1000)),
         "a folded header": closed(part(b'name="image";\r\n filename="a"', b"x")),
@@ -144,14 +144,14 @@ def broken_forms() -> Iterator[Case]:
         "a million parts": part(b'name="image"', b"") * 10_000 + closed(),
         "line ends": b"\r\n" * 1_000_000,
         "almost boundaries": closed(file_part("image", (b"\r\n" + edge[:-1]) * 400_000)),
-        "a file twice nested": closed(file_part("image", closed(PICTURE))),
+        "a file twice nested": closed(file_part("image", closed(IMAGE))),
     }
     for path in ("/encode", "/reconstruct", "/interpolate", "/arithmetic", "/sample"):
         for name, body in bodies.items():
             yield Case(f"form of {name} to {path}", path, body, FORM, bad=True)
     for kind in ("", "; boundary", "; boundary=", "; boundary=" + "b" * 5000, "; boundary=\x7f"):
         headers = {"Content-Type": "multipart/form-data" + kind}
-        yield Case(f"form with boundary {kind[:20]!r}", "/encode", PICTURE, headers, bad=True)
+        yield Case(f"form with boundary {kind[:20]!r}", "/encode", IMAGE, headers, bad=True)
 
 
 def part_names() -> Iterator[Case]:
@@ -168,11 +168,11 @@ def part_names() -> Iterator[Case]:
         )
         for path in ("/encode", "/interpolate", "/arithmetic", "/sample"):
             for data in (b"1", b'{"seed": 1}'):
-                body = closed(PICTURE, part(disposition, data))
+                body = closed(IMAGE, part(disposition, data))
                 yield Case(f"part {name[:20]!r} to {path}", path, body, FORM, bad=True)
     lines = b'name="image"; filename="a\r\nX-Evil: 1"'
     yield Case("a line break in a filename", "/encode", closed(part(lines, dot())), FORM)
-    twice = closed(part(b'name="fit"', b"pad"), part(b'name="fit"', b"crop"), PICTURE)
+    twice = closed(part(b'name="fit"', b"pad"), part(b'name="fit"', b"crop"), IMAGE)
     yield Case("a field twice", "/encode", twice, FORM, bad=True)
 
 

@@ -1,4 +1,4 @@
-"""A request that means harm, and the three ways to write one around a picture."""
+"""A request that is hostile, and the ways to write one around an image."""
 
 import base64
 import itertools
@@ -13,7 +13,7 @@ FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 @dataclass(frozen=True)
 class Case:
-    """One request; ``bad`` if no service in its right mind answers it with 200."""
+    """One request; ``bad`` if no correct service responds to it with 200."""
 
     name: str
     path: str
@@ -67,7 +67,7 @@ THREE_WAYS = (as_form, as_body, as_json)
 WAYS = (*THREE_WAYS, as_end, as_operand)
 
 
-def in_turn(pictures: Iterator[tuple[str, bytes]], bad: bool = False) -> Iterator[Case]:
-    """Each picture in one way, all ways in turn."""
-    for (name, data), way in zip(pictures, itertools.cycle(WAYS), strict=False):
+def in_turn(images: Iterator[tuple[str, bytes]], bad: bool = False) -> Iterator[Case]:
+    """Each image in one way, all ways in turn."""
+    for (name, data), way in zip(images, itertools.cycle(WAYS), strict=False):
         yield way(name, data, bad)

@@ -18,5 +18,5 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(model: Path) -> Iterator[Server]:
-    with serving(model, REQUEST_SECONDS="120") as server:
+    with serving(model, REQUEST_TIMEOUT_SECONDS="120") as server:
         yield server

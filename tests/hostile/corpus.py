@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from tests.hostile import bodies, pictures
+from tests.hostile import bodies, images
 from tests.hostile.cases import Case
 
 Group = Callable[[], Iterator[Case]]
@@ -17,12 +17,12 @@ def groups(seed: int = 0, flips: int = 100) -> dict[str, Group]:
         flips: how many times each format is damaged.
     """
     made: list[Group] = [
-        *(pictures.truncated, pictures.mixed, pictures.not_pictures, pictures.odd_shapes),
-        *(pictures.too_large, pictures.as_large_as_may_be, pictures.many_at_once),
-        *(pictures.animations, pictures.metadata, pictures.directories, pictures.crumbs),
+        *(images.truncated, images.mixed, images.not_images, images.odd_shapes),
+        *(images.too_large, images.as_large_as_may_be, images.many_at_once),
+        *(images.animations, images.metadata, images.directories, images.fragments),
         *(bodies.broken_json, bodies.large_json, bodies.odd_values, bodies.base64_text),
         *(bodies.expressions, bodies.broken_forms, bodies.part_names, bodies.arrays),
         *(bodies.queries, bodies.headers),
     ]
     named: dict[str, Group] = {group.__name__: group for group in made}
-    return {"flipped": partial(pictures.flipped, seed, flips), **named}
+    return {"flipped": partial(images.flipped, seed, flips), **named}

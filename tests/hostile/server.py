@@ -1,4 +1,4 @@
-"""A server process under attack: what it answers, how long it takes, what memory it holds."""
+"""A server process under attack: how it responds, how long it takes, what memory it holds."""
 
 import http.client
 import time
@@ -16,7 +16,7 @@ PATIENCE = 120  # seconds, for a machine that does much else
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer; ``seconds`` leaves out those in which the machine had no core for us."""
+    """A response; ``seconds`` leaves out those in which the machine had no core for us."""
 
     status: int
     kind: str
@@ -33,7 +33,7 @@ class Server:
         self._connection = http.client.HTTPConnection(*self.address, timeout=PATIENCE)
 
     def send(self, case: Case) -> Reply:
-        """The answer to a case."""
+        """The response to a case."""
         waited, started = self._waited(), time.perf_counter()
         try:
             status, kind, body = self._exchange(case)
@@ -52,9 +52,9 @@ class Server:
         connection.endheaders()
         with suppress(ConnectionError):  # which ends where it was answered before it was sent
             connection.send(case.body)
-        answer = connection.getresponse()
-        body = answer.read()
-        return answer.status, answer.headers.get("content-type", ""), body
+        response = connection.getresponse()
+        body = response.read()
+        return response.status, response.headers.get("content-type", ""), body
 
     def _waited(self) -> float:
         """Seconds that the threads of both sides have been ready to run and were not."""
@@ -74,10 +74,10 @@ class Server:
         return self._status("VmRSS")
 
     def peak(self) -> float:
-        """MiB held at most since ``forget_peak``."""
+        """MiB held at most since ``reset_peak``."""
         return self._status("VmHWM")
 
-    def forget_peak(self) -> None:
+    def reset_peak(self) -> None:
         """Let ``peak`` begin anew."""
         (self._proc / "clear_refs").write_text("5")
 

@@ -26,7 +26,7 @@ def usual(server: Server) -> float:
 
 
 def complaint(case: Case, reply: Reply) -> str | None:
-    """What is wrong with an answer, if anything is."""
+    """What is wrong with a response, if anything is."""
     if reply.status >= 500:
         return f"{case.name}: {reply.status} {reply.body[:300]!r}"
     if reply.seconds > SECONDS:
@@ -45,7 +45,7 @@ def complaint(case: Case, reply: Reply) -> str | None:
 def complaints(server: Server, cases: Iterable[Case], usual: float) -> list[str]:
     found = []
     for case in cases:
-        server.forget_peak()
+        server.reset_peak()
         reply = server.send(case)
         for _ in range(2):  # once more by itself, should something else have held it up
             if reply.seconds > SECONDS:
@@ -76,4 +76,4 @@ def test_many_more_flips(server: Server, usual: float) -> None:
 
 
 def test_the_server_still_draws(server: Server) -> None:
-    assert server.send(as_body("a good picture", whole("PNG"))).status == 200
+    assert server.send(as_body("a good image", whole("PNG"))).status == 200

@@ -10,8 +10,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from app.http import request_parsing as forms
-from app.http.schemas import ArithmeticRequest, DecodeRequest, ImageBytes, InterpolateRequest
+from app.http.base64_image import ImageBytes
+from app.http.body import InvalidError, TooLargeError, UnreadableBodyError
+from app.http.json_body import from_json
+from app.http.npy import from_npy
+from app.http.request_parsing import validate
+from app.http.schemas import ArithmeticRequest, DecodeRequest, InterpolateRequest
 from app.images import decoding as images
 from app.images import guards as screening
 from app.images import png
@@ -31,10 +35,10 @@ JSON_VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
-REFUSALS = (forms.UnreadableBodyError, forms.InvalidError, forms.TooLargeError)
+REFUSALS = (UnreadableBodyError, InvalidError, TooLargeError)
 
 
-def told(error: Exception) -> None:
+def says_why(error: Exception) -> None:
     assert len(str(error)) > 8
 
 
@@ -58,7 +62,7 @@ def test_an_expression_is_read_or_told_what_is_wrong(text: str) -> None:
     try:
         terms = parse(text)
     except ExpressionError as error:
-        told(error)
+        says_why(error)
     else:
         assert all(np.isfinite(term.weight) and term.name.isidentifier() for term in terms)
 
@@ -85,7 +89,7 @@ def test_other_text_is_no_picture(text: str) -> None:
 @given(st.dictionaries(st.text(), JSON_VALUES, max_size=6))
 def test_an_object_that_is_written_as_json_is_read(value: dict[str, Any]) -> None:
     body = json.dumps(value).encode()
-    assert forms.from_json(body, 64) == json.loads(body)
+    assert from_json(body, 64) == json.loads(body)
 
 
 @bounded
@@ -93,9 +97,9 @@ def test_an_object_that_is_written_as_json_is_read(value: dict[str, Any]) -> Non
 def test_json_is_read_or_told_what_is_wrong(body: bytes | str) -> None:
     data = body if isinstance(body, bytes) else body.encode()
     try:
-        assert isinstance(forms.from_json(data, 64), dict)
+        assert isinstance(from_json(data, 64), dict)
     except REFUSALS as error:
-        told(error)
+        says_why(error)
 
 
 @bounded
@@ -105,9 +109,9 @@ def test_json_is_read_or_told_what_is_wrong(body: bytes | str) -> None:
 @pytest.mark.parametrize("schema", [ArithmeticRequest, DecodeRequest, InterpolateRequest])
 def test_fields_are_taken_or_pointed_at(schema: Any, fields: dict[str, Any]) -> None:
     try:
-        forms.validate(schema, fields)
-    except forms.InvalidError as error:
-        told(error)
+        validate(schema, fields)
+    except InvalidError as error:
+        says_why(error)
         pointed(error.errors)
 
 
@@ -116,12 +120,12 @@ def test_fields_are_taken_or_pointed_at(schema: Any, fields: dict[str, Any]) -> 
 def test_an_array_is_read_or_told_what_is_wrong(tail: bytes, version: int, length: int) -> None:
     body = b"\x93NUMPY" + bytes((version, 0)) + length.to_bytes(2, "little") + tail
     with pytest.raises(REFUSALS):
-        forms.from_npy(body, 8, 64)
+        from_npy(body, 8, 64)
 
 
 @bounded
 @given(st.sampled_from(FORMATS), st.binary(max_size=300), st.integers(0, 200))
-def test_a_picture_is_read_or_refused(kind: str, noise: bytes, place: int) -> None:
+def test_an_image_is_read_or_refused(kind: str, noise: bytes, place: int) -> None:
     data = whole(kind)
     for damaged in (MAGICS[kind] + noise, data[:place] + noise + data[place + len(noise) :]):
         try:
@@ -131,7 +135,7 @@ def test_a_picture_is_read_or_refused(kind: str, noise: bytes, place: int) -> No
             images.UnsupportedImageError,
             images.ImageTooLargeError,
         ) as error:
-            told(error)
+            says_why(error)
         else:
             assert found.pixels.shape == (16, 16, 3)
 
@@ -142,7 +146,7 @@ def test_screening_only_ever_counts(magic: bytes, noise: bytes) -> None:
     try:
         screening.check(magic + noise)
     except screening.StructureLimitError as error:
-        told(error)
+        says_why(error)
 
 
 @bounded

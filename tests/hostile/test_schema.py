@@ -15,7 +15,7 @@ from app.settings import Settings
 from tests.app.conftest import serving
 
 # What is excluded, and why:
-# - positive_data_acceptance: a schema cannot say that a text is a picture or a sum of names that
+# - positive_data_acceptance: a schema cannot say that a text is an image or a sum of names that
 #   were sent, nor how long the latents of the model are that was asked for.
 # - negative_data_rejection: an option may be written as text (`"steps": "8"`), since in a form or a
 #   query it can be nothing else, and JSON is read like them.

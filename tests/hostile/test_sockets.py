@@ -23,8 +23,8 @@ MIB = 2**20
 
 @pytest.fixture(scope="module")
 def hasty(model: Path) -> Iterator[Server]:
-    """A server that waits two seconds for a head and three for an answer."""
-    with serving(model, HEAD_SECONDS="2", REQUEST_SECONDS="3") as server:
+    """A server that waits two seconds for a head and three for a response."""
+    with serving(model, HEADER_TIMEOUT_SECONDS="2", REQUEST_TIMEOUT_SECONDS="3") as server:
         yield server
 
 
@@ -35,7 +35,7 @@ def still_ready(hasty: Server) -> Iterator[None]:
 
 
 def said(server: Server, *pieces: bytes, pause: float = 0.0) -> bytes:
-    """All that a server answers to these pieces until it hangs up."""
+    """All that a server sends to these pieces until it closes the connection."""
     with socket.create_connection(server.address, timeout=30) as connection:
         with suppress(ConnectionError):  # of a server that has heard enough
             for piece in pieces:
@@ -50,14 +50,14 @@ def heard(connection: socket.socket) -> Iterator[bytes]:
             yield data
 
 
-def statuses(answer: bytes) -> list[int]:
-    return [int(status) for status in STATUS.findall(answer)]
+def statuses(response: bytes) -> list[int]:
+    return [int(status) for status in STATUS.findall(response)]
 
 
-def problem(answer: bytes, status: int) -> Any:
-    """The one problem that an answer is."""
-    assert statuses(answer) == [status], answer[:300]
-    head, _, body = answer.partition(b"\r\n\r\n")
+def problem(response: bytes, status: int) -> Any:
+    """The one problem that a response is."""
+    assert statuses(response) == [status], response[:300]
+    head, _, body = response.partition(b"\r\n\r\n")
     assert b"application/problem+json" in head
     found = json.loads(body)
     assert found["status"] == status
@@ -91,7 +91,7 @@ def problem(answer: bytes, status: int) -> Any:
     ],
     ids=repr,
 )
-def test_what_is_not_http_gets_one_answer_and_no_more(hasty: Server, broken: bytes) -> None:
+def test_what_is_not_http_gets_one_response_and_no_more(hasty: Server, broken: bytes) -> None:
     problem(said(hasty, broken), 400)
 
 
@@ -114,8 +114,8 @@ def test_a_head_is_as_long_as_it_may_be(hasty: Server, pieces: list[bytes]) -> N
 
 def test_a_slow_head_is_not_waited_for(hasty: Server) -> None:
     started = time.monotonic()
-    answer = said(hasty, GET, *[b"A: b\r\n"] * 60, pause=0.1)
-    assert "2 seconds" in problem(answer, 408)["detail"]
+    response = said(hasty, GET, *[b"A: b\r\n"] * 60, pause=0.1)
+    assert "2 seconds" in problem(response, 408)["detail"]
     assert time.monotonic() - started < 25
 
 
@@ -134,14 +134,14 @@ def test_silence_is_answered_with_silence(hasty: Server) -> None:
 
 
 def test_a_slow_body_is_not_waited_for(hasty: Server) -> None:
-    answer = said(hasty, HEAD + b"Content-Length: 1000\r\n\r\n", *[b" "] * 60, pause=0.1)
-    problem(answer, 408)
+    response = said(hasty, HEAD + b"Content-Length: 1000\r\n\r\n", *[b" "] * 60, pause=0.1)
+    problem(response, 408)
 
 
-def test_a_body_does_not_go_on_for_ever_after_its_answer(hasty: Server) -> None:
+def test_a_body_does_not_go_on_for_ever_after_its_response(hasty: Server) -> None:
     head = HEAD + b"Content-Length: 99999999999\r\n\r\n"
-    answer = said(hasty, head, *[b" "] * 60, pause=0.1)
-    assert "33554432" in problem(answer, 413)["detail"]
+    response = said(hasty, head, *[b" "] * 60, pause=0.1)
+    assert "33554432" in problem(response, 413)["detail"]
 
 
 def test_a_body_shorter_than_it_says_is_not_waited_for(hasty: Server) -> None:
@@ -149,15 +149,15 @@ def test_a_body_shorter_than_it_says_is_not_waited_for(hasty: Server) -> None:
 
 
 def test_what_follows_a_body_is_no_part_of_it(hasty: Server) -> None:
-    answer = said(hasty, HEAD + b"Content-Length: 2\r\n\r\n{}smuggled")
-    assert statuses(answer)[-1:] == [400]
-    assert len(statuses(answer)) <= 2
+    response = said(hasty, HEAD + b"Content-Length: 2\r\n\r\n{}smuggled")
+    assert statuses(response)[-1:] == [400]
+    assert len(statuses(response)) <= 2
 
 
 def test_requests_in_a_row_are_answered_in_a_row(hasty: Server) -> None:
     last = GET + b"Connection: close\r\n\r\n"
-    answer = said(hasty, (GET + b"\r\n") * 50 + b"GET /no HTTP/1.1\r\nHost: x\r\n\r\n" + last)
-    assert statuses(answer) == [200] * 50 + [404, 200]
+    response = said(hasty, (GET + b"\r\n") * 50 + b"GET /no HTTP/1.1\r\nHost: x\r\n\r\n" + last)
+    assert statuses(response) == [200] * 50 + [404, 200]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_who_hangs_up_is_forgotten(hasty: Server, sent: bytes) -> None:
         time.sleep(0.1)
 
 
-def test_an_answer_that_nobody_reads_is_not_kept(hasty: Server) -> None:
+def test_a_response_that_nobody_reads_is_not_kept(hasty: Server) -> None:
     whole = len(said(hasty, b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
     count = 20 * MIB // whole  # more than the buffers on the way take
     with narrow(hasty) as connection:
@@ -183,7 +183,7 @@ def test_an_answer_that_nobody_reads_is_not_kept(hasty: Server) -> None:
         assert sum(map(len, heard(connection))) < 0.8 * count * whole
 
 
-def test_a_slow_reader_gets_its_answers(hasty: Server) -> None:
+def test_a_slow_reader_gets_its_responses(hasty: Server) -> None:
     last = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     whole = len(said(hasty, last))
     count = 8 * MIB // whole
@@ -209,6 +209,6 @@ def test_a_line_break_in_a_part_makes_no_header(hasty: Server) -> None:
     part = b'--b\r\nContent-Disposition: form-data; name="a\r\nX-Evil: 1"\r\n\r\n1\r\n--b--\r\n'
     head = b"POST /arithmetic HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b"
     rest = b"\r\nConnection: close\r\nContent-Length: " + str(len(part)).encode() + b"\r\n\r\n"
-    answer = said(hasty, head + rest + part)
-    assert statuses(answer)[0] in (400, 422)
-    assert b"x-evil" not in answer.partition(b"\r\n\r\n")[0].lower()
+    response = said(hasty, head + rest + part)
+    assert statuses(response)[0] in (400, 422)
+    assert b"x-evil" not in response.partition(b"\r\n\r\n")[0].lower()

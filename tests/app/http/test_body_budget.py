@@ -1,63 +1,79 @@
 import asyncio
+import gc
+import threading
+from collections.abc import Callable
 
 import pytest
 
-from app.http.body_budget import ClientDisconnectedError, DeadlineError, held
+from app.http.body_budget import BodyBudget, BodyBudgetExceededError
+from app.images import decoding
+from app.settings import Settings
+from tests.app import asgi
+from tests.app.conftest import file, picture
 
 
-async def for_ever() -> None:
-    await asyncio.Event().wait()
+def test_bodies_share_the_budget() -> None:
+    budget = BodyBudget(10)
+    first, second = budget.reserve(), budget.reserve()
+    first.acquire(6)
+    with pytest.raises(BodyBudgetExceededError, match=r"6 bytes.*10"):
+        second.acquire(5)
+    second.acquire(4)
+    first.release()
+    assert budget.reserved == 4
+    second.release()
+    assert budget.reserved == 0
 
 
-async def at_once() -> None:
-    return None
+def test_bytes_are_released_when_the_last_thread_is_done_with_them() -> None:
+    budget = BodyBudget(10)
+    reservation = budget.reserve()
+    reservation.acquire(6)
+    work: Callable[[], int] | None = reservation.hold(lambda: 7)
+    dropped: Callable[[], int] | None = reservation.hold(lambda: 8)  # and never run
+    reservation.release()
+    assert budget.reserved == 6
+    assert work is not None
+    assert work() == 7
+    del dropped
+    assert budget.reserved == 6
+    work = None
+    gc.collect()
+    assert budget.reserved == 0
 
 
-def test_work_that_is_done_in_time_is_answered() -> None:
-    async def work() -> int:
-        await asyncio.sleep(0.01)
-        return 7
+def test_the_budget_is_not_released_while_a_thread_decodes_for_a_client_that_is_gone(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = file(picture(1))
+    decodes, may_end = threading.Event(), threading.Event()
+    read = decoding.read
 
-    assert asyncio.run(held(work(), for_ever(), 10)) == 7
+    def slowly(*args: object) -> object:
+        decodes.set()
+        assert may_end.wait(30)
+        return read(*args)  # type: ignore[arg-type]
 
+    monkeypatch.setattr(decoding, "read", slowly)
 
-def test_work_that_fails_fails_as_it_did() -> None:
-    async def work() -> int:
-        raise KeyError("mine")
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not condition():  # noqa: ASYNC110 -- a thread sets it
+                await asyncio.sleep(0.01)
 
-    with pytest.raises(KeyError, match="mine"):
-        asyncio.run(held(work(), for_ever(), 10))
-
-
-@pytest.mark.parametrize("reason", [DeadlineError, ClientDisconnectedError])
-def test_work_that_is_no_longer_wanted_is_cancelled(reason: type[Exception]) -> None:
-    cancelled = []
-
-    async def work() -> None:
-        try:
-            await for_ever()
-        except asyncio.CancelledError:
-            cancelled.append(True)
-            raise
-
-    departure = for_ever() if reason is DeadlineError else at_once()
-    with pytest.raises(reason):
-        asyncio.run(held(work(), departure, 0.05))
-    assert cancelled == [True]
-
-
-def test_who_is_cancelled_takes_the_work_along() -> None:
     async def scenario() -> None:
-        work = asyncio.ensure_future(for_ever())
-        holding = asyncio.create_task(held(_awaiting(work), for_ever(), 10))
-        await asyncio.sleep(0.01)
-        holding.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await holding
-        assert work.cancelled()
+        async with asgi.started(settings()) as app:
+            budget: BodyBudget = app.state.body_budget
+            client = asgi.Client(app)
+            request = asyncio.create_task(client.post("/encode", data, "image/png"))
+            await until(decodes.is_set)
+            client.gone.set()
+            assert (await request).status == 400
+            assert budget.reserved == len(data)
+            may_end.set()
+            await until(lambda: budget.reserved == 0)
 
-    asyncio.run(scenario())
-
-
-async def _awaiting(task: asyncio.Future[None]) -> None:
-    await task
+    try:
+        asyncio.run(scenario())
+    finally:
+        may_end.set()

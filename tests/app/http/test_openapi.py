@@ -105,3 +105,27 @@ def test_every_reference_leads_somewhere() -> None:
         node: Any = DOCUMENT
         for step in reference.removeprefix("#/").split("/"):
             node = node[step]
+
+
+def test_keys_are_documented_where_one_may_be_needed() -> None:
+    scheme = DOCUMENT["components"]["securitySchemes"]["ApiKey"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    for name, operation in OPERATIONS.items():
+        public = "/health/" in name
+        assert operation.get("security") == (None if public else [{}, {"ApiKey": []}])
+        assert ("401" in operation["responses"]) != public
+
+
+def test_the_headers_of_responses_are_documented(client: Client) -> None:
+    for name, operation in OPERATIONS.items():
+        documented = {header.lower() for header in operation["responses"]["200"].get("headers", {})}
+        if name in EXAMPLES:
+            options: Any = {"content": json.dumps(EXAMPLES[name]), "headers": JSON}
+            if name == "post /decode":
+                options = {"json": {"latents": [[0.1] * DIM]}}
+            found = client.post(name.removeprefix("post "), **options).headers
+        else:
+            found = client.get(name.removeprefix("get ").replace("{name}", "tiny")).headers
+        assert documented - found.keys() == set()
+        ours = {h for h in found if h.startswith("lorgnette-")} | ({"server-timing"} & found.keys())
+        assert ours - documented == set()

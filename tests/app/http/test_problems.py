@@ -137,7 +137,11 @@ def test_a_bad_request_is_told_what_is_wrong(
 
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
-    [("GET", "/sample", "POST"), ("DELETE", "/directions", "GET"), ("PUT", "/models/tiny", "GET")],
+    [
+        ("GET", "/sample", "POST"),
+        ("DELETE", "/directions", "GET, HEAD"),
+        ("PUT", "/models/tiny", "GET, HEAD"),
+    ],
 )
 def test_wrong_method(client: Client, method: str, path: str, allow: str) -> None:
     answer = client.request(method, path)

@@ -154,7 +154,7 @@ def test_headers(client: Client, models: Path) -> None:
         answer = ok(client.post(path, **options))
         assert answer.headers["lorgnette-model"] == f"tiny@{digest[:12]}"
         timing = re.fullmatch(
-            r"queue;dur=(\d+\.\d+), model;dur=(\d+\.\d+), png;dur=(\d+\.\d+)",
+            r"queue;dur=(\d+\.\d+), model;dur=(\d+\.\d+), encode;dur=(\d+\.\d+)",
             answer.headers["server-timing"],
         )
         assert timing

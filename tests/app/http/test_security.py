@@ -61,7 +61,7 @@ def test_an_error_of_ours_has_the_same_headers(
         raise ValueError("unlucky")
 
     with serving(settings()) as client:
-        monkeypatch.setattr(VAE, "raw", broken)
+        monkeypatch.setattr(VAE, "decode_logits", broken)
         answer = client.post("/sample")
         problem(answer, 500)
     for name, value in HEADERS.items():
@@ -150,7 +150,7 @@ def test_nothing_of_a_request_is_kept(locked: tuple[Popen[str], httpx.Client], h
     body = {"start": {"image": base64.b64encode(sent).decode()}, "end": {"latent": [latent] * DIM}}
     ok(client.post("/interpolate", json=body))
     problem(client.post(f"/interpolate?key={KEY}", json=body), 422)
-    problem(client.get("/models", headers={"Authorization": "Bearer wrong-one"}), 403)
+    problem(client.get("/models", headers={"Authorization": "Bearer wrong-one"}), 401)
     problem(
         client.post("/encode", content=sent[:-9000], headers={"Content-Type": "image/png"}), 400
     )

@@ -41,7 +41,7 @@ def flipped(seed: int, count: int) -> Iterator[Case]:
     """Every format with one to eight bytes changed."""
     random = np.random.default_rng(seed)
 
-    def pictures() -> Iterator[tuple[str, bytes]]:
+    def images() -> Iterator[tuple[str, bytes]]:
         for kind in FORMATS:
             clean = np.frombuffer(whole(kind), np.uint8)
             for i in range(count):
@@ -50,13 +50,13 @@ def flipped(seed: int, count: int) -> Iterator[Case]:
                 data[places] = random.integers(256, size=len(places))
                 yield f"{kind} with flip {i}", data.tobytes()
 
-    yield from in_turn(pictures())
+    yield from in_turn(images())
 
 
 def mixed() -> Iterator[Case]:
     """One format under another's magic, and files that are two formats at once."""
 
-    def pictures() -> Iterator[tuple[str, bytes]]:
+    def images() -> Iterator[tuple[str, bytes]]:
         for kind in FORMATS:
             for other in FORMATS:
                 data = whole(other)
@@ -67,7 +67,7 @@ def mixed() -> Iterator[Case]:
                 yield f"{kind} and then {name}", whole(kind) + tail
                 yield f"{name} and then {kind}", tail + whole(kind)
 
-    yield from in_turn(pictures())
+    yield from in_turn(images())
 
 
 def zip_bomb() -> bytes:
@@ -77,7 +77,7 @@ def zip_bomb() -> bytes:
     return stream.getvalue()
 
 
-def not_pictures() -> Iterator[Case]:
+def not_images() -> Iterator[Case]:
     """Bytes of other kinds, and none at all."""
     kinds = {
         "nothing": b"",
@@ -115,7 +115,7 @@ def odd_shapes() -> Iterator[Case]:
 def too_large() -> Iterator[Case]:
     """Headers that promise more pixels or memory than is given; to be refused undecoded."""
     side, data = 30_000, zlib.compress(bytes(50 * 30_001))
-    pictures = {
+    images = {
         "PNG of one colour": formats.png(side, side, data),
         "PNG of 2**31 - 1": formats.png(2**31 - 1, 2**31 - 1, data),
         "GIF": formats.gif(65_535, 65_535),
@@ -129,9 +129,9 @@ def too_large() -> Iterator[Case]:
         "RGB PNG beyond memory": formats.flat_png(6_300, 6_300),
         "WebP beyond memory": flat("WEBP", 3_000, 3_000, method=0, quality=10),
     }
-    for name, picture in pictures.items():
+    for name, image in images.items():
         for way in THREE_WAYS:
-            yield way(f"huge {name}", picture, bad=True)
+            yield way(f"huge {name}", image, bad=True)
 
 
 def resized_jpeg(side: int) -> bytes:
@@ -144,7 +144,7 @@ def resized_jpeg(side: int) -> bytes:
 
 def as_large_as_may_be() -> Iterator[Case]:
     """Pictures just within the limits, of little data."""
-    pictures = {
+    images = {
         "grey PNG": formats.flat_png(6_300, 6_300, samples=1),
         "RGB PNG": formats.flat_png(4_900, 4_900),
         "RGBA PNG": formats.flat_png(4_900, 4_900, samples=4),
@@ -156,10 +156,10 @@ def as_large_as_may_be() -> Iterator[Case]:
         "GIF": flat("GIF", 6_300, 6_300),
         "BMP": flat("BMP", 2_300, 2_300),
     }
-    for name, picture in pictures.items():
-        yield as_form(f"large {name}", picture)
-        yield Case(f"large {name} padded", "/encode?fit=pad", picture, {"Content-Type": "image/x"})
-        yield as_json(f"large {name}", picture)
+    for name, image in images.items():
+        yield as_form(f"large {name}", image)
+        yield Case(f"large {name} padded", "/encode?fit=pad", image, {"Content-Type": "image/x"})
+        yield as_json(f"large {name}", image)
 
 
 def many_at_once() -> Iterator[Case]:
@@ -176,7 +176,7 @@ def many_at_once() -> Iterator[Case]:
 def animations() -> Iterator[Case]:
     """Thousands of frames and pages, of which the first counts."""
 
-    def pictures() -> Iterator[tuple[str, bytes]]:
+    def images() -> Iterator[tuple[str, bytes]]:
         for count in (2, 1_000, 50_000):
             yield f"GIF of {count} frames", formats.gif(1, 1, frames=count)
             yield f"APNG of {count} frames", formats.apng(count)
@@ -186,13 +186,13 @@ def animations() -> Iterator[Case]:
         ring[-4:] = ring[4:8]
         yield "TIFF whose page follows itself", bytes(ring)
 
-    yield from in_turn(pictures())
+    yield from in_turn(images())
 
 
 def metadata() -> Iterator[Case]:
     """EXIF, ICC, text and comments that are huge, broken or say that they are."""
 
-    def pictures() -> Iterator[tuple[str, bytes]]:
+    def images() -> Iterator[tuple[str, bytes]]:
         many = [(0x0112, 5, 500_000, 8), *formats.fields(8, 8)]
         exif = formats.tiff([many], bytes(4 * MIB))
         profile = b"a\0\0" + zlib.compress(bytes(50 * MIB))
@@ -227,13 +227,13 @@ def metadata() -> Iterator[Case]:
         comment = b"!\xfe" + (b"\xff" + bytes(255)) * 40_000 + b"\0"
         yield "GIF with a long comment", formats.gif(1, 1, comment)
 
-    yield from in_turn(pictures())
+    yield from in_turn(images())
 
 
 def directories() -> Iterator[Case]:
     """Fields of millions of values wherever a decoder reads fields, or millions of fields."""
 
-    def pictures() -> Iterator[tuple[str, bytes]]:
+    def images() -> Iterator[tuple[str, bytes]]:
         size = 14 * MIB
         exif = formats.rationals(size // 8)
         yield "JPEG with rationals", formats.with_segments(formats.exif_segments(exif))
@@ -255,13 +255,13 @@ def directories() -> Iterator[Case]:
         page = [(tag, 3, 1, 1) for tag in range(1, 65_000)]
         yield "TIFF with many fields", formats.sub_directory(page, 34665, 34853, 40965)
 
-    yield from in_turn(pictures(), bad=True)
+    yield from in_turn(images(), bad=True)
 
 
-def crumbs() -> Iterator[Case]:
+def fragments() -> Iterator[Case]:
     """Files of very many empty pieces."""
 
-    def pictures() -> Iterator[tuple[str, bytes]]:
+    def images() -> Iterator[tuple[str, bytes]]:
         count = 300_000
         yield "PNG of empty chunks", dot(chunk(b"aaAa", b"") * count)
         yield "PNG of chunks at its end", dot(after=chunk(b"aaAa", b"") * count)
@@ -270,18 +270,18 @@ def crumbs() -> Iterator[Case]:
         yield "JPEG of empty segments", formats.with_segments(b"\xff\xe5\0\2" * count)
         yield "JPEG of fill bytes", formats.with_segments(b"\xff" * 4 * count)
         yield (
-            "JPEG of EXIF in crumbs",
+            "JPEG of EXIF in fragments",
             formats.with_segments(formats.exif_segments(bytes(14 * MIB), 2_000)),
         )
         skipped = b"\xff\xd9\xff\xff" + b"\xff\xfe\0\2" * 16_383 + b"\0"
         yield "JPEG of comments after its end", formats.with_segments(skipped * 20)
         yield "JPEG of many scans", many_scans(2_000)
-        yield "GIF of crumbs", formats.gif(1, 1, b"!\xfe" + b"\1x" * count + b"\0")
+        yield "GIF of fragments", formats.gif(1, 1, b"!\xfe" + b"\1x" * count + b"\0")
         yield "GIF of extensions", formats.gif(1, 1, b"!\xf1\0" * count)
         yield "BMP of runs of one", formats.bmp(4_000, 9_000, b"\1x" * count, 1, 8)
         yield "BMP of empty lines", formats.bmp(9_999_999, 4, b"\1x\0\0" * 4, 1, 8)
 
-    yield from in_turn(pictures(), bad=True)
+    yield from in_turn(images(), bad=True)
 
 
 def many_scans(count: int) -> bytes:

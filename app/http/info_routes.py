@@ -1,0 +1,147 @@
+"""The endpoints that say what is loaded, whether it runs, and how to use it."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import JSONResponse
+
+from app.http import openapi, schemas
+from app.http.context import request_context
+from app.http.guarded_route import GuardedRoute
+from app.http.model_call import ModelName, get_service
+from app.http.openapi import errors, json_response
+from app.inference.registry import LoadedModel
+from app.observability.metrics import MEDIA_TYPE
+from app.operations.service import Service
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+router = APIRouter(route_class=GuardedRoute)
+
+
+def get(path: str, **options: Any) -> Callable[[Endpoint], Endpoint]:
+    """Register an endpoint for GET, and for HEAD, to which the server responds without the body."""
+
+    def register(endpoint: Endpoint) -> Endpoint:
+        router.get(path, **options)(endpoint)
+        router.head(path, include_in_schema=False)(endpoint)
+        return endpoint
+
+    return register
+
+
+@get(
+    "/directions",
+    responses={
+        **json_response("The directions.", openapi.DIRECTIONS, model=True),
+        **errors(401, 404, 405, 429, 504),
+    },
+)
+async def directions(request: Request, model: ModelName = None) -> schemas.DirectionsResponse:
+    """The named directions of a model, for use in expressions."""
+    loaded = _model_of(request, model)
+    named = [
+        schemas.DirectionResponse(
+            name=name,
+            meaning=d.meaning,
+            scale=float(d.vector.norm()),
+            method=d.method,
+            count=d.count,
+            kinds=0 if d.within_label is None else len(d.within_label.rows),
+        )
+        for name, d in loaded.checkpoint.directions.items()
+    ]
+    return schemas.DirectionsResponse(model=loaded.id, directions=named)
+
+
+@get(
+    "/models",
+    responses={
+        **json_response("The models.", {"models": [openapi.MODEL]}),
+        **errors(401, 405, 429, 504),
+    },
+)
+async def models(request: Request) -> schemas.ModelsResponse:
+    """The loaded models, the default first."""
+    service = get_service(request)
+    return schemas.ModelsResponse(
+        models=[_model_info(service, loaded) for loaded in service.models]
+    )
+
+
+@get(
+    "/models/{name}",
+    responses={
+        **json_response("The model.", openapi.MODEL, model=True),
+        **errors(401, 404, 405, 429, 504),
+    },
+)
+async def model_info(request: Request, name: str) -> schemas.ModelResponse:
+    """One loaded model."""
+    return _model_info(get_service(request), _model_of(request, name))
+
+
+@get(
+    "/health/live",
+    responses={**json_response("It is live.", {"status": "live"}), **errors(405, 504)},
+)
+async def live() -> schemas.HealthResponse:
+    """The process responds."""
+    return schemas.HealthResponse(status="live")
+
+
+@get(
+    "/health/ready",
+    responses={**json_response("It is ready.", {"status": "ready"}), **errors(405, 503, 504)},
+)
+async def ready(request: Request) -> schemas.HealthResponse:
+    """The models are loaded and can be used: they decoded something lately."""
+    await get_service(request).models.check_ready()
+    return schemas.HealthResponse(status="ready")
+
+
+@get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "Prometheus' text format.",
+            "content": {"text/plain": {"example": openapi.METRICS}},
+        },
+        **errors(401, 405, 429, 504),
+    },
+)
+async def metrics(request: Request) -> Response:
+    """Requests, queues, batches and times, for Prometheus."""
+    return Response(request.app.state.metrics.text(), media_type=MEDIA_TYPE)
+
+
+@get("/openapi.json", include_in_schema=False)
+async def openapi_document(request: Request) -> Response:
+    """All of this with every field, example and error."""
+    return JSONResponse(request.app.openapi())
+
+
+def _model_of(request: Request, name: str | None) -> LoadedModel:
+    """The model that a request is for."""
+    loaded = get_service(request).models.get(name)
+    request_context(request.scope).model_id = loaded.id
+    return loaded
+
+
+def _model_info(service: Service, loaded: LoadedModel) -> schemas.ModelResponse:
+    checkpoint = loaded.checkpoint
+    config: dict[str, Any] = vars(checkpoint.model.config)
+    return schemas.ModelResponse(
+        name=loaded.name,
+        id=loaded.id,
+        sha256=checkpoint.sha256,
+        device=str(service.models.device),
+        config=config,
+        parameters=sum(p.numel() for p in checkpoint.model.parameters()),
+        labels=checkpoint.labels,
+        directions=list(checkpoint.directions),
+        metrics=checkpoint.metrics,
+        provenance=checkpoint.provenance,
+    )

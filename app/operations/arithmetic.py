@@ -1,0 +1,118 @@
+"""The image of a sum of operands and named directions."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from app.operations.context import Context
+from app.operations.decode import DecodedImage, decode_latents
+from app.operations.expression import Term, parse
+from app.operations.operands import (
+    FieldPath,
+    Operand,
+    OperandError,
+    ResolvedOperand,
+    checked_latent,
+    resolve,
+)
+from app.operations.preserve import preserve
+from vae import latent
+from vae.preprocessing import Fit
+
+
+async def arithmetic(
+    context: Context,
+    expression: str,
+    operands: Mapping[str, Sequence[Operand]],
+    *,
+    preserve_fraction: float = 0.0,
+    fit: Fit = "crop",
+    embedded: bool = True,
+) -> DecodedImage:
+    """The decode of a weighted sum of operands and directions.
+
+    Args:
+        context: of the request.
+        expression: see ``app.operations.expression``.
+        operands: one or more for each name; the mean of their latents counts.
+        preserve_fraction: 0..1, how much is kept of what the model cannot reconstruct of the first
+            name with a positive weight that is one image.
+        fit: how images that are not square are fitted.
+        embedded: whether an image of this model is read by the latent that it carries.
+
+    Raises:
+        ExpressionError: if the expression is not such a sum.
+        TooManyImagesError: if there are more operands than one request may have.
+        OperandError: if the names do not match, the sum is too large, or there is no image to
+            preserve.
+        ImageFileTooLargeError, decoding errors: as ``operands.resolve``.
+    """
+    terms = parse(expression)
+    directions = context.model.checkpoint.directions
+    _check_names(terms, operands, directions)
+    context.limits.check_count(max(1, sum(map(len, operands.values()))))
+    target = _preserve_target(terms, operands) if preserve_fraction else None
+    resolved = await _resolve_groups(context, operands, fit, embedded)
+    means = {name: _mean([operand.latent for operand in group]) for name, group in resolved.items()}
+    weighted = [(t.weight, means[t.name]) for t in terms if t.name in means]
+    edits = [(t.weight, directions[t.name]) for t in terms if t.name not in means]
+    dim = context.model.dim
+    edited = latent.apply_directions(latent.weighted_sum(weighted, dim), edits)
+    z = checked_latent(edited.tolist(), dim, ("expression",))
+    if target is None:
+        return (await decode_latents(context, [z]))[0]
+    after, before = await decode_latents(context, [z, means[target]])
+    original = resolved[target][0].pixels
+    assert original is not None
+    pixels = await context.image_pool.run(
+        lambda: preserve(after.pixels, before.pixels, original, preserve_fraction)
+    )
+    return DecodedImage(pixels, z)
+
+
+def _check_names(
+    terms: Sequence[Term],
+    operands: Mapping[str, Sequence[Operand]],
+    directions: Mapping[str, latent.Direction],
+) -> None:
+    used = {term.name for term in terms}
+    for name in operands:
+        if name not in used:
+            raise OperandError(("operands", name), f"the expression does not use {name!r}")
+    for name in sorted(used):
+        if name not in operands and name not in directions:
+            known = ", ".join(directions) or "none"
+            raise OperandError(
+                ("expression",),
+                f"{name!r} is neither an operand of the request nor a direction of this model "
+                f"(directions: {known})",
+            )
+
+
+def _preserve_target(terms: Sequence[Term], operands: Mapping[str, Sequence[Operand]]) -> str:
+    """The first name with a positive weight that is one image."""
+    for term in terms:
+        group = operands.get(term.name, [])
+        if term.weight > 0 and len(group) == 1 and group[0].image is not None:
+            return term.name
+    raise OperandError(
+        ("preserve",), "preserve needs a name with a positive weight that is one image"
+    )
+
+
+async def _resolve_groups(
+    context: Context, operands: Mapping[str, Sequence[Operand]], fit: Fit, embedded: bool
+) -> dict[str, list[ResolvedOperand]]:
+    """The operands of each name, all resolved together."""
+    flat: list[tuple[FieldPath, Operand]] = [
+        (("operands", name, i), operand)
+        for name, group in operands.items()
+        for i, operand in enumerate(group)
+    ]
+    resolved = iter(await resolve(context, flat, fit, embedded))
+    return {name: [next(resolved) for _ in group] for name, group in operands.items()}
+
+
+def _mean(latents: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(latents)).mean(0)

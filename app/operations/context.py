@@ -1,0 +1,83 @@
+"""What an operation works with: a model, image threads, limits and timing."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self, TypeVar
+
+from app.inference.registry import LoadedModel
+from app.observability.timing import Timing
+from app.settings import Settings
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class TooManyImagesError(Exception):
+    """A request has more images or latents than one request may have."""
+
+
+class ImageRunner(Protocol):
+    """Runs image work on threads, as ``app.inference.image_pool.ImagePool`` does."""
+
+    def run(self, work: Callable[[], R]) -> Awaitable[R]:
+        """The result of ``work``."""
+
+    def map(
+        self, work: Callable[[T], R], items: Sequence[T], *, serial: bool = False
+    ) -> Awaitable[list[R]]:
+        """The result of ``work`` for each item, in order; ``serial`` for images that are large."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may contain.
+
+    Attributes:
+        max_images: images or latents, read or made.
+        max_image_bytes: size of an image file.
+        max_image_pixels: width times height of an image.
+        max_image_memory: bytes to decode one image; all images of a request may take twice as much.
+    """
+
+    max_images: int
+    max_image_bytes: int
+    max_image_pixels: int
+    max_image_memory: int
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The limits that the settings set."""
+        return cls(
+            max_images=settings.max_pictures,
+            max_image_bytes=settings.max_picture_bytes,
+            max_image_pixels=settings.max_picture_pixels,
+            max_image_memory=settings.max_picture_memory,
+        )
+
+    def check_count(self, count: int) -> None:
+        """Refuse a request for more images than are allowed.
+
+        Raises:
+            TooManyImagesError: if ``count`` is over ``max_images``.
+        """
+        if count > self.max_images:
+            raise TooManyImagesError(
+                f"{count} images or latents; one request may have {self.max_images}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the operation of one request works with.
+
+    Attributes:
+        model: the model that the request chose.
+        image_pool: decodes image files.
+        limits: of the request.
+        timing: filled in by the model's batchers.
+    """
+
+    model: LoadedModel
+    image_pool: ImageRunner
+    limits: Limits
+    timing: Timing

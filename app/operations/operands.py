@@ -1,0 +1,185 @@
+"""From the images, latents and seeds of a request to latents and pixels."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from app.images import decoding
+from app.images.decoding import ImageTooLargeError, InputImage
+from app.images.provenance import ImageProvenance
+from app.inference.engine import Pixels
+from app.inference.registry import LoadedModel
+from app.operations.context import Context
+from vae.preprocessing import Fit
+
+MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
+MAX_LATENT_VALUE = 1e6
+
+INLINE_FRACTION = 64  # an image that takes up to this fraction of the memory limit is decoded at
+# once, while its memory is estimated, ...
+SERIAL_FRACTION = 8  # ... and one that takes more than this fraction, while no other such one is
+
+FieldPath = tuple[str | int, ...]
+
+
+class OperandError(Exception):
+    """A request whose operands do not fit the model or the expression.
+
+    Attributes:
+        path: to the wrong field, such as ``("operands", "her", 0, "latent")``.
+    """
+
+    def __init__(self, path: FieldPath, detail: str) -> None:
+        super().__init__(detail)
+        self.path = path
+
+
+class ImageFileTooLargeError(Exception):
+    """An image file has more bytes than are accepted."""
+
+
+@dataclass(frozen=True)
+class Operand:
+    """An image file, a latent of D values or a seed: exactly one of them is set."""
+
+    image: bytes | None = None
+    latent: Sequence[float] | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class ResolvedOperand:
+    """An operand as the model sees it.
+
+    Attributes:
+        latent: ``(D,)``.
+        pixels: uint8 ``(S, S, C)`` of an image; None for a latent or a seed.
+    """
+
+    latent: Tensor
+    pixels: Pixels | None
+
+
+async def resolve(
+    context: Context, operands: Sequence[tuple[FieldPath, Operand]], fit: Fit, embedded: bool
+) -> list[ResolvedOperand]:
+    """The latent of each operand, and the pixels of each image, in order.
+
+    Args:
+        context: of the request.
+        operands: each with its path in the request.
+        fit: how images that are not square are fitted.
+        embedded: whether an image of this model is read by the latent that it carries.
+
+    Raises:
+        OperandError: if a latent does not fit the model.
+        ImageFileTooLargeError, decoding errors: as ``read_images``.
+    """
+    given = [_given_latent(context.model, path, operand) for path, operand in operands]
+    files = [operand.image for _, operand in operands if operand.image is not None]
+    images = await read_images(context, files, fit)
+    latents = await encode_images(context, images, embedded)
+    from_images = iter(
+        [ResolvedOperand(z, image.pixels) for z, image in zip(latents, images, strict=True)]
+    )
+    return [next(from_images) if z is None else ResolvedOperand(z, None) for z in given]
+
+
+async def read_images(context: Context, files: Sequence[bytes], fit: Fit) -> list[InputImage]:
+    """Image files as the model sees them, decoded on the image threads.
+
+    Memory is estimated first, so that images which are too large together are refused before one
+    of them is decoded; small ones are decoded while they are at hand.
+
+    Raises:
+        ImageFileTooLargeError: if a file has too many bytes.
+        ImageTooLargeError: if decoding one image, or all of them, takes too much memory.
+        UnsupportedImageError, CorruptImageError: if a file is not an image that can be decoded.
+    """
+    limits, config = context.limits, context.model.checkpoint.model.config
+    largest = max(map(len, files), default=0)
+    if largest > limits.max_image_bytes:
+        raise ImageFileTooLargeError(
+            f"an image has {largest} bytes; at most {limits.max_image_bytes} are accepted"
+        )
+    max_memory = limits.max_image_memory
+
+    def read(data: bytes) -> InputImage:
+        return decoding.read(
+            data, config.size, config.channels, fit, limits.max_image_pixels, max_memory
+        )
+
+    def estimate(data: bytes) -> tuple[int, InputImage | None]:
+        memory = decoding.estimate_memory(data, config.size, limits.max_image_pixels, max_memory)
+        return memory, read(data) if memory <= max_memory // INLINE_FRACTION else None
+
+    estimates = await context.image_pool.map(estimate, files)
+    total = sum(memory for memory, _ in estimates)
+    if total > 2 * max_memory:
+        raise ImageTooLargeError(
+            f"decoding these images takes {total} bytes; one request may take {2 * max_memory}; "
+            "send fewer images at a time"
+        )
+    images = {i: image for i, (_, image) in enumerate(estimates) if image is not None}
+
+    async def read_rest(indices: list[int], serial: bool) -> None:
+        if indices:
+            rest = [files[i] for i in indices]
+            found = await context.image_pool.map(read, rest, serial=serial)
+            images.update(zip(indices, found, strict=True))
+
+    large = {i for i, (memory, _) in enumerate(estimates) if memory > max_memory // SERIAL_FRACTION}
+    medium = [i for i in range(len(files)) if i not in images and i not in large]
+    await asyncio.gather(read_rest(medium, False), read_rest(sorted(large), True))
+    return [images[i] for i in range(len(files))]
+
+
+async def encode_images(
+    context: Context, images: Sequence[InputImage], embedded: bool
+) -> list[Tensor]:
+    """The latent ``(D,)`` of each image: the one that it carries, or its encoded mean."""
+    carried = [
+        _embedded_latent(context.model, image.provenance) if embedded else None for image in images
+    ]
+    pixels = [image.pixels for image, z in zip(images, carried, strict=True) if z is None]
+    encoded = iter(await context.model.encoder.run(pixels, context.timing) if pixels else [])
+    return [next(encoded).mean[0] if z is None else z for z in carried]
+
+
+def checked_latent(values: Sequence[float], dim: int, path: FieldPath) -> Tensor:
+    """A latent of a request as a float32 tensor ``(dim,)``.
+
+    Raises:
+        OperandError: at ``path``, if it has another length or a value beyond
+            ``MAX_LATENT_VALUE``.
+    """
+    if len(values) != dim:
+        raise OperandError(path, f"the latent has {len(values)} values; this model has {dim}")
+    tensor = torch.tensor(values, dtype=torch.float32)
+    if not (tensor.abs() <= MAX_LATENT_VALUE).all():  # false for NaN too
+        raise OperandError(
+            path, f"a value of the latent is not a number within +-{MAX_LATENT_VALUE:.0f}"
+        )
+    return tensor
+
+
+def _given_latent(model: LoadedModel, path: FieldPath, operand: Operand) -> Tensor | None:
+    """The latent that is sent or drawn by its seed; None for an image."""
+    if operand.latent is not None:
+        return checked_latent(operand.latent, model.dim, (*path, "latent"))
+    if operand.seed is not None:
+        return model.checkpoint.sample([operand.seed])[0]
+    return None
+
+
+def _embedded_latent(model: LoadedModel, provenance: ImageProvenance | None) -> Tensor | None:
+    """The latent that an image of this very model carries, checked like any other."""
+    if provenance is None or provenance.model != model.id:
+        return None
+    try:
+        return checked_latent(provenance.latent.tolist(), model.dim, ())
+    except OperandError:
+        return None
