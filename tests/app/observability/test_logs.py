@@ -161,8 +161,11 @@ def test_the_second_signal_ends_the_process_with_its_lines(models: Path) -> None
         running(MODELS=str(models / "tiny")) as (process, client),
         socket.create_connection((client.base_url.host, client.base_url.port or 0)) as waiting,
     ):
-        headers = b"Host: here\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
-        waiting.sendall(b"POST /sample HTTP/1.1\r\n" + headers)  # it waits for the body
+        waiting.sendall(
+            b"POST /sample HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 9\r\nExpect: 100-continue\r\n\r\n"
+        )
+        assert waiting.recv(1000).startswith(b"HTTP/1.1 100 ")  # it waits for the body
         ok(client.get("/health/live", headers={"X-Request-ID": "the-last"}))
         process.send_signal(signal.SIGTERM)
         wait_until(lambda: not connects(client))
