@@ -68,13 +68,13 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         32 * 2**20, ge=1, description="Maximum size of a request body, in bytes."
     )
-    max_picture_bytes: int = Field(
+    max_image_bytes: int = Field(
         16 * 2**20, ge=1, description="Maximum size of one image file, in bytes."
     )
-    max_picture_pixels: int = Field(
+    max_image_pixels: int = Field(
         40_000_000, ge=1, description="Maximum pixels (width times height) of an image."
     )
-    max_picture_memory: int = Field(
+    max_image_memory: int = Field(
         96 * 2**20,
         ge=2**20,
         description=(
@@ -84,7 +84,7 @@ class Settings(BaseSettings):
             "take twice as much together; large ones are decoded one at a time."
         ),
     )
-    max_pictures: int = Field(
+    max_images: int = Field(
         64, ge=1, le=4096, description="Maximum images or latents in one request."
     )
     max_header_bytes: int = Field(
@@ -187,10 +187,10 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _check_queues(self) -> Self:
         for name in ("max_queue", "max_image_queue"):
-            if getattr(self, name) < self.max_pictures:
+            if getattr(self, name) < self.max_images:
                 raise ValueError(
                     f"{name} ({getattr(self, name)}) must hold one whole request of "
-                    f"max_pictures ({self.max_pictures})"
+                    f"max_images ({self.max_images})"
                 )
         return self
 

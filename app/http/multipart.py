@@ -91,7 +91,7 @@ class StrictMultiPartParser(MultiPartParser):
 
 
 async def _read_form(request: Request, settings: Settings) -> FormData:
-    files, fields = settings.max_pictures, settings.max_pictures + MAX_OPTIONS
+    files, fields = settings.max_images, settings.max_images + MAX_OPTIONS
     body = limited_body(request, settings.max_body_bytes)
     try:
         return await StrictMultiPartParser(

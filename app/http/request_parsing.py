@@ -103,9 +103,9 @@ async def _receive(
         return await receive_form(request, settings, forms.multipart)
     parse: Callable[[bytes], Fields]
     if content_type == JSON or (not content_type and forms.image is None):
-        parse = partial(from_json, max_operands=settings.max_pictures)
+        parse = partial(from_json, max_operands=settings.max_images)
     elif content_type == NPY and forms.array is not None:
-        parse = partial(_array_fields, forms.array, dim, settings.max_pictures)
+        parse = partial(_array_fields, forms.array, dim, settings.max_images)
     elif forms.image is not None and (
         content_type.startswith("image/") or content_type == "application/octet-stream"
     ):

@@ -18,6 +18,7 @@ from app.operations.operands import (
 )
 from app.operations.preserve import preserve
 from vae import latent
+from vae.directions import Direction, apply_directions
 from vae.preprocessing import Fit
 
 
@@ -58,7 +59,7 @@ async def arithmetic(
     weighted = [(t.weight, means[t.name]) for t in terms if t.name in means]
     edits = [(t.weight, directions[t.name]) for t in terms if t.name not in means]
     dim = context.model.dim
-    edited = latent.apply_directions(latent.weighted_sum(weighted, dim), edits)
+    edited = apply_directions(latent.weighted_sum(weighted, dim), edits)
     z = checked_latent(edited.tolist(), dim, ("expression",))
     if target is None:
         return (await decode_latents(context, [z]))[0]
@@ -74,7 +75,7 @@ async def arithmetic(
 def _check_names(
     terms: Sequence[Term],
     operands: Mapping[str, Sequence[Operand]],
-    directions: Mapping[str, latent.Direction],
+    directions: Mapping[str, Direction],
 ) -> None:
     used = {term.name for term in terms}
     for name in operands:

@@ -48,10 +48,10 @@ class Limits:
     def from_settings(cls, settings: Settings) -> Self:
         """The limits that the settings set."""
         return cls(
-            max_images=settings.max_pictures,
-            max_image_bytes=settings.max_picture_bytes,
-            max_image_pixels=settings.max_picture_pixels,
-            max_image_memory=settings.max_picture_memory,
+            max_images=settings.max_images,
+            max_image_bytes=settings.max_image_bytes,
+            max_image_pixels=settings.max_image_pixels,
+            max_image_memory=settings.max_image_memory,
         )
 
     def check_count(self, count: int) -> None:

@@ -18,6 +18,10 @@ RENAMED = {  # former name: present name
     "shutdown_seconds": "graceful_shutdown_seconds",
     "max_head_bytes": "max_header_bytes",
     "max_bodies_bytes": "max_total_body_bytes",
+    "max_picture_bytes": "max_image_bytes",
+    "max_picture_pixels": "max_image_pixels",
+    "max_picture_memory": "max_image_memory",
+    "max_pictures": "max_images",
 }
 # Kubernetes and Docker set these in a container for a service that is named lorgnette.
 SERVICE_LINK = re.compile(r"service_(host|port)(_.*)?|port_\d+_(tcp|udp).*|name|env_.*")

@@ -160,9 +160,7 @@ class Supervisor:
             return self._give_up(f"worker {slot} could not start; stopping the others", code)
         now = time.monotonic()
         if len(self._restarts) == MAX_RESTARTS and now - self._restarts[0] < RESTART_WINDOW_SECONDS:
-            return self._give_up(
-                f"workers keep ending, worker {slot} with status {code}; stopping"
-            )
+            return self._give_up(f"workers keep ending, worker {slot} with status {code}; stopping")
         self._restarts.append(now)
         self._restarted.add(slot)
         if code != STARTUP_FAILURE:

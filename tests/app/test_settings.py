@@ -47,9 +47,9 @@ def test_some_model_is_needed(monkeypatch: pytest.MonkeyPatch, value: str) -> No
 
 @pytest.mark.parametrize("name", ["max_queue", "max_image_queue"])
 def test_a_queue_holds_a_whole_request(name: str) -> None:
-    Settings.model_validate({name: 64, "max_pictures": 64})
+    Settings.model_validate({name: 64, "max_images": 64})
     with pytest.raises(ValueError, match=f"{name} .63. must hold one whole request"):
-        Settings.model_validate({name: 63, "max_pictures": 64})
+        Settings.model_validate({name: 63, "max_images": 64})
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::", "example.org", ""])

@@ -16,7 +16,7 @@ SETTINGS = {
     "MODEL_THREADS": "1",  # one call at a time, so that a known number of clients fills it
     "MAX_BATCH": str(BATCH),
     "MAX_QUEUE": str(QUEUE),
-    "MAX_PICTURES": str(QUEUE),
+    "MAX_IMAGES": str(QUEUE),
 }
 
 

@@ -172,8 +172,8 @@ def test_a_huge_picture_of_one_colour_is_refused_before_it_is_decoded(client: Cl
 
 @pytest.fixture(scope="module")
 def strict(settings: Callable[..., Settings]) -> Iterator[Client]:
-    limits = {"max_body_bytes": 20_000, "max_picture_bytes": 8_000, "max_pictures": 3}
-    with serving(settings(**limits, max_picture_pixels=5_000)) as client:
+    limits = {"max_body_bytes": 20_000, "max_image_bytes": 8_000, "max_images": 3}
+    with serving(settings(**limits, max_image_pixels=5_000)) as client:
         yield client
 
 

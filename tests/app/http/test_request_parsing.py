@@ -212,7 +212,7 @@ def test_half_a_character_is_no_error_of_ours(
 
 
 def test_options_do_not_count_as_pictures(settings: Callable[..., Settings]) -> None:
-    with serving(settings(max_pictures=1)) as client:
+    with serving(settings(max_images=1)) as client:
         data = {"expression": "a", "preserve": "1", "fit": "pad", "embedded": "false"}
         ok(client.post("/arithmetic", files={"a": A}, data=data))
         seeds = [("a", (None, f'{{"seed": {i}}}')) for i in range(2)]
