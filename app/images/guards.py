@@ -5,7 +5,7 @@ one by one. A file may have millions of empty ones, which would hold the interpr
 they are counted first.
 
 Directories of fields (in TIFF, and in the EXIF metadata of any format) can be compressed, split
-over segments and nested, so they cannot be found beforehand without repeating all of Pillow's
+over segments and nested, so they cannot be located beforehand without repeating all of Pillow's
 parsing. ``ImageFileDirectory_v2.load`` is the one method that parses all of them, and Pillow has no
 hook or option before it. So this module wraps that method when it is imported.
 """

@@ -19,8 +19,8 @@ class FairQueue(Generic[T]):
 
     Virtual time is the number of items served so far. The virtual finish of a request is the time
     at which it arrives plus the number of its items. So requests of equal size are served in the
-    order of arrival, a small request overtakes a large one, and a large one waits for at most as
-    many items of later requests as it has itself.
+    order of arrival, a small request overtakes a large one, and a request of n items is overtaken
+    only by requests that arrive before n more items were served.
 
     A simplified form of Demers, Keshav and Shenker, "Analysis and Simulation of a Fair Queueing
     Algorithm", SIGCOMM 1989: every request is a flow of its own, and an item is the unit of work.

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Generic, TypeVar
 
-from app.inference.errors import OutOfMemoryError
+from app.inference.errors import OutOfMemoryError, ShuttingDownError
 from app.inference.fair_queue import FairQueue
 from app.inference.heap import trim_heap
 from app.inference.thread_pool import run_job
@@ -40,6 +40,7 @@ class FairThreadPool:
         self._after_each = after_each
         self._queue = FairQueue[_Job[object]]()
         self._lock = Lock()  # of the queue
+        self._closed = False
         self._wakeups = SimpleQueue[bool]()  # True for each job, False to end a thread
         self._threads = [Thread(target=self._serve, name=name, daemon=True) for _ in range(threads)]
         for thread in self._threads:
@@ -50,7 +51,10 @@ class FairThreadPool:
 
         Raises:
             QueueFullError: if more than ``limit`` jobs would wait.
+            ShuttingDownError: after ``close``.
         """
+        if self._closed:
+            raise ShuttingDownError("the service is stopping")
         loop = asyncio.get_running_loop()
         jobs: list[_Job[R]] = [_Job(work, loop.create_future()) for work in works]
         with self._lock:
@@ -65,7 +69,8 @@ class FairThreadPool:
             self._queue.remove(lambda job: job.future.done())
 
     def close(self) -> None:
-        """Finish all jobs and end the threads."""
+        """Accept no more jobs, finish those that wait and end the threads."""
+        self._closed = True
         for _ in self._threads:
             self._wakeups.put(False)
         for thread in self._threads:
@@ -126,6 +131,7 @@ class ImagePool:
 
         Raises:
             QueueFullError: if the queue is full.
+            ShuttingDownError: after ``close``.
             OutOfMemoryError: if ``work`` raised ``MemoryError``.
             Exception: what ``work`` raised.
         """
@@ -151,6 +157,7 @@ class ImagePool:
 
         Raises:
             QueueFullError: if not all items fit into the queue; then none is queued.
+            ShuttingDownError: after ``close``.
             OutOfMemoryError: if ``work`` raised ``MemoryError``.
             Exception: what ``work`` raised first.
         """
@@ -165,6 +172,6 @@ class ImagePool:
             raise
 
     def close(self) -> None:
-        """Finish all jobs and end the threads."""
+        """Accept no more work, finish what waits and end the threads."""
         self._parallel.close()
         self._serial.close()

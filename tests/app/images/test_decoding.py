@@ -37,9 +37,9 @@ def decode(data: bytes, channels: int = 3, fit: Fit = "crop") -> Pixels:
 def test_formats_are_recognised_by_their_bytes(kind: str, tolerance: int) -> None:
     image = picture(1, (SIDE, SIDE))
     options = {"lossless": True} if kind == "WEBP" else {}
-    found = decode(file(image, kind, **options))
-    assert found.shape == (SIDE, SIDE, 3)
-    assert np.abs(found.astype(int) - np.asarray(image)).max() <= tolerance
+    decoded = decode(file(image, kind, **options))
+    assert decoded.shape == (SIDE, SIDE, 3)
+    assert np.abs(decoded.astype(int) - np.asarray(image)).max() <= tolerance
 
 
 def flat(mode: str, color: Any) -> Image.Image:
@@ -92,8 +92,8 @@ def test_the_first_frame_is_used() -> None:
     frames = [flat("RGB", c) for c in ("red", "blue")]
     for kind in ("GIF", "PNG", "WEBP", "TIFF"):
         data = file(frames[0], kind, save_all=True, append_images=frames[1:])
-        found = decode(data)[0, 0].astype(int)
-        assert np.abs(found - [255, 0, 0]).max() <= 4
+        decoded = decode(data)[0, 0].astype(int)
+        assert np.abs(decoded - [255, 0, 0]).max() <= 4
 
 
 @pytest.mark.parametrize(
@@ -139,16 +139,16 @@ def test_fit() -> None:
 def test_a_circle_stays_a_circle() -> None:
     wide = Image.new("L", (200, 100), 0)
     ImageDraw.Draw(wide).ellipse((70, 20, 130, 80), fill=255)
-    found = read(file(wide), 64, 1, "crop", 10**6).pixels[:, :, 0] > 128
-    assert abs(int(found.any(0).sum()) - int(found.any(1).sum())) <= 1
+    decoded = read(file(wide), 64, 1, "crop", 10**6).pixels[:, :, 0] > 128
+    assert abs(int(decoded.any(0).sum()) - int(decoded.any(1).sum())) <= 1
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 10_000), (10_000, 1), (3, 2), (SIDE + 1, SIDE)])
 @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
 def test_any_shape_is_fitted(size: tuple[int, int], fit: Fit) -> None:
     for channels in (1, 3):
-        found = decode(file(Image.new("RGB", size, "red")), channels, fit)
-        assert found.shape == (SIDE, SIDE, channels)
+        decoded = decode(file(Image.new("RGB", size, "red")), channels, fit)
+        assert decoded.shape == (SIDE, SIDE, channels)
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"<svg xmlns='http://www.w3.org/2000/svg'/>"])

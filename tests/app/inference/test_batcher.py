@@ -306,13 +306,13 @@ def batches_with_slots(slots: int, max_batch: int, requests: list[int]) -> list[
     begun: list[tuple[int, bool]] = []
 
     async def run() -> None:
-        limiter, running, most = CapacityLimiter(slots), 0, 0
+        limiter, running, max_running = CapacityLimiter(slots), 0, 0
 
         async def work(items: list[int]) -> list[int]:
-            nonlocal running, most
+            nonlocal running, max_running
             begun.append((len(items), limiter.exclusive))
             running += slots if limiter.exclusive else 1
-            most = max(most, running)
+            max_running = max(max_running, running)
             await asyncio.sleep(0.005)
             running -= slots if limiter.exclusive else 1
             return items
@@ -320,8 +320,8 @@ def batches_with_slots(slots: int, max_batch: int, requests: list[int]) -> list[
         batcher = Batcher(work, limiter, max_batch, 1000)
         results = await asyncio.gather(*(batcher.run([i] * n) for i, n in enumerate(requests)))
         assert results == [[i] * n for i, n in enumerate(requests)]
-        assert most == min(slots, len(begun)) or any(exclusive for _, exclusive in begun)
-        assert most <= slots
+        assert max_running == min(slots, len(begun)) or any(exclusive for _, exclusive in begun)
+        assert max_running <= slots
         await batcher.run([0])
         assert begun.pop() == (1, slots > 1)
 

@@ -29,9 +29,11 @@ def test_results_are_those_of_the_model() -> None:
     with torch.inference_mode():
         posterior = model.encode(to_float(torch.from_numpy(np.stack(IMAGES))))
         copies = to_uint8(model.decode(torch.stack(LATENTS))).numpy()
-    for i, found in enumerate(engine.encode_many(IMAGES)):
-        torch.testing.assert_close(found.mean, posterior.mean[i : i + 1], atol=1e-4, rtol=1e-4)
-        torch.testing.assert_close(found.logvar, posterior.logvar[i : i + 1], atol=1e-4, rtol=1e-4)
+    for i, encoded in enumerate(engine.encode_many(IMAGES)):
+        torch.testing.assert_close(encoded.mean, posterior.mean[i : i + 1], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            encoded.logvar, posterior.logvar[i : i + 1], atol=1e-4, rtol=1e-4
+        )
     for image, expected in zip(engine.decode_many(LATENTS), copies, strict=True):
         assert image.dtype == np.uint8
         assert image.shape == (SIZE, SIZE, 3)
@@ -57,8 +59,8 @@ def test_batch_size_one_gives_the_same_bytes_with_any_batch_neighbours(
     alone = [engine.decode_many([z])[0] for z in LATENTS]
     assert np.array_equal(together, alone)
     encoded = engine.encode_many(IMAGES)
-    for image, found in zip(IMAGES, encoded, strict=True):
-        assert torch.equal(engine.encode_many([image])[0].mean, found.mean)
+    for image, posterior in zip(IMAGES, encoded, strict=True):
+        assert torch.equal(engine.encode_many([image])[0].mean, posterior.mean)
 
 
 def test_a_lost_device_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,11 +160,11 @@ def test_the_device() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_float32_on_cuda_agrees_with_the_cpu_within_one_grey_level() -> None:
     here, there = (
-        Engine(tiny_checkpoint(0), torch.device(kind), batch_size_one=False)
-        for kind in ("cpu", "cuda")
+        Engine(tiny_checkpoint(0), torch.device(name), batch_size_one=False)
+        for name in ("cpu", "cuda")
     )
-    for ours, theirs in zip(here.decode_many(LATENTS), there.decode_many(LATENTS), strict=True):
-        assert apart(ours, theirs) <= 1
+    for image, other in zip(here.decode_many(LATENTS), there.decode_many(LATENTS), strict=True):
+        assert apart(image, other) <= 1
     for a, b in zip(here.encode_many(IMAGES), there.encode_many(IMAGES), strict=True):
         assert b.mean.device == CPU
         torch.testing.assert_close(a.mean, b.mean, atol=0.05, rtol=0.01)

@@ -26,7 +26,7 @@ def test_items_are_ordered_by_virtual_finish() -> None:
     assert drained(queue) == ["medium", *["large"] * 4, *["equal"] * 2]
 
 
-def test_a_large_request_waits_for_at_most_as_many_items_as_its_own() -> None:
+def test_a_request_of_n_items_is_not_overtaken_once_n_items_were_served() -> None:
     queue = FairQueue[str]()
     queue.push(["large"] * 5, 100)
     overtaken = 0

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 
 from app.inference import image_pool
-from app.inference.errors import OutOfMemoryError, QueueFullError
+from app.inference.errors import OutOfMemoryError, QueueFullError, ShuttingDownError
 from app.inference.image_pool import ImagePool
 
 MAX_QUEUE = 8
@@ -283,7 +283,7 @@ def test_an_idle_thread_keeps_nothing_alive() -> None:
     with_pool(scenario)
 
 
-def test_closing_finishes_what_was_queued() -> None:
+def test_close_finishes_what_was_queued_and_refuses_more() -> None:
     done: list[int] = []
 
     async def run() -> None:
@@ -292,6 +292,9 @@ def test_closing_finishes_what_was_queued() -> None:
         await asyncio.sleep(0)
         await asyncio.to_thread(pool.close)
         await task
+        for refused in (pool.run(lambda: None), pool.map(done.append, [100])):
+            with pytest.raises(ShuttingDownError):
+                await refused
 
     asyncio.run(run())
     assert done == list(range(MAX_QUEUE))
