@@ -6,11 +6,10 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 import tyro
-from tyro.conf import subcommand
 
 from training.cli.measure_commands import (
     Baseline,
@@ -150,11 +149,15 @@ class _Preliminary:
     size: int | None = None
 
 
-@dataclass(frozen=True)
-class _CommandLine:
-    """Train variational autoencoders on images, and measure them."""
-
-    command: Any
+COMMANDS: dict[str, Callable[..., Callable[[], None]]] = {
+    "fit": Fit,
+    "evaluate": Evaluate,
+    "card": Card,
+    "classifier": TrainClassifier,
+    "baseline": Baseline,
+    "avatars": Avatars,
+}
+OPTIONS = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -175,31 +178,30 @@ def parse(arguments: Sequence[str]) -> Callable[[], None]:
         SystemExit: with 2, after a message, if the arguments are not understood.
         ValueError: if ``--size`` does not go with the preset.
     """
-    fit = Fit(tyro.MISSING, tyro.MISSING, recipe=_default_recipe(arguments))
-    commands = (
-        Annotated[Fit, subcommand("fit", default=fit)]
-        | Annotated[Avatars, subcommand("avatars")]
-        | Annotated[Evaluate, subcommand("evaluate")]
-        | Annotated[Card, subcommand("card")]
-        | Annotated[TrainClassifier, subcommand("classifier")]
-        | Annotated[Baseline, subcommand("baseline")]
-    )
-    command: Callable[[], None] = tyro.cli(
-        commands,
+    name, *options = arguments
+    program = f"{PROGRAM} {name}"
+    if name == "fit":
+        default = Fit(tyro.MISSING, tyro.MISSING, recipe=_default_recipe(options))
+        return tyro.cli(Fit, prog=program, args=options, default=default, config=OPTIONS)
+    if name in COMMANDS:
+        return tyro.cli(COMMANDS[name], prog=program, args=options, config=OPTIONS)
+    command: Callable[[], None] = tyro.extras.subcommand_cli_from_dict(
+        COMMANDS,
         prog=PROGRAM,
-        description=_CommandLine.__doc__,
+        description="Train variational autoencoders on images, and measure them.",
         args=arguments,
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
     )
     return command
 
 
 def _default_recipe(arguments: Sequence[str]) -> Recipe:
     """The recipe of ``--preset``, with its patch fitted to ``--size`` if that is given."""
-    if arguments[0] != "fit":
-        return PRESETS["avatars"]
     given, _ = tyro.cli(
-        _Preliminary, args=arguments[1:], prog=PROGRAM, return_unknown_args=True, add_help=False
+        _Preliminary,
+        prog=f"{PROGRAM} fit",
+        args=arguments,
+        return_unknown_args=True,
+        add_help=False,
     )
     recipe = PRESETS[given.preset]
     if given.size is None:

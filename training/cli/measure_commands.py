@@ -49,13 +49,13 @@ class Evaluate:
     def __call__(self) -> None:
         """Run the command."""
         file = self.model / "model.safetensors"
-        found = checkpoint.load(file)
-        config = found.model.config
+        loaded = checkpoint.load(file)
+        config = loaded.model.config
         folder = self.run or Path("runs") / self.model.resolve().name
         train, test = prepare(self.data, self.source, config.size, config.channels, folder)
-        found.model.to(pick_device(self.device), memory_format=torch.channels_last)  # type: ignore[call-overload]
+        loaded.model.to(pick_device(self.device), memory_format=torch.channels_last)  # type: ignore[call-overload]
         published = publish.publish(
-            found,
+            loaded,
             train,
             test,
             folder / EPOCHS,
@@ -134,9 +134,9 @@ class TrainClassifier:
         """Run the command."""
         train, test = prepare(self.data, self.source, attribute_classifier.SIZE, 3, self.run)
         schedule = Schedule(epochs=self.epochs, seed=self.seed)
-        found = train_classifier(train, self.labels, schedule, pick_device(self.device))
-        accuracy = attribute_classifier.accuracy(found, test)
-        attribute_classifier.save(found, accuracy, self.out)
+        classifier = train_classifier(train, self.labels, schedule, pick_device(self.device))
+        accuracy = attribute_classifier.accuracy(classifier, test)
+        attribute_classifier.save(classifier, accuracy, self.out)
         for name, value in accuracy.items():
             console.print(f"  {name}: {value:.1%} of {len(test)} test images")
         console.print(f"Wrote {self.out}")

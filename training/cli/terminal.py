@@ -47,9 +47,9 @@ def bar(*fields: str) -> Progress:
     )
 
 
-def print_metrics(found: Checkpoint, folder: Path) -> None:
+def print_metrics(published: Checkpoint, folder: Path) -> None:
     """The figures of a checkpoint that was just written."""
-    for name, value in found.metrics.items():
+    for name, value in published.metrics.items():
         if not isinstance(value, dict):
             console.print(
                 f"  {name}: {value:.4g}" if isinstance(value, float) else f"  {name}: {value}"

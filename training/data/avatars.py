@@ -1,8 +1,8 @@
-"""Labelled cartoon portraits, drawn from a seed: training data that anyone can remake.
+"""Labelled cartoon portraits, drawn from a seed: training data that anyone can reproduce.
 
-A portrait is a set of independent choices (hair, skin, frame, ...). Because it is drawn, the true
-answer of an edit exists: every identity of the test split is rendered bare, in one pair of glasses
-and in another, and nothing else differs between the three.
+A portrait is a set of independent choices (hair, skin, frame, ...). Because it is drawn, the correct
+result of an edit is known: every identity of the test split is rendered without glasses, in one
+pair, and in another, and the three differ in nothing else.
 """
 
 import csv
@@ -82,7 +82,7 @@ class Portrait:
     background: str
 
 
-def portrait(seed: int, identity: int, glasses_share: float = 0.5) -> Portrait:
+def portrait(seed: int, identity: int, glasses_fraction: float = 0.5) -> Portrait:
     """Draw the choices of one identity; the same for the same ``seed`` and ``identity``."""
     rng = np.random.default_rng((seed, identity))
 
@@ -113,7 +113,7 @@ def portrait(seed: int, identity: int, glasses_share: float = 0.5) -> Portrait:
         background=pick(BACKGROUNDS),
     )
     frame, color = pick(FRAMES), pick(FRAME_COLORS)
-    return wearing(bare, frame, color) if rng.random() < glasses_share else bare
+    return wearing(bare, frame, color) if rng.random() < glasses_fraction else bare
 
 
 def wearing(bare: Portrait, frame: str, color: str) -> Portrait:
@@ -122,8 +122,8 @@ def wearing(bare: Portrait, frame: str, color: str) -> Portrait:
 
 
 def counterfactuals(seed: int, identity: int) -> list[Portrait]:
-    """One identity three times: bare, in one pair of glasses, and in a pair of another frame."""
-    bare = portrait(seed, identity, glasses_share=0.0)
+    """One identity three times: without glasses, in one pair, and in a pair of another frame."""
+    bare = portrait(seed, identity, glasses_fraction=0.0)
     rng = np.random.default_rng((seed, identity, 1))
     frames = rng.permutation(list(FRAMES))[:2]
     colors = rng.choice(list(FRAME_COLORS), 2)

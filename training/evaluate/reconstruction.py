@@ -38,20 +38,20 @@ def evaluate(checkpoint: Checkpoint, data: Dataset) -> dict[str, Any]:
     device = device_of(model)
     generator = torch.Generator(device).manual_seed(0)
     sums: dict[str, float] = {}
-    found: dict[str, Tensor | float]
+    values: dict[str, Tensor | float]
     means = []
     for x in batches(data, device):
         posterior = model.encode(x)
         reconstruction = model.decode(posterior.mean)
-        found = {
+        values = {
             "psnr_db": psnr(reconstruction, x).sum(),
             "ssim": len(x) * _ssim(reconstruction, x),
             "rate_nats": posterior.kl().sum(),
             "distortion_nats": _distortion(model, checkpoint.sigma, posterior.sample(generator), x),
         }
         if model.config.size >= MIN_MS_SSIM_SIZE:
-            found["ms_ssim"] = len(x) * _ms_ssim(reconstruction, x)
-        for name, value in found.items():
+            values["ms_ssim"] = len(x) * _ms_ssim(reconstruction, x)
+        for name, value in values.items():
             sums[name] = sums.get(name, 0.0) + float(value)
         means.append(posterior.mean.cpu())
     metrics: dict[str, Any] = {name: value / len(data) for name, value in sums.items()}

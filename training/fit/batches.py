@@ -24,8 +24,8 @@ class BatchOrder:
         count: images of the train split.
         batch_size: images a step; what is left at the end of an epoch is left out.
         seed: of the order.
-        positives: indices of images, int64 ``(P,)``, that every second place of an epoch goes to;
-            None for a plain permutation.
+        positives: indices of images, int64 ``(P,)``; every second image of an epoch is drawn from
+            them, at random. None for a plain permutation.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class BatchOrder:
 
     def indices(self, step: int) -> npt.NDArray[np.int64]:
         """The images of a step, int64 ``(B,)``."""
-        epoch, place = divmod(step, self.steps_per_epoch)
+        epoch, index = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._permutation(epoch)
-        return self._order[place * self._batch_size : (place + 1) * self._batch_size]
+        return self._order[index * self._batch_size : (index + 1) * self._batch_size]
 
     def _permutation(self, epoch: int) -> npt.NDArray[np.int64]:
         rng = np.random.default_rng(derived_seed(self._seed, "order", epoch))

@@ -1,4 +1,4 @@
-"""The negative evidence lower bound, its two terms kept apart."""
+"""The negative evidence lower bound, with its two terms separate."""
 
 import math
 from dataclasses import dataclass

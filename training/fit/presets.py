@@ -36,8 +36,8 @@ class Recipe:
         warmup_steps: over which the learning rate rises linearly from zero.
         cosine: whether the learning rate then falls to zero along a cosine; else it stays.
         clip: largest gradient norm.
-        ema: decay of the exponential moving average of the weights, which is what is kept; 0 keeps
-            the last weights.
+        ema: decay of the exponential moving average of the weights, which the checkpoint holds; 0
+            for the last weights.
         augmentation: random changes of the training images.
         balance: name of a 0/1 label that half of every batch is given, or empty.
         seed: of initial weights, order, augmentation and noise.

@@ -80,7 +80,7 @@ def write_save(
     states: Mapping[str, Mapping[str, Tensor]],
     optimizers: Mapping[str, torch.optim.Optimizer],
 ) -> None:
-    """Write a save in one step: a process killed at any moment leaves a whole one.
+    """Write a save in one step: a process killed at any moment leaves a complete one.
 
     Args:
         folder: of the run.
@@ -129,14 +129,14 @@ def _differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> list[s
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested dictionaries as one, with dotted names."""
-    found: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     for name, value in values.items():
-        found |= (
+        flat |= (
             _flat(value, f"{prefix}{name}.")
             if isinstance(value, dict)
             else {f"{prefix}{name}": value}
         )
-    return found
+    return flat
 
 
 def _in_layout_of(parameter: Tensor, value: Tensor) -> Tensor:

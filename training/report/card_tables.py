@@ -77,7 +77,7 @@ def frechet(distances: Mapping[str, float]) -> list[str]:
 
 
 def counterfactuals(edits: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Edits of drawn portraits beside the portrait that is drawn with the edit."""
+    """Edits of drawn portraits, compared with the portrait that is drawn with the edit."""
     rows = [
         [name, *(f"{scores[k]:.2f}" for k in COUNTERFACTUAL_COLUMNS)]
         for name, scores in edits.items()
@@ -95,7 +95,7 @@ def counterfactuals(edits: Mapping[str, Mapping[str, float]]) -> list[str]:
     ]
 
 
-def edit_evaluation(found: Mapping[str, Any]) -> list[str]:
+def edit_evaluation(evaluation: Mapping[str, Any]) -> list[str]:
     """What classifiers predict of reconstructions, edits and sums of photographs."""
     edits = [
         [
@@ -104,12 +104,12 @@ def edit_evaluation(found: Mapping[str, Any]) -> list[str]:
             *(f"{scores[k]:.1%}" for k in EDIT_COLUMNS),
             f"{scores['outside_eyes_psnr_db']:.1f} dB",
         ]
-        for method, by_weight in found["edits"].items()
+        for method, by_weight in evaluation["edits"].items()
         for weight, scores in by_weight.items()
     ]
     sums = [
         [name, f"{correct['glasses']:.1%}", f"{correct['sex']:.1%}"]
-        for name, correct in found["sums"].items()
+        for name, correct in evaluation["sums"].items()
     ]
     header = ["direction", "weight", *EDIT_COLUMNS.values(), "Outside the eyes"]
     return [
@@ -117,13 +117,13 @@ def edit_evaluation(found: Mapping[str, Any]) -> list[str]:
         "## Edits evaluated by classifiers",
         "",
         "Classifiers of glasses and sex predict what reconstructions and edits show. Of the "
-        f"reconstructions of faces with glasses, {found['recall']:.1%} have glasses (recall); of "
-        f"those without, {found['false_positive_rate']:.1%} (false positives). Along paths the "
-        f"largest step is {found['smoothness']:.2f} times the mean step. *Put on* is the fraction "
-        "of faces without glasses that have them after `+ glasses`, *taken off* that of faces with "
+        f"reconstructions of faces with glasses, {evaluation['recall']:.1%} have glasses (recall); "
+        f"of those without, {evaluation['false_positive_rate']:.1%} (false positives). Along paths "
+        f"the largest step is {evaluation['smoothness']:.2f} times the mean step. *Put on* is the "
+        "fraction of faces without glasses that have them after `+ glasses`, *taken off* that of faces with "
         "glasses that have none after `- glasses`. *Sex changed* counts faces whose sex was "
         "confidently predicted. *Outside the eyes* is the PSNR of the edit to the reconstruction "
-        f"there.{_classifier(found)}",
+        f"there.{_classifier(evaluation)}",
         *_table(header, edits),
         "",
         "Sums of the mean latents of three faces each, and the fraction of 200 whose result is "
@@ -132,11 +132,11 @@ def edit_evaluation(found: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _classifier(found: Mapping[str, Any]) -> str:
+def _classifier(evaluation: Mapping[str, Any]) -> str:
     """Which classifier it was, where that is known, and its accuracy."""
-    if "classifier" not in found:
+    if "classifier" not in evaluation:
         return ""
-    classifier = found["classifier"]
+    classifier = evaluation["classifier"]
     accuracy = ", ".join(f"{name} {value:.1%}" for name, value in classifier["accuracy"].items())
     return (
         f" The classifier is `{classifier['sha256'][:12]}`; its accuracy on test images: "
@@ -147,10 +147,10 @@ def _classifier(found: Mapping[str, Any]) -> str:
 def comparison(metrics: Mapping[str, Any], baselines: Mapping[str, Any]) -> list[str]:
     """The model beside other checkpoints and principal components."""
     models: list[tuple[str, Mapping[str, Any]]] = [("this model", metrics)]
-    for name, found in baselines.items():
+    for name, values in baselines.items():
         if name != "pca":
             title = f"`{name}`, as published" if name == "tutorial" else f"`{name}`"
-            models.append((title, found))
+            models.append((title, values))
     for count, value in baselines.get("pca", {}).items():
         name = "principal components" if count != "0" else "the mean image"
         models.append((name, {"latent_dim": count, "psnr_db": value}))
@@ -161,7 +161,7 @@ def comparison(metrics: Mapping[str, Any], baselines: Mapping[str, Any]) -> list
         "Fitted to the same train images, measured on the same test images. *Put on*, *taken "
         f"off* and *sex changed* are those of `glasses`, by regression, at weight "
         f"{COMPARED_WEIGHT}.",
-        *_table(["", *COMPARISON_COLUMNS], [[name, *_compared(found)] for name, found in models]),
+        *_table(["", *COMPARISON_COLUMNS], [[name, *_compared(values)] for name, values in models]),
         *_other_classifiers(models),
     ]
 
@@ -169,9 +169,9 @@ def comparison(metrics: Mapping[str, Any], baselines: Mapping[str, Any]) -> list
 def _other_classifiers(models: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
     """Which models were evaluated by another classifier than the first one was."""
     classifiers = {
-        name: found["edit_evaluation"].get("classifier")
-        for name, found in models
-        if "edit_evaluation" in found
+        name: values["edit_evaluation"].get("classifier")
+        for name, values in models
+        if "edit_evaluation" in values
     }
     first = classifiers.get(models[0][0])
     others = [name for name, classifier in classifiers.items() if classifier != first]

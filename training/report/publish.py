@@ -91,8 +91,8 @@ def provenance(
 def _origin(init_from: Checkpoint) -> dict[str, Any]:
     """The hash of a checkpoint and how it was made, back to the first one."""
     facts = with_current_names(init_from.provenance)
-    kept = ("initialised from", "command", "epochs")
-    return {"sha256": init_from.sha256, **{name: facts[name] for name in kept if name in facts}}
+    names = ("initialised from", "command", "epochs")
+    return {"sha256": init_from.sha256, **{name: facts[name] for name in names if name in facts}}
 
 
 def licence_of(data: Path) -> str:
