@@ -31,7 +31,7 @@ Latents = npt.NDArray[np.float64]
 def tiny_checkpoint(
     seed: int, channels: int = 3, dim: int = DIM, mixture: GaussianMixture | None = None
 ) -> Checkpoint:
-    """An untrained model whose pictures differ: the residual branches are not zero either."""
+    """An untrained model whose images differ: the residual branches are not zero either."""
     torch.manual_seed(seed)
     config = VAEConfig(size=SIZE, channels=channels, latent_dim=dim, widths=(8, 16))
     model = VAE(config)
@@ -116,8 +116,8 @@ def serving(settings: Settings) -> Iterator[httpx.Client]:
         thread.join()
 
 
-def picture(seed: int = 0, size: tuple[int, int] = (SIZE, SIZE)) -> Image.Image:
-    """A smooth random RGB picture."""
+def random_image(seed: int = 0, size: tuple[int, int] = (SIZE, SIZE)) -> Image.Image:
+    """A smooth random RGB image."""
     rng = np.random.default_rng(seed)
     coarse = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8))
     return coarse.resize(size, Image.Resampling.BICUBIC)
@@ -137,28 +137,28 @@ def text(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def ok(answer: httpx.Response) -> httpx.Response:
-    assert answer.status_code == 200, answer.text
-    return answer
+def ok(response: httpx.Response) -> httpx.Response:
+    assert response.status_code == 200, response.text
+    return response
 
 
-def problem(answer: httpx.Response, status: int, *words: str) -> dict[str, Any]:
+def problem(response: httpx.Response, status: int, *words: str) -> dict[str, Any]:
     """The body of an error, which is a problem and has these words in its detail."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    body: dict[str, Any] = answer.json()
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = response.json()
     assert body["status"] == status
     assert body["type"].startswith("urn:lorgnette:")
     assert body["title"]
-    assert body["instance"] == answer.headers["x-request-id"]
+    assert body["instance"] == response.headers["x-request-id"]
     for word in words:
         assert word in body["detail"], body["detail"]
     return body
 
 
 def means(client: httpx.Client, *files: bytes) -> Latents:
-    answer = client.post("/encode", files=[("image", data) for data in files])
-    return np.array([row["mean"] for row in ok(answer).json()["latents"]])
+    response = client.post("/encode", files=[("image", data) for data in files])
+    return np.array([row["mean"] for row in ok(response).json()["latents"]])
 
 
 def decoded(client: httpx.Client, *latents: Any) -> list[Pixels]:
@@ -167,14 +167,14 @@ def decoded(client: httpx.Client, *latents: Any) -> list[Pixels]:
     return images(client.post("/decode?format=json", json=body))
 
 
-def images(answer: httpx.Response) -> list[Pixels]:
-    """The pictures of a JSON answer."""
-    return [pixels(base64.b64decode(image)) for image in ok(answer).json()["images"]]
+def images(response: httpx.Response) -> list[Pixels]:
+    """The images of a JSON response."""
+    return [pixels(base64.b64decode(image)) for image in ok(response).json()["images"]]
 
 
-def latents(answer: httpx.Response) -> Latents:
-    """The latents of a JSON answer."""
-    return np.array(ok(answer).json()["latents"])
+def latents(response: httpx.Response) -> Latents:
+    """The latents of a JSON response."""
+    return np.array(ok(response).json()["latents"])
 
 
 def apart(a: Pixels, b: Pixels) -> int:

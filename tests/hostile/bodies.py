@@ -95,7 +95,7 @@ def odd_values() -> Iterator[Case]:
 
 
 def base64_text() -> Iterator[Case]:
-    """Pictures as text that is not what it says."""
+    """Images as text that is not what it says."""
     texts = [
         *("%%%", "A", "AA=A", "====", "AAAA\n", " AAAA", "data:", "data:,", "data:;base64"),
         *("data:image/png,AAAA", "data:image/png;base64;base64,", "http://localhost/", "\u00fc"),

@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 from PIL import Image
 
-from tests.app.conftest import file, picture
+from tests.app.conftest import file, random_image
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-LZW_PIXEL = b"\x02\x02\x44\x01\x00"  # a GIF's picture of one pixel
+LZW_PIXEL = b"\x02\x02\x44\x01\x00"  # a GIF image of one pixel
 
 
 def whole(kind: str, size: tuple[int, int] = (40, 24)) -> bytes:
-    return file(picture(4, size), kind)
+    return file(random_image(4, size), kind)
 
 
 MAGICS = {kind: whole(kind)[:12] for kind in FORMATS}

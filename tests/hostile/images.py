@@ -1,4 +1,4 @@
-"""Pictures that are broken, or written to cost time and memory."""
+"""Images that are broken, or written to cost time and memory."""
 
 import io
 import struct
@@ -143,7 +143,7 @@ def resized_jpeg(side: int) -> bytes:
 
 
 def as_large_as_may_be() -> Iterator[Case]:
-    """Pictures just within the limits, of little data."""
+    """Images just within the limits, of little data."""
     images = {
         "grey PNG": formats.flat_png(6_300, 6_300, samples=1),
         "RGB PNG": formats.flat_png(4_900, 4_900),

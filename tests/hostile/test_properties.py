@@ -77,7 +77,7 @@ def test_base64_is_read_with_and_without_its_uri(data: bytes) -> None:
 
 @bounded
 @given(st.text() | st.text("data:;base64,AZ=/+ \n", max_size=40))
-def test_other_text_is_no_picture(text: str) -> None:
+def test_other_text_is_no_image(text: str) -> None:
     try:
         found = TypeAdapter(ImageBytes).validate_python(text)
     except ValidationError:

@@ -16,7 +16,7 @@ from tests.app.conftest import serving
 
 # What is excluded, and why:
 # - positive_data_acceptance: a schema cannot say that a text is an image or a sum of names that
-#   were sent, nor how long the latents of the model are that was asked for.
+#   were sent, nor how long the latents of the model are that was requested.
 # - negative_data_rejection: an option may be written as text (`"steps": "8"`), since in a form or a
 #   query it can be nothing else, and JSON is read like them.
 EXCLUDED = [positive_data_acceptance, negative_data_rejection]

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.app.conftest import DIM, SIZE, apart, picture, pixels, text
+from tests.app.conftest import DIM, SIZE, apart, pixels, random_image, text
 from tests.app.conftest import file as as_file
 from tests.app.faulty import BROKEN_VALUE
 from tests.soak.load import DISCONNECTED, Clients, Connection, Response, ask, statuses
@@ -25,7 +25,7 @@ BROKEN_LATENT = [float(BROKEN_VALUE), *[0.0] * (DIM - 1)]
 LATENT = [0.5] * DIM
 IMAGES_PER_REQUEST = 8  # of the clients that disconnect
 MAX_RUNNING_REQUESTS = 4  # such requests in the two hanging batches of at most 16 images
-IMAGE = text(as_file(picture(size=(SIZE, SIZE))))
+IMAGE = text(as_file(random_image(size=(SIZE, SIZE))))
 
 
 @dataclass

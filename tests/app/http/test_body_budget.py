@@ -9,7 +9,7 @@ from app.http.body_budget import BodyBudget, BodyBudgetExceededError
 from app.images import decoding
 from app.settings import Settings
 from tests.app import asgi
-from tests.app.conftest import file, picture
+from tests.app.conftest import file, random_image
 
 
 def test_bodies_share_the_budget() -> None:
@@ -45,7 +45,7 @@ def test_bytes_are_released_when_the_last_thread_is_done_with_them() -> None:
 def test_the_budget_is_not_released_while_a_thread_decodes_for_a_client_that_is_gone(
     settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = file(picture(1))
+    data = file(random_image(1))
     decodes, may_end = threading.Event(), threading.Event()
     read = decoding.read
 

@@ -56,12 +56,12 @@ def test_every_endpoint_is_in_it() -> None:
 def test_every_operation_and_error_has_an_example(name: str) -> None:
     operation = OPERATIONS[name]
     assert operation["description"]
-    answers = dict(operation["responses"])
-    contents = answers.pop("200")["content"]
+    responses = dict(operation["responses"])
+    contents = responses.pop("200")["content"]
     kind = "text/plain" if name == "get /metrics" else "application/json"
     assert contents[kind]["example"]
-    assert answers
-    for status, response in answers.items():
+    assert responses
+    for status, response in responses.items():
         example = response["content"]["application/problem+json"]["example"]
         assert example["status"] == int(status)
         Problem.model_validate(example)
@@ -81,23 +81,23 @@ def test_an_example_works_as_it_stands(client: Client, name: str) -> None:
     body = json.dumps(EXAMPLES[name])
     if name == "post /decode":
         body = json.dumps({"latents": [[0.1] * DIM]})  # whose length depends on the model
-    answer = client.post(name.removeprefix("post "), content=body, headers=JSON)
-    assert answer.status_code == 200, answer.text
+    response = client.post(name.removeprefix("post "), content=body, headers=JSON)
+    assert response.status_code == 200, response.text
     offered = OPERATIONS[name]["responses"]["200"]["content"]
-    assert answer.headers["content-type"] in offered
+    assert response.headers["content-type"] in offered
 
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - {"get /metrics"}))
-def test_an_answer_has_the_fields_that_its_example_shows(client: Client, name: str) -> None:
+def test_a_response_has_the_fields_that_its_example_shows(client: Client, name: str) -> None:
     method, path = name.split()
     path = path.replace("{name}", "tiny")
     body = json.dumps(EXAMPLES.get(name))
     if name == "post /decode":
         body = json.dumps({"latents": [[0.1] * DIM]})
     options: Any = {} if method == "get" else {"content": body, "headers": JSON}
-    answer = client.request(method, f"{path}?format=json", **options).json()
+    response = client.request(method, f"{path}?format=json", **options).json()
     example = OPERATIONS[name]["responses"]["200"]["content"]["application/json"]["example"]
-    assert answer.keys() == example.keys()
+    assert response.keys() == example.keys()
 
 
 def test_every_reference_leads_somewhere() -> None:

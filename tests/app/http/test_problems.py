@@ -11,9 +11,9 @@ import pytest
 from httpx import Client, Response
 
 from app.settings import Settings
-from tests.app.conftest import DIM, file, picture, problem, serving, text
+from tests.app.conftest import DIM, file, problem, random_image, serving, text
 
-A = file(picture(1))
+A = file(random_image(1))
 LATENT = [0.0] * DIM
 
 
@@ -144,9 +144,9 @@ def test_a_bad_request_is_told_what_is_wrong(
     ],
 )
 def test_wrong_method(client: Client, method: str, path: str, allow: str) -> None:
-    answer = client.request(method, path)
-    problem(answer, 405, method)
-    assert answer.headers["allow"] == allow
+    response = client.request(method, path)
+    problem(response, 405, method)
+    assert response.headers["allow"] == allow
 
 
 def test_every_bad_field_is_pointed_at(client: Client) -> None:
@@ -155,16 +155,16 @@ def test_every_bad_field_is_pointed_at(client: Client) -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
-def test_a_truncated_picture_is_never_an_error_of_ours(client: Client, kind: str) -> None:
-    whole = file(picture(4, (64, 48)), kind)
+def test_a_truncated_image_is_never_an_error_of_ours(client: Client, kind: str) -> None:
+    whole = file(random_image(4, (64, 48)), kind)
     assert client.post("/encode", files={"image": whole}).status_code == 200
     for share in range(16):
-        answer = client.post("/encode", files={"image": whole[: len(whole) * share // 16]})
-        assert answer.status_code in (200, 400, 413, 415)
-        assert answer.status_code != 200 or share > 8
+        response = client.post("/encode", files={"image": whole[: len(whole) * share // 16]})
+        assert response.status_code in (200, 400, 413, 415)
+        assert response.status_code != 200 or share > 8
 
 
-def test_a_huge_picture_of_one_colour_is_refused_before_it_is_decoded(client: Client) -> None:
+def test_a_huge_image_of_one_colour_is_refused_before_it_is_decoded(client: Client) -> None:
     started = time.perf_counter()
     problem(client.post("/encode", files={"image": bomb(30_000)}), 413, "30000 x 30000")
     assert time.perf_counter() - started < 2
@@ -193,13 +193,13 @@ def test_limits_of_bytes(strict: Client) -> None:
 
 
 def test_limits_of_counts(strict: Client) -> None:
-    small = file(picture(1, (8, 8)))
+    small = file(random_image(1, (8, 8)))
     problem(strict.post("/encode", files=[("image", small)] * 4), 413)
     problem(strict.post("/encode", json={"image": [text(small)] * 4}), 413, "4", "3")
     problem(strict.post("/sample", json={"n": 4}), 413, "4", "3")
     problem(strict.post("/interpolate", **ends(steps=4)), 413, "4", "3")
     problem(strict.post("/arithmetic", **summed("a", a=[{"seed": i} for i in range(4)])), 413, "4")
-    wide = file(picture(1, (100, 60)))
+    wide = file(random_image(1, (100, 60)))
     problem(strict.post("/encode", files={"image": wide}), 413, "100 x 60", "5000")
 
 
@@ -212,13 +212,13 @@ def test_a_full_queue_says_when_to_come_back(settings: Callable[..., Settings]) 
                 requests = (many.post("/sample", json={"n": 40, "seed": 1}) for _ in range(8))
                 return list(await asyncio.gather(*requests))
 
-        answers = asyncio.run(crowd())
-    statuses = [answer.status_code for answer in answers]
+        responses = asyncio.run(crowd())
+    statuses = [response.status_code for response in responses]
     assert set(statuses) == {200, 503}
-    for answer in answers:
-        if answer.status_code == 503:
-            problem(answer, 503, "64")
-            assert int(answer.headers["retry-after"]) >= 1
+    for response in responses:
+        if response.status_code == 503:
+            problem(response, 503, "64")
+            assert int(response.headers["retry-after"]) >= 1
 
 
 def test_an_error_of_ours_says_nothing_but_its_id(
@@ -230,8 +230,8 @@ def test_an_error_of_ours_says_nothing_but_its_id(
             raise RuntimeError("secret")
 
         monkeypatch.setattr("app.inference.runners.to_float", broken)
-        answer = client.post("/encode", files={"image": A}, headers={"X-Request-ID": "mine-1"})
-    assert problem(answer, 500)["instance"] == "mine-1"
-    assert answer.headers["connection"] == "close"  # as it will be; else the next request is lost
-    assert "secret" not in answer.text
-    assert "Traceback" not in answer.text
+        response = client.post("/encode", files={"image": A}, headers={"X-Request-ID": "mine-1"})
+    assert problem(response, 500)["instance"] == "mine-1"
+    assert response.headers["connection"] == "close"  # as it will be; else the next request is lost
+    assert "secret" not in response.text
+    assert "Traceback" not in response.text

@@ -10,9 +10,9 @@ import pytest
 from httpx import Client
 
 from app.settings import Settings
-from tests.app.conftest import DIM, file, means, ok, picture, problem, serving
+from tests.app.conftest import DIM, file, means, ok, problem, random_image, serving
 
-A = file(picture(1))
+A = file(random_image(1))
 JSON = {"Content-Type": "application/json"}
 NPY = {"Content-Type": "application/x-npy"}
 FORM = {"Content-Type": "multipart/form-data; boundary=b"}
@@ -77,9 +77,9 @@ def test_a_latent_is_of_finite_numbers(client: Client, number: str) -> None:
         "/interpolate": f'{{"start": {{"latent": {latent}}}, "end": {{"seed": 1}}}}',
         "/arithmetic": f'{{"expression": "a", "operands": {{"a": {{"latent": {latent}}}}}}}',
     }.items():
-        answer = client.post(path, content=body, headers=JSON)
+        response = client.post(path, content=body, headers=JSON)
         words = ["not JSON"] if number.strip("-") in ("NaN", "Infinity") else [f"/{DIM - 1}"]
-        problem(answer, 400 if words == ["not JSON"] else 422, *words)
+        problem(response, 400 if words == ["not JSON"] else 422, *words)
 
 
 @pytest.mark.parametrize(
@@ -165,8 +165,8 @@ def test_a_whole_form_in_any_number_of_chunks(client: Client, end: bytes) -> Non
     expected = means(client, A)[0].tolist()
     for size in (7, 1000, len(body)):
         chunks = (body[i : i + size] for i in range(0, len(body), size))
-        answer = client.post("/encode", content=chunks, headers=FORM)
-        assert ok(answer).json()["latents"][0]["mean"] == expected
+        response = client.post("/encode", content=chunks, headers=FORM)
+        assert ok(response).json()["latents"][0]["mean"] == expected
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_half_a_character_is_no_error_of_ours(
     assert client.post(path, content=body, headers=headers).status_code in (415, 422)
 
 
-def test_options_do_not_count_as_pictures(settings: Callable[..., Settings]) -> None:
+def test_options_do_not_count_as_images(settings: Callable[..., Settings]) -> None:
     with serving(settings(max_images=1)) as client:
         data = {"expression": "a", "preserve": "1", "fit": "pad", "embedded": "false"}
         ok(client.post("/arithmetic", files={"a": A}, data=data))

@@ -18,13 +18,13 @@ from tests.app.conftest import (
     latents,
     means,
     ok,
-    picture,
     pixels,
     problem,
+    random_image,
     text,
 )
 
-A, B, C = (file(picture(seed)) for seed in (1, 2, 3))
+A, B, C = (file(random_image(seed)) for seed in (1, 2, 3))
 
 
 @pytest.mark.parametrize("path", ["/encode", "/reconstruct"])
@@ -40,7 +40,7 @@ A, B, C = (file(picture(seed)) for seed in (1, 2, 3))
     ],
     ids=["multipart", "raw", "mislabelled", "octets", "base64", "data-uri"],
 )
-def test_a_picture_may_come_in_any_form(client: Client, path: str, options: dict[str, Any]) -> None:
+def test_an_image_may_come_in_any_form(client: Client, path: str, options: dict[str, Any]) -> None:
     found = ok(client.post(f"{path}?format=json", **options)).json()["latents"][0]
     mean = found["mean"] if path == "/encode" else found
     assert mean == means(client, A)[0].tolist()
@@ -75,9 +75,9 @@ def test_encode_keeps_the_order_and_answers_as_npy_and_png(client: Client) -> No
     for i, one in enumerate((A, B, C)):
         np.testing.assert_allclose(many[i], means(client, one)[0], atol=1e-4)
     files = [("image", data) for data in (A, B, C)]
-    answer = ok(client.post("/encode", files=files, headers={"Accept": "application/x-npy"}))
-    assert answer.headers["content-type"] == "application/x-npy"
-    array = np.load(io.BytesIO(answer.content))
+    response = ok(client.post("/encode", files=files, headers={"Accept": "application/x-npy"}))
+    assert response.headers["content-type"] == "application/x-npy"
+    array = np.load(io.BytesIO(response.content))
     assert (array.dtype, array.shape) == (np.float32, (3, DIM))
     assert np.array_equal(array, many)
     copy = ok(client.post("/encode?format=png", files={"image": A}))
@@ -94,7 +94,7 @@ def test_encode_says_how_sure_it_is(client: Client) -> None:
 
 @pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
 def test_fit_may_stand_in_the_query_or_the_form(client: Client, fit: str) -> None:
-    data = file(picture(6, (2 * SIZE, SIZE)))
+    data = file(random_image(6, (2 * SIZE, SIZE)))
     query = client.post(f"/encode?fit={fit}", content=data, headers={"Content-Type": "image/png"})
     form = client.post("/encode", files={"image": data}, data={"fit": fit})
     in_json = client.post("/encode", json={"image": text(data), "fit": fit})
@@ -110,12 +110,12 @@ def test_decode_takes_npy(client: Client, dtype: str, order: Any) -> None:
     stream = io.BytesIO()
     np.save(stream, np.asarray(rows, order=order))
     headers = {"Content-Type": "application/x-npy", "Accept": "application/json"}
-    answer = client.post("/decode", content=stream.getvalue(), headers=headers)
-    assert np.array_equal(latents(answer), rows.astype(np.float32))
-    assert np.array_equal(images(answer), decoded(client, *rows))
+    response = client.post("/decode", content=stream.getvalue(), headers=headers)
+    assert np.array_equal(latents(response), rows.astype(np.float32))
+    assert np.array_equal(images(response), decoded(client, *rows))
 
 
-def test_several_pictures_are_one_sheet_and_json_has_each(client: Client) -> None:
+def test_several_images_are_one_sheet_and_json_has_each(client: Client) -> None:
     rows = np.random.default_rng(0).normal(size=(3, DIM)).tolist()
     sheet = pixels(ok(client.post("/decode", json={"latents": rows})).content)
     assert sheet.shape == (2 * SIZE, 2 * SIZE, 3)
@@ -151,15 +151,15 @@ def test_headers(client: Client, models: Path) -> None:
         "/arithmetic": {"json": {"expression": "glasses"}},
     }
     for path, options in requests.items():
-        answer = ok(client.post(path, **options))
-        assert answer.headers["lorgnette-model"] == f"tiny@{digest[:12]}"
+        response = ok(client.post(path, **options))
+        assert response.headers["lorgnette-model"] == f"tiny@{digest[:12]}"
         timing = re.fullmatch(
             r"queue;dur=(\d+\.\d+), model;dur=(\d+\.\d+), encode;dur=(\d+\.\d+)",
-            answer.headers["server-timing"],
+            response.headers["server-timing"],
         )
         assert timing
         assert float(timing[2]) > 0
-        assert ("lorgnette-seed" in answer.headers) == (path == "/sample")
+        assert ("lorgnette-seed" in response.headers) == (path == "/sample")
 
 
 def test_two_models(client: Client, models: Path) -> None:
@@ -193,10 +193,10 @@ def test_the_model_is_picked_in_the_query_and_the_first_is_the_default(client: C
 
 
 def test_directions(client: Client) -> None:
-    answer = ok(client.get("/directions?model=grey")).json()
-    assert answer["model"].startswith("grey@")
-    assert [d["name"] for d in answer["directions"]] == ["glasses", "smile"]
-    for direction in answer["directions"]:
+    response = ok(client.get("/directions?model=grey")).json()
+    assert response["model"].startswith("grey@")
+    assert [d["name"] for d in response["directions"]] == ["glasses", "smile"]
+    for direction in response["directions"]:
         [vector] = latents(
             client.post(
                 "/arithmetic?format=json&model=grey", json={"expression": direction["name"]}
@@ -226,6 +226,6 @@ def test_health(client: Client) -> None:
 def test_the_answer_is_what_the_caller_accepts(
     client: Client, accept: list[str], media_type: str
 ) -> None:
-    answer = ok(client.post("/sample", headers=[("Accept", line) for line in accept]))
-    assert answer.headers["content-type"] == media_type
-    assert answer.headers["vary"] == "Accept"
+    response = ok(client.post("/sample", headers=[("Accept", line) for line in accept]))
+    assert response.headers["content-type"] == media_type
+    assert response.headers["vary"] == "Accept"

@@ -1,4 +1,4 @@
-"""What a browser may make of an answer, and what a process keeps of a request: nothing."""
+"""What a browser may make of a response, and what a process keeps of a request: nothing."""
 
 import base64
 import hashlib
@@ -16,7 +16,7 @@ from PIL import Image
 
 from app.server.run import main
 from app.settings import Settings
-from tests.app.conftest import DIM, file, ok, picture, problem, serving
+from tests.app.conftest import DIM, file, ok, problem, random_image, serving
 from tests.app.processes import ROOT, running
 from vae.model import VAE
 
@@ -48,10 +48,10 @@ HEADERS = {
 def test_a_browser_is_told_to_make_nothing_of_it(
     client: httpx.Client, method: str, path: str, status: int
 ) -> None:
-    answer = client.request(method, path)
-    assert answer.status_code == status
+    response = client.request(method, path)
+    assert response.status_code == status
     for name, value in HEADERS.items():
-        assert answer.headers.get_list(name) == [value]
+        assert response.headers.get_list(name) == [value]
 
 
 def test_an_error_of_ours_has_the_same_headers(
@@ -62,10 +62,10 @@ def test_an_error_of_ours_has_the_same_headers(
 
     with serving(settings()) as client:
         monkeypatch.setattr(VAE, "decode_logits", broken)
-        answer = client.post("/sample")
-        problem(answer, 500)
+        response = client.post("/sample")
+        problem(response, 500)
     for name, value in HEADERS.items():
-        assert answer.headers.get_list(name) == [value]
+        assert response.headers.get_list(name) == [value]
 
 
 @pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", "http://127.0.0.1"])
@@ -78,9 +78,9 @@ def test_no_other_origin_is_let_in(client: httpx.Client, origin: str) -> None:
     for path in ("/sample", "/models", "/no/such/place"):
         preflight = client.options(path, headers=asked)
         assert preflight.status_code in (404, 405)
-        answers = [preflight, client.post(path, headers=asked), client.get(path, headers=asked)]
-        for answer in answers:
-            assert not [name for name in answer.headers if name.startswith("access-control")]
+        responses = [preflight, client.post(path, headers=asked), client.get(path, headers=asked)]
+        for response in responses:
+            assert not [name for name in response.headers if name.startswith("access-control")]
 
 
 @pytest.mark.parametrize("name", ["LORGNETTE_API_KEYS", "LORGNETTE_REQUESTS_PER_MINUTE"])
@@ -96,7 +96,7 @@ def test_a_bad_setting_does_not_show_its_value(
 
 
 def large() -> bytes:
-    """A picture of several megabytes, as files that a parser would rather put on the disk."""
+    """An image of several megabytes, as files that a parser would rather put on the disk."""
     noise = np.random.default_rng(0).integers(0, 256, (1200, 1200, 3), dtype=np.uint8)
     data = file(Image.fromarray(noise))
     assert len(data) > 4 * 2**20
@@ -145,7 +145,7 @@ def test_nothing_of_a_request_is_kept(locked: tuple[Popen[str], httpx.Client], h
     process, client = locked
     sent, latent = large(), 0.7654321
     open_before, written_before = regular_files(process), bytes_written(process)
-    answer = ok(client.post("/reconstruct", files={"image": ("secret-name.png", sent)}))
+    response = ok(client.post("/reconstruct", files={"image": ("secret-name.png", sent)}))
     ok(client.post("/encode", content=sent, headers={"Content-Type": "image/png"}))
     body = {"start": {"image": base64.b64encode(sent).decode()}, "end": {"latent": [latent] * DIM}}
     ok(client.post("/interpolate", json=body))
@@ -155,7 +155,7 @@ def test_nothing_of_a_request_is_kept(locked: tuple[Popen[str], httpx.Client], h
         client.post("/encode", content=sent[:-9000], headers={"Content-Type": "image/png"}), 400
     )
     problem(client.post("/decode", json={"latents": [[13.0, *[latent] * (DIM - 1)]]}), 500)
-    deadline = time.monotonic() + 10  # a traceback's lines are read for the log after the answer
+    deadline = time.monotonic() + 10  # a traceback's lines are read for the log after the response
     while (still_open := regular_files(process)) != open_before and time.monotonic() < deadline:
         time.sleep(0.05)
     assert still_open == open_before
@@ -169,14 +169,16 @@ def test_nothing_of_a_request_is_kept(locked: tuple[Popen[str], httpx.Client], h
     shown = base64.b64encode(sent).decode()[100:140]
     for secret in (KEY, HASH, "wrong-one", str(latent), "secret-name", shown, repr(sent[60:70])):
         assert secret not in output
-    assert base64.b64encode(answer.content).decode()[100:140] not in output
+    assert base64.b64encode(response.content).decode()[100:140] not in output
 
 
-def test_a_picture_on_its_way_in_is_in_no_file(
+def test_an_image_on_its_way_in_is_in_no_file(
     locked: tuple[Popen[str], httpx.Client], home: Path
 ) -> None:
     process, client = locked
-    ok(client.post("/encode", files={"image": file(picture())}))  # what it imports are files too
+    ok(
+        client.post("/encode", files={"image": file(random_image())})
+    )  # what it imports are files too
     seen: list[set[str]] = []
     before = regular_files(process)
     data = large()
@@ -192,4 +194,4 @@ def test_a_picture_on_its_way_in_is_in_no_file(
     ok(client.post("/encode", content=slowly(), headers=kind))
     assert len(seen) > 4
     assert [files ^ before for files in seen if files != before] == []
-    assert ok(client.post("/encode", files={"image": file(picture())}))
+    assert ok(client.post("/encode", files={"image": file(random_image())}))

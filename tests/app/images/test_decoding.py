@@ -19,7 +19,7 @@ from app.images.decoding import (
     read,
 )
 from app.images.guards import MAX_FIELDS, MAX_RATIONALS, MAX_VALUES
-from tests.app.conftest import Pixels, file, picture
+from tests.app.conftest import Pixels, file, random_image
 from tests.hostile import formats
 from vae.preprocessing import Fit
 
@@ -35,7 +35,7 @@ def decode(data: bytes, channels: int = 3, fit: Fit = "crop") -> Pixels:
     [("PNG", 0), ("GIF", 40), ("BMP", 0), ("TIFF", 0), ("WEBP", 60), ("JPEG", 60)],
 )
 def test_formats_are_recognised_by_their_bytes(kind: str, tolerance: int) -> None:
-    image = picture(1, (SIDE, SIDE))
+    image = random_image(1, (SIDE, SIDE))
     options = {"lossless": True} if kind == "WEBP" else {}
     decoded = decode(file(image, kind, **options))
     assert decoded.shape == (SIDE, SIDE, 3)
@@ -159,7 +159,7 @@ def test_bytes_that_are_no_image(data: bytes) -> None:
 
 def test_too_many_pixels() -> None:
     with pytest.raises(ImageTooLargeError, match="101 x 100"):
-        read(file(picture(0, (101, 100))), SIDE, 3, "crop", 10_000)
+        read(file(random_image(0, (101, 100))), SIDE, 3, "crop", 10_000)
 
 
 EXIF_POINTER, GPS_POINTER, INTEROP_POINTER = 34665, 34853, 40965
@@ -177,7 +177,7 @@ FIELDS = [(tag, 3, 1, 1) for tag in range(1_000, 1_001 + MAX_FIELDS)]
         formats.dot(after=formats.chunk(b"eXIf", MANY)),
         formats.dot(formats.raw_profile(MANY)),
         formats.dot(formats.chunk(b"tEXt", b"exif\0" + MANY)),
-        file(picture(1), "WEBP", exif=MANY),
+        file(random_image(1), "WEBP", exif=MANY),
         formats.tiff([[*formats.fields(8, 8), (282, 5, MAX_RATIONALS + 1, 8)]]),
         formats.tiff([[*formats.fields(8, 8), (282, 3, MAX_VALUES + 1, 8)]]),
         formats.tiff([[*formats.fields(8, 8), (282, 6, MAX_VALUES + 1, 8)]]),
@@ -201,7 +201,7 @@ def test_the_metadata_of_a_camera_is_accepted() -> None:
     exif.get_ifd(EXIF_POINTER).update({0x829A: 0.01, 0x927C: bytes(40_000), 0xA432: (24.0,) * 4})
     exif.get_ifd(GPS_POINTER).update({1: "N", 2: (47.0, 22.0, 1.5)})
     for kind in ("PNG", "JPEG", "WEBP", "TIFF"):
-        assert decode(file(picture(1), kind, exif=exif)).shape == (SIDE, SIDE, 3)
+        assert decode(file(random_image(1), kind, exif=exif)).shape == (SIDE, SIDE, 3)
 
 
 def test_the_memory_of_a_tile_is_that_of_the_whole_tile() -> None:
@@ -222,7 +222,7 @@ def test_the_size_of_a_tile_is_an_integer() -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
 def test_a_damaged_file_is_decoded_or_refused(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
-    whole = file(picture(4, (24, 20)), kind)
+    whole = file(random_image(4, (24, 20)), kind)
     random = np.random.default_rng(0)
     refused = 0
     for _ in range(200):
@@ -269,4 +269,4 @@ def test_too_little_memory_is_not_called_corrupt(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(decoding, "to_square", exhaust)
     with pytest.raises(MemoryError):
-        decode(file(picture(1)))
+        decode(file(random_image(1)))

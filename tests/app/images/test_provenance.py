@@ -21,12 +21,12 @@ from tests.app.conftest import (
     latents,
     means,
     ok,
-    picture,
     pixels,
     problem,
+    random_image,
 )
 
-PLAIN: Pixels = np.asarray(picture(5))
+PLAIN: Pixels = np.asarray(random_image(5))
 LATENT = np.linspace(-1, 1, DIM, dtype=np.float32)
 
 
@@ -155,7 +155,7 @@ def test_an_invalid_chunk_is_ignored(client: Client, invalid: str) -> None:
 def test_a_chunk_that_expands_too_much_is_refused(client: Client) -> None:
     note = PngImagePlugin.PngInfo()
     note.add_text(KEYWORD, "0" * 100_000_000, zip=True)
-    data = file(picture(5), pnginfo=note)
+    data = file(random_image(5), pnginfo=note)
     assert len(data) < 200_000
     response = client.post("/reconstruct", files={"image": data})
     assert response.status_code == 400

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from app.inference.engine import Engine
 from app.settings import Settings
-from tests.app.conftest import Pixels, apart, file, images, ok, picture, serving, text
+from tests.app.conftest import Pixels, apart, file, images, ok, random_image, serving, text
 from vae.latent import seeded_noise, seeded_noise_and_uniform
 from vae.prior import GaussianMixture, LatentStatistics
 
 REQUESTS = 64
-A, B = file(picture(1)), file(picture(2))
+A, B = file(random_image(1)), file(random_image(2))
 
 
 @contextmanager

@@ -7,12 +7,12 @@ from torch import Tensor
 
 from app.inference.engine import Engine, choose_device
 from app.inference.errors import DeviceError, DeviceLostError, OutOfMemoryError
-from tests.app.conftest import DIM, SIZE, apart, picture, tiny_checkpoint
+from tests.app.conftest import DIM, SIZE, apart, random_image, tiny_checkpoint
 from vae.latent import seeded_noise
 from vae.model import VAE
 from vae.pixels import to_float, to_uint8
 
-IMAGES = [np.asarray(picture(seed)) for seed in range(5)]
+IMAGES = [np.asarray(random_image(seed)) for seed in range(5)]
 LATENTS = list(seeded_noise(range(5), DIM))
 CPU = torch.device("cpu")
 

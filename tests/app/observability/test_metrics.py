@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.settings import Settings
-from tests.app.conftest import file, ok, picture, problem, serving
+from tests.app.conftest import file, ok, problem, random_image, serving
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_requests_are_counted_by_route_and_status(fresh: httpx.Client) -> None:
 
 def test_batches_are_counted_by_model_and_operation(fresh: httpx.Client) -> None:
     ok(fresh.post("/sample", json={"n": 3}))
-    ok(fresh.post("/reconstruct?model=grey", files={"image": file(picture())}))
+    ok(fresh.post("/reconstruct?model=grey", files={"image": file(random_image())}))
     found = counts(fresh)
     assert found['lorgnette_batch_size_sum{model="tiny",operation="decode"}'] == 3
     assert found['lorgnette_queue_wait_seconds_count{model="tiny",operation="decode"}'] == 3

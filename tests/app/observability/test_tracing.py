@@ -19,7 +19,7 @@ import httpx
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from tests.app.conftest import DIM, file, ok, picture, problem
+from tests.app.conftest import DIM, file, ok, problem, random_image
 from tests.app.observability.collector import Collector, attributes, collecting
 from tests.app.processes import ROOT, running, start
 
@@ -119,7 +119,7 @@ def test_encode_and_decode_are_steps_of_their_own(
     client: httpx.Client, collector: Collector
 ) -> None:
     trace, headers = caller(2)
-    ok(client.post("/reconstruct", files={"image": file(picture())}, headers=headers))
+    ok(client.post("/reconstruct", files={"image": file(random_image())}, headers=headers))
     spans = [span for span in collector.trace(trace, is_server) if not is_server(span)]
     operations = [(span.name, attributes(span).get("lorgnette.operation")) for span in spans]
     assert operations == [
@@ -201,7 +201,7 @@ def test_what_the_caller_does_not_sample_is_not_sent(
 
 
 def test_no_key_latent_or_image_is_sent(client: httpx.Client, collector: Collector) -> None:
-    latent, sent = 0.7654321, file(picture())
+    latent, sent = 0.7654321, file(random_image())
     trace, headers = caller(6)
     body = {"latents": [[latent] * DIM]}
     response = ok(client.post("/decode", json=body, headers=headers))

@@ -13,12 +13,12 @@ from tests.app.conftest import (
     images,
     latents,
     means,
-    picture,
     problem,
+    random_image,
     tiny_checkpoint,
 )
 
-A, B, C = (file(picture(seed)) for seed in (1, 2, 3))
+A, B, C = (file(random_image(seed)) for seed in (1, 2, 3))
 
 TINY = tiny_checkpoint(0)
 
@@ -29,18 +29,18 @@ def arithmetic(client: Client, expression: str, **options: Any) -> Response:
 
 
 def test_a_minus_a_plus_b_is_b(client: Client) -> None:
-    answer = arithmetic(client, "a - a + b", files={"a": A, "b": B})
+    response = arithmetic(client, "a - a + b", files={"a": A, "b": B})
     [copy] = images(client.post("/reconstruct?format=json", files={"image": B}))
-    assert apart(images(answer)[0], copy) <= 1
+    assert apart(images(response)[0], copy) <= 1
 
 
 def test_several_images_are_the_mean_of_their_encoded_means(client: Client) -> None:
-    answer = arithmetic(client, "men", files=[("men", data) for data in (A, B, C)])
+    response = arithmetic(client, "men", files=[("men", data) for data in (A, B, C)])
     expected = means(client, A, B, C).mean(0)
-    np.testing.assert_allclose(latents(answer)[0], expected, atol=1e-4)
-    assert apart(images(answer)[0], decoded(client, expected)[0]) <= 1
+    np.testing.assert_allclose(latents(response)[0], expected, atol=1e-4)
+    assert apart(images(response)[0], decoded(client, expected)[0]) <= 1
     again = arithmetic(client, "men", files=[("men", data) for data in (A, B, C)])
-    assert answer.content == again.content  # nothing is random
+    assert response.content == again.content  # nothing is random
 
 
 def test_a_weighted_sum_of_names(client: Client) -> None:
@@ -81,8 +81,8 @@ def test_a_direction_that_is_subtracted_removes_its_within_label_subspace(client
 
 
 def test_an_operand_goes_before_a_direction_of_its_name(client: Client) -> None:
-    answer = arithmetic(client, "me + glasses", files={"me": A, "glasses": B})
-    np.testing.assert_allclose(latents(answer)[0], means(client, A, B).sum(0), atol=1e-4)
+    response = arithmetic(client, "me + glasses", files={"me": A, "glasses": B})
+    np.testing.assert_allclose(latents(response)[0], means(client, A, B).sum(0), atol=1e-4)
 
 
 @pytest.mark.parametrize("digits", [10, 50, 400])

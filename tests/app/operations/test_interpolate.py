@@ -13,21 +13,21 @@ from tests.app.conftest import (
     images,
     latents,
     means,
-    picture,
+    random_image,
 )
 
-A, B, C = (file(picture(seed)) for seed in (1, 2, 3))
+A, B, C = (file(random_image(seed)) for seed in (1, 2, 3))
 
 
 @pytest.mark.parametrize("method", ["slerp", "lerp"])
 @pytest.mark.parametrize("steps", [2, 5, 64])
 def test_a_path_has_both_ends_exactly(client: Client, method: str, steps: int) -> None:
     data = {"steps": str(steps), "method": method}
-    answer = client.post("/interpolate?format=json", files={"start": A, "end": B}, data=data)
-    path = latents(answer)
+    response = client.post("/interpolate?format=json", files={"start": A, "end": B}, data=data)
+    path = latents(response)
     assert path.shape == (steps, DIM)
     assert np.array_equal(path[[0, -1]], means(client, A, B))
-    assert np.array_equal(images(answer), decoded(client, *path))
+    assert np.array_equal(images(response), decoded(client, *path))
 
 
 def test_what_lies_between(client: Client) -> None:

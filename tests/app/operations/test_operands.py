@@ -7,10 +7,10 @@ from tests.app.conftest import (
     DIM,
     file,
     latents,
-    picture,
+    random_image,
 )
 
-A, B, C = (file(picture(seed)) for seed in (1, 2, 3))
+A, B, C = (file(random_image(seed)) for seed in (1, 2, 3))
 
 
 def test_operands_may_be_images_latents_and_seeds(client: Client) -> None:

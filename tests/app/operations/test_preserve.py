@@ -16,12 +16,12 @@ from tests.app.conftest import (
     latents,
     means,
     ok,
-    picture,
     pixels,
     problem,
+    random_image,
 )
 
-A, B, C = (file(picture(seed)) for seed in (1, 2, 3))
+A, B, C = (file(random_image(seed)) for seed in (1, 2, 3))
 
 
 def arithmetic(client: Client, expression: str, **options: Any) -> Response:
@@ -30,34 +30,36 @@ def arithmetic(client: Client, expression: str, **options: Any) -> Response:
 
 
 def test_preserve_1_without_an_edit_is_the_original(client: Client) -> None:
-    answer = arithmetic(client, "her", files={"her": A}, data={"preserve": "1"})
-    assert np.array_equal(images(answer)[0], pixels(A))
+    response = arithmetic(client, "her", files={"her": A}, data={"preserve": "1"})
+    assert np.array_equal(images(response)[0], pixels(A))
     files = [("men", B), ("men", C), ("her", A)]
-    answer = arithmetic(client, "men - men + her", files=files, data={"preserve": "1"})
-    assert apart(images(answer)[0], pixels(A)) <= 1
+    response = arithmetic(client, "men - men + her", files=files, data={"preserve": "1"})
+    assert apart(images(response)[0], pixels(A)) <= 1
 
 
 @pytest.mark.parametrize("fraction", [0.25, 1.0])
 def test_preserve_adds_what_the_model_cannot_reconstruct(client: Client, fraction: float) -> None:
     data = {"preserve": str(fraction)}
-    answer = arithmetic(client, "me + 0.5*glasses", files={"me": A}, data=data)
+    response = arithmetic(client, "me + 0.5*glasses", files={"me": A}, data=data)
     edited, plain = (
-        image.astype(float) for image in decoded(client, latents(answer)[0], *means(client, A))
+        image.astype(float) for image in decoded(client, latents(response)[0], *means(client, A))
     )
     expected = (edited + fraction * (pixels(A) - plain)).round().clip(0, 255).astype(np.uint8)
     assert apart(expected, edited.astype(np.uint8)) > 10
-    assert apart(images(answer)[0], expected) <= 1
+    assert apart(images(response)[0], expected) <= 1
 
 
 def test_preserve_keeps_the_first_single_image_that_is_added(client: Client) -> None:
     files = [("off", B), ("men", B), ("men", C), ("her", A), ("him", C)]
     data = {"preserve": "1"}
-    answer = arithmetic(client, "-off + off + men - men + her - him + him", files=files, data=data)
-    left = apart(images(answer)[0], pixels(A))
-    assert images(answer)[0].shape == (SIZE, SIZE, 3)
+    response = arithmetic(
+        client, "-off + off + men - men + her - him + him", files=files, data=data
+    )
+    left = apart(images(response)[0], pixels(A))
+    assert images(response)[0].shape == (SIZE, SIZE, 3)
     assert left > 1  # "off" comes first where it is added
-    answer = arithmetic(client, "men - men + her", files=files[1:4], data=data)
-    assert apart(images(answer)[0], pixels(A)) <= 1
+    response = arithmetic(client, "men - men + her", files=files[1:4], data=data)
+    assert apart(images(response)[0], pixels(A)) <= 1
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,8 @@ def sampled(client: Client, model: str = "tiny", **body: Any) -> Response:
 
 def test_a_sample_is_the_decode_of_its_latent(client: Client) -> None:
     for body in ({"n": 1}, {"n": 5}, {"n": 2, "temperature": 0.5}, {"n": 3, "prior": "standard"}):
-        answer = sampled(client, seed=3, **body)
-        assert np.array_equal(images(answer), decoded(client, *latents(answer)))
+        response = sampled(client, seed=3, **body)
+        assert np.array_equal(images(response), decoded(client, *latents(response)))
 
 
 def test_a_latent_is_drawn_from_the_fitted_gaussian(client: Client) -> None:

@@ -16,7 +16,7 @@ from app.images import decoding
 from app.inference import readiness
 from app.inference.engine import Engine
 from app.settings import Settings
-from tests.app.conftest import Pixels, file, ok, picture, problem, serving, text
+from tests.app.conftest import Pixels, file, ok, problem, random_image, serving, text
 from vae.preprocessing import Fit, to_square
 
 Build = Callable[..., Settings]
@@ -148,7 +148,7 @@ def test_uploads_of_one_request_do_not_delay_small_responses(
         return to_square(image, size, channels, fit)
 
     monkeypatch.setattr(decoding, "to_square", slow)
-    images = [text(file(picture(0)))] * 64
+    images = [text(file(random_image(0)))] * 64
     with serving(settings(image_threads=1)) as client, ThreadPoolExecutor(1) as clients:
         ok(client.post("/sample"))
         upload = clients.submit(client.post, "/encode", json={"image": images})
