@@ -48,10 +48,7 @@ def from_json(body: bytes, max_operands: int) -> Fields:
         if _count(body, b'"', max_quotes) > max_quotes:
             raise TooLargeError(f"the JSON has more than {max_quotes} quotation marks")
         body, long_strings = _without_long_strings(body)
-    try:
-        value = pydantic_core.from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise UnreadableBodyError(f"the body is not JSON: {error}") from None
+    value = _parsed(body)
     if not isinstance(value, dict):
         raise InvalidError([("#", "the body must be a JSON object")])
     if _count(body, b":", max_members) > max_members:
@@ -59,6 +56,15 @@ def from_json(body: bytes, max_operands: int) -> Fields:
     if long_strings:
         _restore(value, long_strings, ())
     return value
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return pydantic_core.from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        reason = str(error)
+    # Not within the handler: the traceback of its error keeps the body.
+    raise UnreadableBodyError(f"the body is not JSON: {reason}")
 
 
 def _count(body: bytes, characters: bytes, limit: int) -> int:

@@ -14,6 +14,7 @@ from app.http.multipart import FormFields, receive_form
 from app.http.negotiation import JSON, NPY
 from app.http.npy import from_npy
 from app.http.pointers import json_pointer
+from app.inference.heap import trim_heap
 from app.operations.context import ImageRunner
 from app.settings import Settings
 
@@ -21,6 +22,7 @@ MULTIPART = "multipart/form-data"
 RESERVED_QUERY = ("model", "format")  # query parameters that are not fields of a request
 MAX_ERRORS = 100  # that a response lists
 MAX_INLINE_BYTES = 2**14  # parsed in less time than it takes to change threads
+TRIM_BYTES = 2**20  # of a body after which a thread returns freed memory to the system
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -73,7 +75,15 @@ async def read_request(
             raise InvalidError([("#", f"{len(fields)} fields; at most {MAX_FIELDS} are accepted")])
         return validate(schema, fields)
 
-    return parse() if received.size <= MAX_INLINE_BYTES else await image_pool.run(parse)
+    def parse_large() -> M:
+        try:
+            return parse()
+        finally:
+            trim_heap()
+
+    if received.size <= MAX_INLINE_BYTES:
+        return parse()
+    return await image_pool.run(parse if received.size < TRIM_BYTES else parse_large)
 
 
 def validate(schema: type[M], fields: Fields) -> M:
@@ -86,12 +96,13 @@ def validate(schema: type[M], fields: Fields) -> M:
         return schema.model_validate(fields)
     except ValidationError as error:
         errors = error.errors(include_url=False, include_context=False, include_input=False)
-        raise InvalidError(
-            [
-                (json_pointer(e["loc"]), e["msg"].removeprefix("Value error, "))
-                for e in errors[:MAX_ERRORS]
-            ]
-        ) from None
+    # Not within the handler: the ValidationError keeps the body, and would be the context.
+    raise InvalidError(
+        [
+            (json_pointer(e["loc"]), e["msg"].removeprefix("Value error, "))
+            for e in errors[:MAX_ERRORS]
+        ]
+    )
 
 
 async def _receive(

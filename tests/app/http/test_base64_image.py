@@ -8,7 +8,9 @@ DATA = bytes(range(256)) * (PIECE_BYTES // 128)  # several pieces of text
 
 
 def decoded(text: bytes, escaped: bool = True) -> bytes:
-    return decode_base64(LongString(b'"' + text + b'"', 1, 1 + len(text), escaped).pieces(0))
+    return decode_base64(
+        LongString(b'"' + text + b'"', 1, 1 + len(text), escaped).pieces(0), len(text)
+    )
 
 
 @pytest.mark.parametrize("cut", range(6))

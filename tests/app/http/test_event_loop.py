@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gc
 import json
 import threading
 import time
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 
 from app.http import json_body
+from app.http.base64_image import LongString
 from app.settings import Settings
 from tests.app import asgi
 from tests.app.conftest import file
@@ -87,3 +89,16 @@ def test_a_large_body_is_parsed_on_an_image_thread_and_in_pieces(
     assert thread == "image"
     assert size < 100  # the image is not among what the parser is given
     assert (main, small) == (threading.main_thread().name, len(b'{"seed": 1}'))
+
+
+def test_a_large_body_that_is_refused_is_not_kept(settings: Callable[..., Settings]) -> None:
+    body = b'{"image": "' + b"A" * (2**20 + 1) + b'"}'  # not base64
+
+    async def scenario() -> None:
+        async with asgi.started(settings()) as app:
+            for _ in range(3):
+                assert (await asgi.Client(app).post("/encode", body, JSON)).status == 422
+            gc.collect()
+            assert [o for o in gc.get_objects() if isinstance(o, LongString)] == []
+
+    asyncio.run(scenario())
