@@ -76,8 +76,8 @@ def error(a: Pixels, b: Pixels, rows: slice = EYES) -> float:
 
 
 def edit(client: httpx.Client, expression: str, **files: bytes) -> bytes:
-    answer = client.post("/arithmetic", data={"expression": expression}, files=files)
-    return answer.raise_for_status().content
+    response = client.post("/arithmetic", data={"expression": expression}, files=files)
+    return response.raise_for_status().content
 
 
 def arithmetic(client: httpx.Client, expression: str, **files: bytes) -> Pixels:
@@ -85,15 +85,15 @@ def arithmetic(client: httpx.Client, expression: str, **files: bytes) -> Pixels:
 
 
 def bare_png(data: bytes) -> bytes:
-    """The same picture without the latent that it carries."""
+    """The same image without the latent that it carries."""
     out = io.BytesIO()
     Image.fromarray(np.asarray(Image.open(io.BytesIO(data)))).save(out, "png")
     return out.getvalue()
 
 
-def test_samples_are_pictures_of_different_faces(client: httpx.Client) -> None:
-    answer = client.post("/sample", json={"n": 6, "seed": 1}).raise_for_status()
-    sheet = pixels(answer.content)
+def test_samples_are_images_of_different_faces(client: httpx.Client) -> None:
+    response = client.post("/sample", json={"n": 6, "seed": 1}).raise_for_status()
+    sheet = pixels(response.content)
     assert sheet.shape == (512, 768, 3)
     tiles = [sheet[y : y + 256, x : x + 256] for y in (0, 256) for x in (0, 256, 512)]
     for i, tile in enumerate(tiles):
@@ -111,7 +111,7 @@ def test_glasses_go_on_where_the_eyes_are_and_come_off_again(client: httpx.Clien
         assert error(off, pixels(bare)) < 0.7 * error(pixels(worn), pixels(bare))
 
 
-def test_taking_glasses_off_comes_nearer_to_the_bare_face(
+def test_removing_glasses_comes_closer_to_the_bare_face(
     avatars: httpx.Client, people: list[list[Portrait]]
 ) -> None:
     left, edited = [], []
@@ -128,11 +128,11 @@ def test_a_frame_carried_from_one_face_to_another(
     left, edited = [], []
     for (bare, worn, _), (other, _, _) in zip(people, people[1:] + people[:1], strict=True):
         hers = wearing(other, worn.frame, worn.frame_color)
-        answer = arithmetic(
+        response = arithmetic(
             avatars, "his - him + her", his=png(worn), him=png(bare), her=png(other)
         )
         truth = pixels(png(hers))
-        edited.append(error(answer, truth))
+        edited.append(error(response, truth))
         left.append(error(arithmetic(avatars, "her", her=png(other)), truth))
     assert np.mean(edited) < 0.8 * np.mean(left)
 
@@ -140,8 +140,8 @@ def test_a_frame_carried_from_one_face_to_another(
 def test_an_interpolation_is_a_smooth_path(client: httpx.Client) -> None:
     start, end = (client.post("/sample", json={"seed": seed}).content for seed in (1, 2))
     files = {"start": bare_png(start), "end": bare_png(end)}
-    answer = client.post("/interpolate", files=files).raise_for_status()
-    row = pixels(answer.content)
+    response = client.post("/interpolate", files=files).raise_for_status()
+    row = pixels(response.content)
     assert row.shape == (256, 8 * 256, 3)
     tiles = [row[:, x : x + 256] for x in range(0, 2048, 256)]
     steps = [np.abs(b - a).mean() for a, b in pairwise(tiles)]
@@ -152,28 +152,28 @@ def test_an_interpolation_is_a_smooth_path(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(("deterministic", "allowed"), [("false", 1), ("true", 0)])
-def test_answers_do_not_depend_on_company(deterministic: str, allowed: int) -> None:
+def test_responses_do_not_depend_on_batch_neighbours(deterministic: str, allowed: int) -> None:
     for client in serve(LORGNETTE_DETERMINISTIC=deterministic):
 
         def sample(seed: int, client: httpx.Client = client) -> list[Pixels]:
             body = {"n": 1 + seed % 3, "seed": 1000 * seed}
-            answer = client.post("/sample?format=json", json=body).raise_for_status().json()
-            return [pixels(base64.b64decode(picture)) for picture in answer["images"]]
+            response = client.post("/sample?format=json", json=body).raise_for_status().json()
+            return [pixels(base64.b64decode(image)) for image in response["images"]]
 
         alone = [sample(seed) for seed in range(64)]
-        with ThreadPoolExecutor(64) as crowd:
-            together = list(crowd.map(sample, range(64)))
+        with ThreadPoolExecutor(64) as clients:
+            together = list(clients.map(sample, range(64)))
         for ours, theirs in zip(alone, together, strict=True):
             for a, b in zip(ours, theirs, strict=True):
                 assert np.abs(a - b).max() <= allowed
 
 
-@pytest.mark.parametrize(("name", "pictures"), [("faces", 360), ("avatars", 600)])
-def test_it_says_where_it_came_from(name: str, pictures: int) -> None:
+@pytest.mark.parametrize(("name", "images"), [("faces", 360), ("avatars", 600)])
+def test_a_model_reports_its_provenance(name: str, images: int) -> None:
     for client in serve(LORGNETTE_MODELS=f"models/{name}"):
         [model] = client.get("/models").raise_for_status().json()["models"]
         assert model["provenance"]["command"].startswith(f"python -m training fit --preset {name}")
         assert model["provenance"]["licence of the data"]
-        assert model["metrics"]["pictures"] == pictures
+        assert model["metrics"]["pictures"] == images
         assert "glasses" in model["directions"]
     assert (ROOT / f"models/{name}/model.safetensors").stat().st_size < 32e6

@@ -54,7 +54,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def assert_same_facts(found: Checkpoint, expected: Checkpoint) -> None:
+def assert_same_contents(found: Checkpoint, expected: Checkpoint) -> None:
     assert found.model.config == expected.model.config
     assert torch.equal(found.statistics.mean, expected.statistics.mean)
     assert torch.equal(found.statistics.covariance, expected.statistics.covariance)
@@ -98,7 +98,7 @@ def test_everything_is_loaded_as_saved(tmp_path: Path, dtype: torch.dtype) -> No
     path, written = tmp_path / "model.safetensors", some_checkpoint()
     save(written, path, dtype)
     found = load(path)
-    assert_same_facts(found, written)
+    assert_same_contents(found, written)
     assert not found.model.training
     weights = found.model.state_dict()
     assert list(weights) == list(written.model.state_dict())
@@ -135,7 +135,7 @@ def test_a_file_of_format_1_is_read_with_its_old_names(file: Path) -> None:
     }
     assert {"kinds.glasses", "kinds_centre.glasses"} < old.keys()
     save_file(old, file, {"lorgnette": json.dumps(fields | {"format": 1})})
-    assert_same_facts(load(file), some_checkpoint())
+    assert_same_contents(load(file), some_checkpoint())
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_bundled_checkpoints_of_format_1_keep_their_hash_and_all_their_parts(
         if d.within_label is not None
     }
     save(found, tmp_path / "again.safetensors")
-    assert_same_facts(load(tmp_path / "again.safetensors"), found)
+    assert_same_contents(load(tmp_path / "again.safetensors"), found)
     tensors, fields = contents(tmp_path / "again.safetensors")
     assert fields["format"] == 2
     assert {"within_label.glasses", "within_label_centre.glasses"} < tensors.keys()
@@ -184,7 +184,7 @@ def test_batch_statistics_are_loaded_as_saved(
 def test_a_checkpoint_without_optional_parts_is_loaded_as_saved(tmp_path: Path) -> None:
     written = Checkpoint(some_checkpoint().model, some_checkpoint().statistics)
     save(written, tmp_path / "minimal.safetensors")
-    assert_same_facts(load(tmp_path / "minimal.safetensors"), written)
+    assert_same_contents(load(tmp_path / "minimal.safetensors"), written)
 
 
 def test_two_names_for_one_direction(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_two_names_for_one_direction(tmp_path: Path) -> None:
     glasses = written.directions["glasses"]
     written = replace(written, directions={"glasses": glasses, "spectacles": glasses})
     save(written, tmp_path / "model.safetensors")
-    assert_same_facts(load(tmp_path / "model.safetensors"), written)
+    assert_same_contents(load(tmp_path / "model.safetensors"), written)
 
 
 def test_a_header_length_that_looks_like_a_pickle_is_loaded(tmp_path: Path) -> None:
@@ -297,9 +297,9 @@ def test_safetensors_of_someone_else(tmp_path: Path, metadata: dict[str, str] | 
 
 
 def test_newer_format(file: Path) -> None:
-    tensors, facts = contents(file)
-    facts["format"] = checkpoint.FORMAT + 1
-    save_file(tensors, file, {"lorgnette": json.dumps(facts)})
+    tensors, fields = contents(file)
+    fields["format"] = checkpoint.FORMAT + 1
+    save_file(tensors, file, {"lorgnette": json.dumps(fields)})
     assert_refused(file, f"format {checkpoint.FORMAT + 1} is newer", "upgrade")
 
 
@@ -328,38 +328,38 @@ each_tensor = pytest.mark.parametrize(
 def test_damaged_tensor_is_named(
     file: Path, name: str, damage: Callable[[Tensor], Tensor], message: str
 ) -> None:
-    tensors, facts = contents(file)
+    tensors, fields = contents(file)
     tensors[name] = damage(tensors[name])
-    save_file(tensors, file, {"lorgnette": json.dumps(facts)})
+    save_file(tensors, file, {"lorgnette": json.dumps(fields)})
     assert_refused(file, f"{name} {message}" if message[0] == "h" else name, message)
 
 
 @each_tensor
 def test_missing_tensor_is_named(file: Path, name: str) -> None:
-    tensors, facts = contents(file)
+    tensors, fields = contents(file)
     del tensors[name]
-    save_file(tensors, file, {"lorgnette": json.dumps(facts)})
+    save_file(tensors, file, {"lorgnette": json.dumps(fields)})
     assert_refused(file, f"{name} is missing")
 
 
 def test_one_nan_among_the_weights_is_enough(file: Path) -> None:
-    tensors, facts = contents(file)
+    tensors, fields = contents(file)
     tensors[WEIGHT].view(-1)[-1] = torch.nan
-    save_file(tensors, file, {"lorgnette": json.dumps(facts)})
+    save_file(tensors, file, {"lorgnette": json.dumps(fields)})
     assert_refused(file, f"{WEIGHT} holds NaN or infinity")
 
 
 def test_surplus_weights_are_named(file: Path) -> None:
-    tensors, facts = contents(file)
+    tensors, fields = contents(file)
     tensors["model.decoder.9.weight"] = torch.ones(2)
-    save_file(tensors, file, {"lorgnette": json.dumps(facts)})
+    save_file(tensors, file, {"lorgnette": json.dumps(fields)})
     assert_refused(file, "weights that its config does not have: decoder.9.weight")
 
 
 def test_weights_of_another_config(file: Path) -> None:
-    tensors, facts = contents(file)
-    facts["config"]["hidden"] = 6
-    save_file(tensors, file, {"lorgnette": json.dumps(facts)})
+    tensors, fields = contents(file)
+    fields["config"]["hidden"] = 6
+    save_file(tensors, file, {"lorgnette": json.dumps(fields)})
     assert_refused(file, "model.encoder.1.weight is (5, 16), its config says (6, 16)")
 
 
@@ -378,9 +378,9 @@ def test_metadata_that_is_not_an_object_with_fields(file: Path, text: str) -> No
     ["format", "config", "directions", "sigma", "labels", "metrics", "provenance"],
 )
 def test_metadata_without_a_field_names_it(file: Path, field: str) -> None:
-    tensors, facts = contents(file)
-    del facts[field]
-    save_file(tensors, file, {"lorgnette": json.dumps(facts)})
+    tensors, fields = contents(file)
+    del fields[field]
+    save_file(tensors, file, {"lorgnette": json.dumps(fields)})
     assert_refused(file, "its metadata is damaged", field)
 
 
@@ -400,9 +400,9 @@ def test_metadata_without_a_field_names_it(file: Path, field: str) -> None:
     ],
     ids=str,
 )
-def test_metadata_of_the_wrong_kind(file: Path, changes: dict[str, Any], message: str) -> None:
-    tensors, facts = contents(file)
-    save_file(tensors, file, {"lorgnette": json.dumps(facts | changes)})
+def test_metadata_of_the_wrong_type(file: Path, changes: dict[str, Any], message: str) -> None:
+    tensors, fields = contents(file)
+    save_file(tensors, file, {"lorgnette": json.dumps(fields | changes)})
     assert_refused(file, "its metadata is damaged", message)
 
 
@@ -410,11 +410,11 @@ def test_a_flipped_byte_in_the_header_is_refused_or_harmless(file: Path) -> None
     """Whatever happens to a file, ``load`` returns a checkpoint or raises its own error."""
     content = file.read_bytes()
     end = 8 + int.from_bytes(content[:8], "little")
-    chance = random.Random(0)
+    rng = random.Random(0)
     refused = 0
     for _ in range(200):
         damaged = bytearray(content)
-        damaged[chance.randrange(end)] = chance.randrange(256)
+        damaged[rng.randrange(end)] = rng.randrange(256)
         file.write_bytes(damaged)
         try:
             load(file)

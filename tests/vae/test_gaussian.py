@@ -35,8 +35,8 @@ def test_kl_known_values(mu: float, sigma: float, nats: float) -> None:
 
 def test_kl_has_its_minimum_at_the_standard_normal() -> None:
     mean, logvar = torch.zeros(1, 4, requires_grad=True), torch.zeros(1, 4, requires_grad=True)
-    slopes = torch.autograd.grad(DiagonalGaussian(mean, logvar).kl().sum(), (mean, logvar))
-    assert not any(slope.any() for slope in slopes)
+    gradients = torch.autograd.grad(DiagonalGaussian(mean, logvar).kl().sum(), (mean, logvar))
+    assert not any(gradient.any() for gradient in gradients)
     assert (some_rows().kl_per_dimension() > 0).all()
 
 

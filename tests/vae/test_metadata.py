@@ -87,8 +87,8 @@ def test_fields_of_a_direction(file: Path, changes: dict[str, Any], message: str
 def test_a_within_label_subspace_has_the_latent_dimension(
     file: Path, name: str, tensor: torch.Tensor
 ) -> None:
-    tensors, facts = contents(file)
-    save_file(tensors | {name: tensor}, file, {"lorgnette": json.dumps(facts)})
+    tensors, fields = contents(file)
+    save_file(tensors | {name: tensor}, file, {"lorgnette": json.dumps(fields)})
     assert_refused(file)
 
 

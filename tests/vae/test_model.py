@@ -102,7 +102,7 @@ def test_eval_mode_draws_no_random_numbers_and_changes_no_state(family: Family) 
 
 
 @pytest.mark.parametrize("family", ["mlp", "conv28", "residual"])
-def test_a_new_model_is_on_the_cpu_even_beside_a_gpu(
+def test_a_new_model_is_on_the_cpu_even_with_a_gpu(
     family: Family, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -114,7 +114,7 @@ def test_a_new_model_is_on_the_cpu_even_beside_a_gpu(
 
 @each_family
 @torch.inference_mode()
-def test_encoder_answers_the_mean_first_then_the_log_variance(
+def test_encoder_returns_the_mean_first_then_the_log_variance(
     family: Family, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = trained(family)

@@ -42,9 +42,9 @@ def test_residual_docstring_counts_the_default_config() -> None:
 def test_residual_networks_keep_the_image_size(size: int, channels: int, latent: int) -> None:
     encoder, decoder = networks.residual(channels, size, latent, 4, (2, 3, 4, 5), blocks=1)
     with torch.no_grad():
-        code = encoder(torch.rand(2, channels, size, size))
+        output = encoder(torch.rand(2, channels, size, size))
         image = decoder(torch.randn(2, latent))
-    assert code.shape == (2, 2 * latent)
+    assert output.shape == (2, 2 * latent)
     assert image.shape == (2, channels, size, size)
 
 

@@ -25,8 +25,8 @@ def test_layout_is_channels_last_outside_and_first_inside() -> None:
 
 def test_bytes_are_contiguous_however_the_floats_lie() -> None:
     floats = torch.rand(2, 3, 4, 5)
-    for picture in (floats, floats.contiguous(memory_format=torch.channels_last)):
-        assert to_uint8(picture).is_contiguous()
+    for image in (floats, floats.contiguous(memory_format=torch.channels_last)):
+        assert to_uint8(image).is_contiguous()
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def test_floats_are_clipped_and_rounded_to_the_nearest(value: float, byte: int) 
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
-def test_a_float_picture_is_not_changed_in_passing(dtype: torch.dtype) -> None:
-    picture = torch.tensor([-1.0, 0.3, 2.0], dtype=dtype).reshape(1, 3, 1, 1)
-    before = picture.clone()
-    to_uint8(picture)
-    assert torch.equal(picture, before)
+def test_to_uint8_does_not_change_its_input(dtype: torch.dtype) -> None:
+    image = torch.tensor([-1.0, 0.3, 2.0], dtype=dtype).reshape(1, 3, 1, 1)
+    before = image.clone()
+    to_uint8(image)
+    assert torch.equal(image, before)

@@ -23,10 +23,10 @@ def palette(**options: Any) -> Image.Image:
     return saved(image, "PNG", **options)
 
 
-def saved(image: Image.Image, kind: str, **options: Any) -> Image.Image:
+def saved(image: Image.Image, format_name: str, **options: Any) -> Image.Image:
     """The image written and opened again, not yet decoded."""
     data = io.BytesIO()
-    image.save(data, kind, **options)
+    image.save(data, format_name, **options)
     return Image.open(data)
 
 

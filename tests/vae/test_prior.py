@@ -79,10 +79,10 @@ def some_statistics() -> LatentStatistics:
 def test_samples_have_the_mean_and_the_covariance() -> None:
     statistics, n = some_statistics(), 50_000
     noise = torch.randn(n, 3, generator=torch.Generator().manual_seed(0))
-    draws = statistics.sample(noise)
+    samples = statistics.sample(noise)
     scale = statistics.covariance.diagonal().sqrt()
-    assert ((draws.mean(0) - statistics.mean).abs() < 4.0 * scale / math.sqrt(n)).all()
-    error = (torch.cov(draws.T) - statistics.covariance).abs()
+    assert ((samples.mean(0) - statistics.mean).abs() < 4.0 * scale / math.sqrt(n)).all()
+    error = (torch.cov(samples.T) - statistics.covariance).abs()
     assert (error < 6.0 * scale[:, None] * scale / math.sqrt(n)).all()
 
 
@@ -105,8 +105,8 @@ def test_statistics_of_fewer_images_than_dimensions_can_be_sampled(dim: int, ima
         torch.testing.assert_close(
             statistics.factor @ statistics.factor.T, covariance, atol=1e-4, rtol=1e-4
         )
-        draws = statistics.sample(seeded_noise(range(4), dim))
-        spread = draws - means.mean(0)
+        samples = statistics.sample(seeded_noise(range(4), dim))
+        spread = samples - means.mean(0)
         basis = torch.linalg.svd(means - means.mean(0), full_matrices=False).Vh[: images - 1]
         assert (spread - spread @ basis.T @ basis).norm() < 0.01 * spread.norm()
 

@@ -1,4 +1,4 @@
-"""Features of a network that was trained on photographs: what a perceptual figure looks with.
+"""Features of a network that was trained on photographs, for perceptual metrics and classifiers.
 
 The network is EfficientNet-Lite0 with ImageNet weights, which come inside a package (Apache-2.0):
 Tan & Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", 2019; the Lite
@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 SIZE = 224  # pixels a side that the network was trained at
-WIDTH = 320  # features of a picture
+WIDTH = 320  # features of an image
 
 
 class Backbone(nn.Module):
     """The convolutions of EfficientNet-Lite0, up to the 320 channels before its head.
 
-    Its weights are those of ImageNet; 2,958,848 parameters.
+    With ImageNet weights; 2,958,848 parameters.
     """
 
     def __init__(self) -> None:
@@ -30,9 +30,9 @@ class Backbone(nn.Module):
         self.blocks: nn.ModuleList = network._blocks
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features ``(N, 320)`` of pictures ``(N, 3, H, W)`` in [0, 1], sides multiples of 32.
+        """Features ``(N, 320)`` of images ``(N, 3, H, W)`` in [0, 1], sides multiples of 32.
 
-        The last maps, at a stride of 32, averaged over the picture.
+        The last maps, at a stride of 32, averaged over the image.
         """
         x = self.stem(2.0 * x - 1.0)
         for block in self.blocks:
@@ -41,7 +41,7 @@ class Backbone(nn.Module):
 
 
 def resized(x: Tensor, size: int) -> Tensor:
-    """Pictures ``(N, C, S, S)`` at ``size`` pixels a side, free of aliasing."""
+    """Images ``(N, C, S, S)`` at ``size`` pixels a side, without aliasing."""
     if x.shape[-1] == size:
         return x
     return F.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)

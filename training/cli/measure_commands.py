@@ -8,12 +8,13 @@ import torch
 from tyro.conf import Positional
 
 from training.analysis import attribute_classifier
-from training.analysis.attribute_classifier import AttributeClassifier, Schedule
+from training.analysis.attribute_classifier import AttributeClassifier
 from training.cli.pipeline import EPOCHS, RunOptions, run_recipe
 from training.cli.terminal import Device, OptionalPath, console, pick_device, print_metrics
 from training.data.decoding import prepare
 from training.data.sources import Source
 from training.evaluate import baselines
+from training.fit.classifier_training import Schedule, train_classifier
 from training.fit.presets import PRESETS
 from training.report import card as cards
 from training.report import publish
@@ -133,9 +134,7 @@ class TrainClassifier:
         """Run the command."""
         train, test = prepare(self.data, self.source, attribute_classifier.SIZE, 3, self.run)
         schedule = Schedule(epochs=self.epochs, seed=self.seed)
-        classifier = attribute_classifier.fit(
-            train, self.labels, schedule, pick_device(self.device)
-        )
+        classifier = train_classifier(train, self.labels, schedule, pick_device(self.device))
         accuracy = attribute_classifier.accuracy(classifier, test)
         attribute_classifier.save(classifier, accuracy, self.out)
         for name, value in accuracy.items():

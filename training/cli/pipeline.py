@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 
-from training.analysis import statistics
 from training.analysis.attribute_classifier import AttributeClassifier
+from training.analysis.encoding import encoded_means
+from training.analysis.prior import latent_statistics
 from training.cli.terminal import bar, console, print_metrics
 from training.data import decoding
 from training.data.dataset import Dataset
@@ -133,8 +134,8 @@ def _save_samples(trainer: Trainer, file: Path) -> None:
     """A row of samples from a prior fitted to a few hundred images, always of the same noise."""
     file.parent.mkdir(parents=True, exist_ok=True)
     model = trainer.averaged_model()
-    means = statistics.encoded_means(model, trainer.data.evenly_spaced(PRIOR_IMAGES))
-    now = Checkpoint(model, statistics.statistics(means))
+    means = encoded_means(model, trainer.data.evenly_spaced(PRIOR_IMAGES))
+    now = Checkpoint(model, latent_statistics(means))
     figures.grid([figures.samples(now, range(SAMPLES))]).save(file)
 
 

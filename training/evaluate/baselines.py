@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from training.analysis.statistics import batches
+from training.analysis.encoding import batches
 from training.data.dataset import Dataset
 from training.evaluate.reconstruction import psnr
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from training.analysis.statistics import BATCH, device_of, encoded_means
+from training.analysis.encoding import BATCH, device_of, encoded_means
 from training.data.dataset import Dataset
 from training.evaluate.reconstruction import psnr
 from vae.checkpoint import Checkpoint

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from training.analysis.attribute_classifier import AttributeClassifier
-from training.analysis.statistics import BATCH, device_of, encoded_means
+from training.analysis.encoding import BATCH, device_of, encoded_means
 from training.data.dataset import DataError, Dataset
 from training.evaluate.reconstruction import psnr
 from vae import latent

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
+from training.analysis.encoding import BATCH, batches, device_of
 from training.analysis.features import SIZE, WIDTH, Backbone, resized
-from training.analysis.statistics import BATCH, batches, device_of
 from training.data.dataset import Dataset
 from vae.checkpoint import Checkpoint
 from vae.latent import seeded_noise

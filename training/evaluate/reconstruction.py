@@ -10,7 +10,7 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
-from training.analysis.statistics import batches, device_of
+from training.analysis.encoding import batches, device_of
 from training.data.dataset import Dataset
 from vae.checkpoint import Checkpoint
 from vae.model import VAE

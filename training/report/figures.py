@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from training.analysis.statistics import device_of, encoded_means
+from training.analysis.encoding import device_of, encoded_means
 from training.data.dataset import Dataset
 from training.evaluate.edit_evaluation import SUMS
 from vae import latent

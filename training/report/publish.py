@@ -13,8 +13,10 @@ import numpy
 import torch
 import torchvision
 
-from training.analysis import statistics
 from training.analysis.attribute_classifier import AttributeClassifier
+from training.analysis.directions import fit_directions, indicators
+from training.analysis.encoding import device_of, encoded_means, residual_scale
+from training.analysis.prior import fit_mixture, latent_statistics
 from training.data.dataset import Dataset
 from training.evaluate import frechet
 from training.evaluate.counterfactuals import counterfactual_edits, has_counterfactuals
@@ -35,14 +37,14 @@ def describe(
     model: VAE, train: Dataset, loss: LossConfig, provenance: dict[str, Any]
 ) -> Checkpoint:
     """The checkpoint of a model, with latent statistics and directions of the train split."""
-    means = statistics.encoded_means(model, train)
+    means = encoded_means(model, train)
     sample = train.evenly_spaced(SIGMA_IMAGES)
     return Checkpoint(
         model=model,
-        statistics=statistics.statistics(means),
-        mixture=statistics.fit_mixture(means, statistics.indicators(train)),
-        directions=statistics.directions(means, train),
-        sigma=None if loss.reconstruction == "bce" else statistics.residual_scale(model, sample),
+        statistics=latent_statistics(means),
+        mixture=fit_mixture(means, indicators(train)),
+        directions=fit_directions(means, train),
+        sigma=None if loss.reconstruction == "bce" else residual_scale(model, sample),
         labels=list(train.labels),
         provenance=provenance,
     )
@@ -129,7 +131,7 @@ def publish(
     described = replace(described, provenance=with_current_names(described.provenance))
     checkpoint.save(described, file, dtype)
     stored = checkpoint.load(file)
-    device = statistics.device_of(described.model)
+    device = device_of(described.model)
     stored.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     stored = _measured(stored, train, test, classifier)
     checkpoint.save(stored, file, dtype)

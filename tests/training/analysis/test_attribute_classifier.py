@@ -1,81 +1,104 @@
+import hashlib
+import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
-from tests.training.sources import Bytes, dataset, noise
-from training.analysis import attribute_classifier as probes
-from training.analysis.attribute_classifier import Schedule
-from training.data.dataset import DataError, Dataset
+from tests.training.sources import dataset, noise
+from training.analysis import attribute_classifier
+from training.analysis.attribute_classifier import AttributeClassifier, cross_entropy, label_table
+from training.data.dataset import DataError
 
 SIZE = 64
-CPU = torch.device("cpu")
-
-
-def striped(count: int, seed: int = 0) -> Dataset:
-    """Pictures of noise; ``glasses`` is a dark band, ``male`` a light lower half."""
-    rng = np.random.default_rng(seed)
-    pictures: Bytes = noise(count, SIZE, seed=seed) // 2 + 40
-    glasses, male = (rng.integers(0, 2, count) for _ in range(2))
-    pictures[glasses == 1, 20:30] = 10
-    pictures[male == 1, 40:] += 80
-    unknown = np.where(np.arange(count) % 7 == 0, np.nan, glasses)
-    return dataset(pictures, {"glasses": list(unknown), "male": list(male), "age": [30.5] * count})
+NAN = float("nan")
 
 
 @pytest.fixture(scope="module")
-def fitted() -> probes.AttributeClassifier:
-    return probes.fit(striped(96), ("glasses", "male"), Schedule(epochs=3, batch_size=16), CPU)
+def classifier() -> AttributeClassifier:
+    torch.manual_seed(0)
+    return AttributeClassifier(("glasses", "male")).eval()
 
 
-def test_probes_learn_labels_that_are_there(fitted: probes.AttributeClassifier) -> None:
-    found = probes.accuracy(fitted, striped(48, seed=1))
-    assert found["glasses"] > 0.9
-    assert found["male"] > 0.9
-    x = torch.full((1, 3, SIZE, SIZE), 0.4)
-    with torch.inference_mode():
-        assert 0 <= float(fitted.probability("male", x)) <= 1
-
-
-def test_probes_that_are_saved_judge_the_same(
-    fitted: probes.AttributeClassifier, tmp_path: Path
+@torch.inference_mode()
+def test_a_loaded_classifier_computes_as_the_saved_one(
+    classifier: AttributeClassifier, tmp_path: Path
 ) -> None:
-    file = tmp_path / "new" / "probes.safetensors"
-    probes.save(fitted, {"glasses": 0.9, "male": 0.8}, file)
-    again = probes.load(file)
-    assert again.accuracy == {"glasses": 0.9, "male": 0.8}
-    assert again.labels == ("glasses", "male")
+    file = tmp_path / "new" / "classifier.safetensors"
+    attribute_classifier.save(classifier, {"glasses": 0.9, "male": 0.8}, file)
+    loaded = attribute_classifier.load(file)
+    assert loaded.accuracy == {"glasses": 0.9, "male": 0.8}
+    assert loaded.labels == ("glasses", "male")
+    assert loaded.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     x = torch.rand(2, 3, SIZE, SIZE)
-    with torch.inference_mode():
-        assert again(x).equal(fitted(x))
+    assert loaded(x).equal(classifier(x))
 
 
-@pytest.mark.parametrize("text", [b"", b"no safetensors"])
-def test_a_file_without_probes_is_told(tmp_path: Path, text: bytes) -> None:
+def test_a_file_with_the_old_metadata_key_is_read(
+    classifier: AttributeClassifier, tmp_path: Path
+) -> None:
     file = tmp_path / "probes.safetensors"
-    with pytest.raises(DataError, match="no probes can be read"):
-        probes.load(file)
-    file.write_bytes(text)
-    with pytest.raises(DataError, match="no probes can be read"):
-        probes.load(file)
+    attribute_classifier.save(classifier, {}, file)
+    metadata = json.dumps({"labels": ["glasses", "male"], "accuracy": {"male": 0.5}})
+    save_file(load_file(file), file, {"probes": metadata})
+    assert attribute_classifier.load(file).accuracy == {"male": 0.5}
 
 
-@pytest.mark.parametrize(("label", "told"), [("hat", "no label 'hat'"), ("age", "of 0 and 1")])
-def test_a_label_that_cannot_be_probed_is_told(label: str, told: str) -> None:
-    with pytest.raises(DataError, match=told):
-        probes.fit(striped(8), (label,), Schedule(), CPU)
+@pytest.mark.parametrize("metadata", [None, {}, {"attribute_classifier": "{"}])
+def test_a_file_without_a_classifier_is_refused(
+    metadata: dict[str, str] | None, tmp_path: Path
+) -> None:
+    file = tmp_path / "other.safetensors"
+    for content in (None, b"", b"no safetensors"):
+        if content is not None:
+            file.write_bytes(content)
+        with pytest.raises(DataError, match=r"other\.safetensors: no classifier can be read"):
+            attribute_classifier.load(file)
+    save_file({"weight": torch.ones(2)}, file, metadata)
+    with pytest.raises(DataError, match=r"other\.safetensors: no classifier can be read"):
+        attribute_classifier.load(file)
 
 
-def test_probes_do_not_take_glasses_for_a_sign_of_sex() -> None:
-    """Of labels that go together in the data, each is learnt as if they did not."""
-    glasses = torch.tensor([1.0] * 9 + [0.0] * 4 + [1.0] + [0.0] * 6)
-    male = torch.tensor([1.0] * 13 + [0.0] * 7)
-    table = torch.stack([glasses, male], dim=1)
-    weights = probes.independence_weights(table)
-    assert weights.sum().item() == pytest.approx(len(table))
-    for sex in (0, 1):
-        of_sex = weights * (male == sex)
-        assert (of_sex * glasses).sum() / of_sex.sum() == pytest.approx(0.5)
-    unknown = torch.tensor([[torch.nan, 1.0]])
-    assert probes.independence_weights(torch.cat([table, unknown]))[-1] == 1
+@torch.inference_mode()
+def test_a_probability_is_the_sigmoid_of_its_labels_logit(classifier: AttributeClassifier) -> None:
+    x = torch.rand(3, 3, SIZE, SIZE)
+    expected = classifier(x)[:, 1].sigmoid()
+    torch.testing.assert_close(classifier.probability("male", x), expected)
+
+
+def test_accuracy_counts_the_images_of_known_label(classifier: AttributeClassifier) -> None:
+    images = noise(6, SIZE)
+    with torch.inference_mode():
+        predicted = classifier(torch.from_numpy(images).permute(0, 3, 1, 2) / 255) > 0
+    glasses = predicted[:, 0].float()
+    glasses[0] = 1 - glasses[0]
+    glasses[1] = NAN
+    data = dataset(images, {"glasses": glasses.tolist(), "male": [NAN] * 6})
+    fractions = attribute_classifier.accuracy(classifier, data)
+    assert fractions["glasses"] == pytest.approx(4 / 5)
+    assert fractions["male"] != fractions["male"]  # NaN
+
+
+def test_the_label_table_keeps_unknown_labels() -> None:
+    data = dataset(noise(3, 8), {"glasses": [0, NAN, 1], "male": [1, 1, 0]})
+    table = label_table(data, ("male", "glasses"))
+    torch.testing.assert_close(table, torch.tensor([[1, 0], [1, NAN], [0, 1.0]]), equal_nan=True)
+
+
+@pytest.mark.parametrize(("label", "message"), [("hat", "no label 'hat'"), ("age", "of 0 and 1")])
+def test_a_label_that_cannot_be_learnt_is_named(label: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        label_table(dataset(noise(2, 8), {"age": [30.5, 20]}), (label,))
+
+
+def test_cross_entropy_ignores_unknown_labels() -> None:
+    logits = torch.tensor([[2.0, -1.0], [0.5, 3.0]])
+    truth = torch.tensor([[1.0, NAN], [0.0, NAN]])
+    first = torch.nn.functional.softplus(torch.tensor(-2.0))
+    second = torch.nn.functional.softplus(torch.tensor(0.5))
+    torch.testing.assert_close(cross_entropy(logits, truth), (first + second) / 2)
+    torch.testing.assert_close(cross_entropy(logits, truth, positive=3.0), (3 * first + second) / 2)
+    weighted = cross_entropy(logits, truth, weight=torch.tensor([2.0, 0.0]))
+    torch.testing.assert_close(weighted, first)
+    assert cross_entropy(logits, torch.full((2, 2), NAN)) == 0

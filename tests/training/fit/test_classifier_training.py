@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+import torch
+
+from tests.training.sources import dataset, noise
+from training.analysis.attribute_classifier import AttributeClassifier, accuracy
+from training.data.dataset import DataError, Dataset
+from training.fit.classifier_training import Schedule, independence_weights, train_classifier
+
+SIZE = 64
+CPU = torch.device("cpu")
+
+
+def striped(count: int, seed: int = 0) -> Dataset:
+    """Images of noise; ``glasses`` is a dark band, ``male`` a light lower half."""
+    rng = np.random.default_rng(seed)
+    images = noise(count, SIZE, seed=seed) // 2 + 40
+    glasses, male = (rng.integers(0, 2, count) for _ in range(2))
+    images[glasses == 1, 20:30] = 10
+    images[male == 1, 40:] += 80
+    partly_known = np.where(np.arange(count) % 7 == 0, np.nan, glasses)
+    labels = {"glasses": list(partly_known), "male": list(male), "age": [30.5] * count}
+    return dataset(images, labels)
+
+
+@pytest.fixture(scope="module")
+def trained() -> AttributeClassifier:
+    return train_classifier(
+        striped(96), ("glasses", "male"), Schedule(epochs=3, batch_size=16), CPU
+    )
+
+
+def test_a_classifier_learns_what_is_in_the_images(trained: AttributeClassifier) -> None:
+    fractions = accuracy(trained, striped(48, seed=1))
+    assert fractions["glasses"] > 0.9
+    assert fractions["male"] > 0.9
+    assert not trained.training
+
+
+@pytest.mark.parametrize(("label", "message"), [("hat", "no label 'hat'"), ("age", "of 0 and 1")])
+def test_a_label_that_cannot_be_learnt_is_named(label: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        train_classifier(striped(8), (label,), Schedule(), CPU)
+
+
+def test_labels_that_are_correlated_in_the_data_are_weighted_to_be_independent() -> None:
+    glasses = torch.tensor([1.0] * 9 + [0.0] * 4 + [1.0] + [0.0] * 6)
+    male = torch.tensor([1.0] * 13 + [0.0] * 7)
+    table = torch.stack([glasses, male], dim=1)
+    weights = independence_weights(table)
+    assert weights.sum().item() == pytest.approx(len(table))
+    for sex in (0, 1):
+        of_sex = weights * (male == sex)
+        assert (of_sex * glasses).sum() / of_sex.sum() == pytest.approx(0.5)
+    unknown = torch.tensor([[torch.nan, 1.0]])
+    assert independence_weights(torch.cat([table, unknown]))[-1] == 1

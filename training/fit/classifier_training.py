@@ -1,0 +1,106 @@
+"""Training of attribute classifiers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.analysis.attribute_classifier import (
+    SIZE,
+    AttributeClassifier,
+    cross_entropy,
+    label_table,
+)
+from training.analysis.features import resized
+from training.data.augment import Augmentation
+from training.data.dataset import Dataset
+from vae.pixels import to_float
+
+BLUR_PROBABILITY = 0.5  # of a batch: a VAE's images are blurred
+MIN_BLUR_SIZE = 32  # pixels a side to which the most blurred ones are shrunk
+AUGMENTATION = Augmentation(flip=True, shift=8, jitter=0.1)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """AdamW with one cycle of the learning rate.
+
+    Attributes:
+        epochs: passes over the data.
+        batch_size: images a step.
+        learning_rate: the peak of the cycle.
+        weight_decay: of AdamW.
+        seed: of the new weights, the order and the augmentation.
+    """
+
+    epochs: int = 3
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    seed: int = 0
+
+
+def train_classifier(
+    train: Dataset, labels: Sequence[str], schedule: Schedule, device: torch.device
+) -> AttributeClassifier:
+    """Train a classifier of 0/1 labels, in eval mode when it is returned.
+
+    An image whose label is unknown does not count for that label.
+
+    Raises:
+        DataError: if a label is missing or is not 0 or 1.
+    """
+    torch.manual_seed(schedule.seed)
+    rng = np.random.default_rng(schedule.seed)
+    table = label_table(train, labels)
+    weights = independence_weights(table)
+    classifier = AttributeClassifier(labels).to(device).train()
+    steps = max(1, schedule.epochs * (len(train) // schedule.batch_size))
+    optimizer = torch.optim.AdamW(
+        classifier.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
+    )
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, schedule.learning_rate, steps)
+    order = np.concatenate([rng.permutation(len(train)) for _ in range(schedule.epochs)])
+    for rows in np.array_split(order, steps):
+        x = AUGMENTATION(train.batch(rows), rng).to(device)
+        logits = classifier(_blurred(to_float(x), rng))
+        loss = cross_entropy(logits, table[rows].to(device), weight=weights[rows].to(device))
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        optimizer.zero_grad()
+        cycle.step()
+    return classifier.eval()
+
+
+def independence_weights(table: Tensor) -> Tensor:
+    """Weights of the images ``(N,)`` under which their labels are independent of one another.
+
+    Where more men than women wear glasses, a classifier would take glasses for a sign of a man, and
+    an edit of the glasses for one of the sex. Every combination of labels has the weight that it
+    would have if they were independent, over its own (Kamiran & Calders, "Data preprocessing
+    techniques for classification without discrimination", 2012: reweighing). An image with an
+    unknown label has weight 1.
+
+    Args:
+        table: 0, 1 or NaN, ``(N, labels)``.
+    """
+    weights = torch.ones(len(table))
+    known = table.isfinite().all(1)
+    rows = table[known]
+    combinations, which, counts = torch.unique(rows, dim=0, return_inverse=True, return_counts=True)
+    ones = rows.mean(0)
+    expected = torch.where(combinations == 1, ones, 1 - ones).prod(1) * len(rows)
+    weights[known] = (expected / counts)[which]
+    return weights
+
+
+def _blurred(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """The batch at the classifier's size, at random by way of a smaller size."""
+    x = resized(x, SIZE)
+    if rng.random() >= BLUR_PROBABILITY:
+        return x
+    small = int(rng.integers(MIN_BLUR_SIZE, SIZE))
+    return F.interpolate(resized(x, small), (SIZE, SIZE), mode="bicubic").clamp(0.0, 1.0)
