@@ -121,9 +121,9 @@ def edit_evaluation(evaluation: Mapping[str, Any]) -> list[str]:
         f"of those without, {evaluation['false_positive_rate']:.1%} (false positives). Along paths "
         f"the largest step is {evaluation['smoothness']:.2f} times the mean step. *Put on* is the "
         "fraction of faces without glasses that have them after `+ glasses`, *taken off* that of "
-        "faces with glasses that have none after `- glasses`. *Sex changed* counts faces whose "
-        "sex was confidently predicted. *Outside the eyes* is the PSNR of the edit to the reconstruction "
-        f"there.{_classifier(evaluation)}",
+        "faces with glasses that have none after `- glasses`. *Sex changed* counts faces whose sex "
+        "was confidently predicted. *Outside the eyes* is the PSNR of the edit to the "
+        f"reconstruction there.{_classifier(evaluation)}",
         *_table(header, edits),
         "",
         "Sums of the mean latents of three faces each, and the fraction of 200 whose result is "
