@@ -2,7 +2,7 @@
 
 Every worker is ``python -m app`` with its own listening socket on the shared port (SO_REUSEPORT:
 the kernel spreads connections over them). This process only supervises them. Why uvicorn's own
-supervisor is not used: docs/decisions/0025.
+supervisor is not used: docs/decisions/0024.
 """
 
 import contextlib
