@@ -1,6 +1,7 @@
 """What the command line prints, above all on errors: one line, no traceback."""
 
 import re
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,12 @@ from safetensors.torch import load_file
 
 from tests.training.conftest import Command
 from tests.training.sources import plain, png, table
-from training.fit.presets import PRESETS
+from training.cli.commands import Fit, parse
+from training.data.augment import Augmentation
+from training.fit.loss import LossConfig
+from training.fit.presets import PRESETS, Recipe
 from vae import checkpoint
+from vae.model import VAEConfig
 
 
 def refused(command: Command, *words: object) -> str:
@@ -196,3 +201,43 @@ def test_an_unknown_preset_is_refused_with_the_known_ones(tmp_path: Path, comman
     assert result.exit_code == 2
     words = "".join(re.split(r"[\s│|]+", result.output))
     assert all(f"'{name}'" in words for name in PRESETS)
+
+
+def test_every_field_of_a_recipe_is_an_option(command: Command) -> None:
+    printed = command("fit", "--help").output
+    for config in (Recipe, VAEConfig, LossConfig, Augmentation):
+        for field in fields(config):
+            name = field.name.replace("_", "-")
+            if field.name not in ("model", "loss", "augmentation"):
+                assert f"--{name} " in printed or f"--no-{name} " in printed, name
+
+
+def test_options_change_the_recipe_of_the_preset(tmp_path: Path) -> None:
+    words = ["fit", "--data", "x", "--out", "y", "--preset", "faces", "--size", "64"]
+    changes = ["--beta", "3", "--row-weight", "0.1", "0.2", "4", "--no-flip", "--widths", "8", "8"]
+    command = parse([*words, *changes])
+    assert isinstance(command, Fit)
+    faces = PRESETS["faces"]
+    assert command.recipe == replace(
+        faces,
+        model=replace(faces.model, size=64, widths=(8, 8)),
+        loss=replace(faces.loss, beta=3.0, row_weight=(0.1, 0.2, 4.0)),
+        augmentation=replace(faces.augmentation, flip=False),
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--batch-size", 0, "batch_size is 0; it must be 1 or more"),
+        ("--epochs", -1, "epochs is -1.0; it must not be negative"),
+        ("--kl-warmup", 2, "kl_warmup is 2.0; it must be between 0 and 1"),
+        ("--epochs", "many", "could not convert string to float: 'many'"),
+    ],
+)
+def test_a_value_that_is_out_of_range_is_refused(
+    command: Command, option: str, value: object, message: str
+) -> None:
+    result = command("fit", "--data", "x", "--out", "y", option, value)
+    assert result.exit_code == 2
+    assert message in " ".join(re.split(r"[\s│|]+", result.output))
