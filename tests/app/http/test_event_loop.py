@@ -99,6 +99,6 @@ def test_a_large_body_that_is_refused_is_not_kept(settings: Callable[..., Settin
             for _ in range(3):
                 assert (await asgi.Client(app).post("/encode", body, JSON)).status == 422
             gc.collect()
-            assert [o for o in gc.get_objects() if isinstance(o, LongString)] == []
+            assert [o for o in gc.get_objects() if type(o) is LongString] == []
 
     asyncio.run(scenario())
