@@ -9,7 +9,7 @@ from app.server.environment import SettingsError, load_settings
 
 TIMEOUT_SECONDS = 4
 PATH = "/health/ready"
-LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- not bound here
+LOOPBACK = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104  # noqa: S104 -- not bound here
 
 
 def main() -> int:
