@@ -110,15 +110,15 @@ class ModelCallDependency(Generic[M]):
     ) -> ModelCall[M]:
         """Find the model, negotiate the media type, and read the body."""
         service = get_service(request)
-        facts = request_context(request.scope)
+        current = request_context(request.scope)
         loaded = service.models.get(model)
-        facts.model_id = loaded.id
+        current.model_id = loaded.id
         accept = ", ".join(request.headers.getlist("accept"))
         media_type = negotiate(accept, format_name, self._offered)
-        assert facts.reservation is not None
-        pool = ReservedImagePool(service.image_pool, facts.reservation)
+        assert current.reservation is not None
+        pool = ReservedImagePool(service.image_pool, current.reservation)
         params = await read_request(
             request, self._schema, self._forms, service.settings, loaded.dim, pool
         )
-        context = Context(loaded, pool, service.limits, facts.timing)
+        context = Context(loaded, pool, service.limits, current.timing)
         return ModelCall(params, media_type, context, service.image_pool, request.app.state.metrics)
