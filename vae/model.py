@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vae import networks
+from vae.detail import LEVELS, DetailBranch, TappedDecoder
 from vae.gaussian import DiagonalGaussian
 
 Family = Literal["mlp", "conv28", "tutorial", "residual"]
@@ -33,6 +34,8 @@ class VAEConfig:
         patch: side of the pixel blocks that stem and head turn into channels (``residual`` only).
         widths: channels of each level, finest first (``residual`` only).
         blocks: residual blocks a level (``residual`` only).
+        detail_channels: of the decoder's detail branch (see ``vae.detail``), 0 for none
+            (``residual`` only).
 
     Raises:
         ValueError: if the values do not describe a network that can be built.
@@ -47,6 +50,7 @@ class VAEConfig:
     patch: int = 4
     widths: tuple[int, ...] = (32, 64, 128, 192)
     blocks: int = 1
+    detail_channels: int = 0
 
     def __post_init__(self) -> None:
         if self.family not in get_args(Family):
@@ -54,7 +58,8 @@ class VAEConfig:
         if self.output not in get_args(Output):
             raise ValueError(f"output is {self.output!r}; choose from {get_args(Output)}")
         sizes = (self.channels, self.size, self.latent_dim, self.hidden, self.patch, self.blocks)
-        if any(not isinstance(n, int) or isinstance(n, bool) for n in (*sizes, *self.widths)):
+        counts = (*sizes, *self.widths, self.detail_channels)
+        if any(not isinstance(n, int) or isinstance(n, bool) for n in counts):
             raise ValueError("sizes, widths and counts must be whole numbers")
         if self.channels not in (1, 3):
             raise ValueError(f"channels is {self.channels}; it must be 1 (grey) or 3 (RGB)")
@@ -70,6 +75,8 @@ class VAEConfig:
                 f"family {self.family!r} takes {channels} x {size} x {size} images, "
                 f"not {self.channels} x {self.size} x {self.size}"
             )
+        if self.detail_channels:
+            self._check_detail()
         if self.family == "residual":
             self._check_residual()
         elif not 1 <= self.size <= 256:
@@ -81,6 +88,14 @@ class VAEConfig:
         if self.patch < 1 or self.size % (self.patch << (len(self.widths) - 1)):
             raise ValueError(
                 f"patch {self.patch} and {len(self.widths)} levels do not divide size {self.size}"
+            )
+
+    def _check_detail(self) -> None:
+        if not 1 <= self.detail_channels <= MAX_WIDTH:
+            raise ValueError(f"detail_channels must be between 0 and {MAX_WIDTH}")
+        if self.family != "residual" or self.patch % 2 or len(self.widths) < LEVELS:
+            raise ValueError(
+                f"a detail branch needs family residual, an even patch and {LEVELS} levels or more"
             )
 
     @classmethod
@@ -112,6 +127,7 @@ class VAE(nn.Module):
         super().__init__()
         self.config = config
         self.encoder, self.decoder = _networks(config)
+        self.detail = _detail_branch(config)
 
     def for_inference(self) -> "VAE":
         """A copy for inference: the same function, faster in channels-last memory.
@@ -121,6 +137,8 @@ class VAE(nn.Module):
         model = copy.deepcopy(self)
         model.encoder = networks.to_pixel_major(model.encoder)
         model.decoder = networks.to_pixel_major(model.decoder)
+        if model.detail is not None:
+            model.detail.to_pixel_major()
         return model
 
     def encode(self, x: Tensor) -> DiagonalGaussian:
@@ -157,6 +175,53 @@ class VAE(nn.Module):
     def decode(self, z: Tensor) -> Tensor:
         """Images ``(N, C, S, S)`` in [0, 1] of latents ``(N, D)``."""
         return self.to_images(self.decode_logits(z))
+
+    def decode_with_detail(self, z: Tensor, detail: Tensor) -> Tensor:
+        """Images ``(N, C, S, S)`` in [0, 1], blended between those of ``decode`` and sharp ones.
+
+        One pass of the decoder serves both; the detail branch runs on the rows that need it.
+
+        Args:
+            z: latents ``(N, D)``.
+            detail: ``(N,)`` in [0, 1]: 0 for the least-squares image, 1 for the sharp one.
+
+        Raises:
+            ValueError: if a detail is not 0 and the model has no detail branch.
+        """
+        rows = detail.nonzero().flatten()
+        if not len(rows):
+            return self.to_images(self.decode_logits(z))
+        logits, *features = self.tapped_decoder()(z)
+        residual = self.detail_residual(*(f[rows] for f in features))
+        share = detail[rows, None, None, None].to(residual)
+        return self.pixels(logits).index_add(0, rows, share * residual).clamp(0.0, 1.0)
+
+    def tapped_decoder(self) -> TappedDecoder:
+        """The decoder, with the features for ``detail_residual`` beside its logits.
+
+        Raises:
+            ValueError: if the model has no detail branch.
+        """
+        if not isinstance(self.decoder, nn.Sequential) or self.detail is None:
+            raise ValueError("this model has no detail branch")
+        return TappedDecoder(self.decoder, self.config.blocks)
+
+    def detail_residual(self, coarse: Tensor, middle: Tensor, fine: Tensor) -> Tensor:
+        """Float32 ``(N, C, S, S)``: what the detail branch adds to the pixels of ``decode``.
+
+        Raises:
+            ValueError: if the model has no detail branch.
+        """
+        if self.detail is None:
+            raise ValueError("this model has no detail branch")
+        residual: Tensor = self.detail(coarse, middle, fine)
+        return residual.float()
+
+
+def _detail_branch(config: VAEConfig) -> DetailBranch | None:
+    if not config.detail_channels:
+        return None
+    return DetailBranch(config.channels, config.patch, config.widths, config.detail_channels)
 
 
 def _networks(config: VAEConfig) -> tuple[nn.Module, nn.Module]:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import torch
 import tyro
 
+from training.cli.adversarial_command import FitAdversarial
 from training.cli.measure_commands import (
     Baseline,
     Card,
@@ -21,6 +22,7 @@ from training.cli.measure_commands import (
 from training.cli.pipeline import RunOptions, clean_run, run_recipe
 from training.cli.terminal import Device, OptionalPath, bar, console, pick_device, plain_errors
 from training.data import avatars
+from training.fit.adversarial_recipe import AdversarialPreset
 from training.fit.presets import PRESETS, Preset, Recipe
 from training.report import publish
 from vae import checkpoint
@@ -145,7 +147,7 @@ class Avatars:
 class _Preliminary:
     """The options that decide the defaults of the others."""
 
-    preset: Preset = "avatars"
+    preset: Preset | AdversarialPreset = "avatars"
     size: int | None = None
 
 
@@ -181,7 +183,11 @@ def parse(arguments: Sequence[str]) -> Callable[[], None]:
     name, *options = arguments
     program = f"{PROGRAM} {name}"
     if name == "fit":
-        default = Fit(tyro.MISSING, tyro.MISSING, recipe=_default_recipe(options))
+        given = _preliminary(options)
+        if given.preset == "faces-sharp":
+            return tyro.cli(FitAdversarial, prog=program, args=options, config=OPTIONS)
+        recipe = _default_recipe(given.preset, given.size)
+        default = Fit(tyro.MISSING, tyro.MISSING, recipe=recipe)
         return tyro.cli(Fit, prog=program, args=options, default=default, config=OPTIONS)
     if name in COMMANDS:
         return tyro.cli(COMMANDS[name], prog=program, args=options, config=OPTIONS)
@@ -194,8 +200,7 @@ def parse(arguments: Sequence[str]) -> Callable[[], None]:
     return command
 
 
-def _default_recipe(arguments: Sequence[str]) -> Recipe:
-    """The recipe of ``--preset``, with its patch fitted to ``--size`` if that is given."""
+def _preliminary(arguments: Sequence[str]) -> _Preliminary:
     given, _ = tyro.cli(
         _Preliminary,
         prog=f"{PROGRAM} fit",
@@ -203,11 +208,16 @@ def _default_recipe(arguments: Sequence[str]) -> Recipe:
         return_unknown_args=True,
         add_help=False,
     )
-    recipe = PRESETS[given.preset]
-    if given.size is None:
+    return given
+
+
+def _default_recipe(preset: Preset, size: int | None) -> Recipe:
+    """The recipe of ``--preset``, with its patch fitted to ``--size`` if that is given."""
+    recipe = PRESETS[preset]
+    if size is None:
         return recipe
-    patch = _patch(recipe.model, given.size)
-    return replace(recipe, model=replace(recipe.model, size=given.size, patch=patch))
+    patch = _patch(recipe.model, size)
+    return replace(recipe, model=replace(recipe.model, size=size, patch=patch))
 
 
 def _patch(model: VAEConfig, size: int) -> int:

@@ -50,7 +50,7 @@ class Save:
         """Give an optimizer its moments back."""
         state = optimizer.state_dict()
         state["state"] = {
-            i: {k: _in_layout_of(p, v) for k, v in self.state(f"{prefix}.{i}").items()}
+            i: {k: in_layout_of(p, v) for k, v in self.state(f"{prefix}.{i}").items()}
             for i, p in enumerate(parameters)
         }
         optimizer.load_state_dict(state)
@@ -139,8 +139,8 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _in_layout_of(parameter: Tensor, value: Tensor) -> Tensor:
-    """A moment in its parameter's memory order, which the fused optimizer step relies on."""
+def in_layout_of(parameter: Tensor, value: Tensor) -> Tensor:
+    """A gradient or moment in its parameter's memory order, which fused optimizers rely on."""
     if value.shape != parameter.shape:
         return value
     return torch.empty_like(parameter).copy_(value)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
@@ -15,7 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 from training.analysis.attribute_classifier import AttributeClassifier, label_table
 from training.analysis.latent_pca import reduced_by_pca
 from training.data.dataset import Dataset
-from training.fit.batches import BatchOrder, derived_seed
+from training.fit.batches import BatchOrder, derived_seed, rows_with
 from training.fit.errors import TrainingError
 from training.fit.loss import Loss, Terms
 from training.fit.presets import Recipe
@@ -96,7 +95,7 @@ class Trainer:
             self.parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
         self.averaged = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        positives = _rows_with(data, recipe.balance) if recipe.balance else None
+        positives = rows_with(data, recipe.balance) if recipe.balance else None
         self._order = BatchOrder(len(data), recipe.batch_size, recipe.seed, positives)
         self.steps_per_epoch = self._order.steps_per_epoch
         self.steps = max(1, math.ceil(recipe.epochs * self.steps_per_epoch))
@@ -218,10 +217,3 @@ class Trainer:
             rate=float(terms.rate),
             epoch_ended=math.ceil(self.step / self.steps_per_epoch) if ended else None,
         )
-
-
-def _rows_with(data: Dataset, label: str) -> npt.NDArray[np.int64]:
-    rows = np.flatnonzero(data.labels.get(label, np.zeros(0)) > 0.5)
-    if not len(rows):
-        raise TrainingError(f"no train image has label {label!r}, which the recipe balances")
-    return rows

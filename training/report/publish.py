@@ -19,9 +19,11 @@ from training.analysis.encoding import device_of, encoded_means, residual_scale
 from training.analysis.prior import fit_mixture, latent_statistics
 from training.data.dataset import Dataset
 from training.evaluate import frechet
+from training.evaluate.at_detail import at_detail
 from training.evaluate.counterfactuals import counterfactual_edits, has_counterfactuals
 from training.evaluate.edit_evaluation import evaluate_edits
 from training.evaluate.reconstruction import evaluate
+from training.fit.adversarial_recipe import AdversarialRecipe
 from training.fit.loss import LossConfig
 from training.fit.presets import Recipe
 from training.report import card, figures
@@ -51,7 +53,7 @@ def describe(
 
 
 def provenance(
-    recipe: Recipe,
+    recipe: Recipe | AdversarialRecipe,
     data: Dataset,
     licence: str,
     command: str,
@@ -147,19 +149,34 @@ def publish(
 def _measured(
     stored: Checkpoint, train: Dataset, test: Dataset, classifier: AttributeClassifier | None
 ) -> Checkpoint:
-    """The checkpoint with its figures, and the prior whose samples are closer to train images."""
-    metrics: dict[str, Any] = {"images": 0}
-    if len(test):
-        metrics = evaluate(stored, test)
-        if has_counterfactuals(test):
-            metrics["edits"] = counterfactual_edits(stored, test)
-    if len(test) > 1 and frechet.applies(stored.model.config):
-        metrics["frechet"] = distances = frechet.distances(stored, train, test)
-        if distances["gaussian"] <= distances.get("mixture", math.inf):
-            stored = replace(stored, mixture=None)
-    if len(test) and classifier is not None:
-        metrics["edit_evaluation"] = evaluate_edits(stored, train, test, classifier)
+    """The checkpoint with its figures, and the prior whose samples are closer to train images.
+
+    Of a model with a detail branch they are those of its least-squares images, and
+    ``at_detail_1`` has those of its sharp ones.
+    """
+    metrics = _figures(stored, train, test, classifier)
+    distances = metrics.get("frechet", {})
+    if distances and distances["gaussian"] <= distances.get("mixture", math.inf):
+        stored = replace(stored, mixture=None)
+    if stored.model.detail is not None:
+        metrics["at_detail_1"] = _figures(at_detail(stored, 1.0), train, test, classifier)
     return replace(stored, metrics=metrics)
+
+
+def _figures(
+    measured: Checkpoint, train: Dataset, test: Dataset, classifier: AttributeClassifier | None
+) -> dict[str, Any]:
+    """Every figure that applies to the model and the data."""
+    if not len(test):
+        return {"images": 0}
+    metrics = evaluate(measured, test)
+    if has_counterfactuals(test):
+        metrics["edits"] = counterfactual_edits(measured, test)
+    if len(test) > 1 and frechet.applies(measured.model.config):
+        metrics["frechet"] = frechet.distances(measured, train, test)
+    if classifier is not None:
+        metrics["edit_evaluation"] = evaluate_edits(measured, train, test, classifier)
+    return metrics
 
 
 def _commit() -> str:

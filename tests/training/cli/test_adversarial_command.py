@@ -1,0 +1,55 @@
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from tests.training.conftest import Command, run_training
+from vae import checkpoint
+
+
+def words(data: Path, base: Path, out: Path, run: Path, *more: str) -> list[str]:
+    line = f"""fit --preset faces-sharp --data {data} --init-from {base} --out {out} --run {run}
+        --epochs 2 --batch-size 4 --window 16 --detail-channels 4 --weights fp32 --device cpu"""
+    return [*line.split(), *more]
+
+
+@pytest.fixture(scope="module")
+def base(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model of the same data."""
+    folder = tmp_path_factory.mktemp("base")
+    line = f"""fit --preset faces --data {faces} --out {folder} --run {folder / "run"} --size 32
+        --latent-dim 4 --epochs 1 --batch-size 6 --weights fp32 --device cpu"""
+    ran = run_training(line.split())
+    assert ran.exit_code == 0, ran.output
+    return folder
+
+
+def test_a_branch_is_added_and_everything_else_stays(
+    tmp_path: Path, faces: Path, base: Path, command: Command
+) -> None:
+    out, run = tmp_path / "out", tmp_path / "run"
+    stopped = command(*words(faces, base, out, run, "--max-minutes", "0"))
+    assert stopped.exit_code == 0, stopped.output
+    assert "Time is up at step 0 of 12" in stopped.output
+    ran = command(*words(faces, base, out, run))
+    assert ran.exit_code == 0, ran.output
+    before = load_file(base / "model.safetensors")
+    after = load_file(out / "model.safetensors")
+    added = {name for name in after if name.startswith("model.detail.")}
+    assert added
+    kept = before.keys() & after.keys()
+    assert before.keys() - kept <= {name for name in before if name.startswith("prior.")}
+    assert after.keys() - kept == added
+    assert [name for name in kept if not after[name].equal(before[name])] == []
+    metrics = checkpoint.load(out / "model.safetensors").metrics
+    assert metrics["psnr_db"] != metrics["at_detail_1"]["psnr_db"]
+    assert (run / "samples" / "detail-0002.png").is_file()
+    assert (out / "README.md").is_file()
+
+
+def test_without_a_checkpoint_to_begin_with_it_is_refused(
+    tmp_path: Path, faces: Path, command: Command
+) -> None:
+    ran = command(*f"fit --preset faces-sharp --data {faces} --out {tmp_path / 'out'}".split())
+    assert ran.exit_code == 2
+    assert "init-from" in ran.output

@@ -1,0 +1,293 @@
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
+    EventAccumulator,
+)
+from torch import Tensor
+
+from tests.training.sources import dataset, noise
+from training.data.augment import Augmentation
+from training.data.dataset import Dataset
+from training.fit import adversarial
+from training.fit.adversarial import AdversarialProgress, AdversarialTrainer
+from training.fit.adversarial_objective import AdversarialObjective, Gradients, Window
+from training.fit.adversarial_recipe import AdversarialRecipe
+from training.fit.errors import TrainingError
+from training.report.previews import decode_with_detail, preview
+from vae import checkpoint
+from vae.checkpoint import Checkpoint
+from vae.directions import Direction
+from vae.model import VAE, VAEConfig
+from vae.prior import GaussianMixture, LatentStatistics
+
+DIM = 4
+COUNT = 16
+RECIPE = AdversarialRecipe(
+    detail_channels=4,
+    epochs=4,
+    batch_size=4,
+    warmup_steps=3,
+    window=24,
+    balance="glasses",
+    augmentation=Augmentation(flip=True),
+    seed=1,
+)  # 16 steps
+
+
+def start(seed: int = 0) -> Checkpoint:
+    torch.manual_seed(seed)
+    model = VAE(VAEConfig(size=32, latent_dim=DIM, patch=4, widths=(8, 12, 16))).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    return Checkpoint(
+        model,
+        LatentStatistics(torch.randn(DIM), torch.eye(DIM)),
+        {"glasses": Direction(torch.randn(DIM), "glasses", "regression", 12)},
+        sigma=0.1,
+        mixture=GaussianMixture(torch.ones(1), torch.zeros(1, DIM), torch.eye(DIM)[None]),
+        sha256=str(seed),
+    )
+
+
+def images(count: int = COUNT) -> Dataset:
+    return dataset(noise(count), {"glasses": [float(i % 4 == 0) for i in range(count)]})
+
+
+def trainer(
+    folder: Path, recipe: AdversarialRecipe = RECIPE, data: Dataset | None = None
+) -> AdversarialTrainer:
+    return AdversarialTrainer(recipe, data or images(), folder, torch.device("cpu"), start())
+
+
+def ignore(_: AdversarialProgress) -> None:
+    pass
+
+
+def stop_after(step: int) -> Callable[[AdversarialProgress], None]:
+    def report(progress: AdversarialProgress) -> None:
+        if progress.step > step:
+            raise KeyboardInterrupt
+
+    return report
+
+
+def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return a.keys() == b.keys() and all(a[k].equal(b[k]) for k in a)
+
+
+def test_everything_but_the_branch_stays_as_it_was_to_the_last_bit(tmp_path: Path) -> None:
+    run = trainer(tmp_path)
+    assert run.run(ignore)
+    before, after = start(), run.checkpoint()
+    weights = after.model.state_dict()
+    assert same(
+        {k: v for k, v in weights.items() if not k.startswith("detail.")},
+        before.model.state_dict(),
+    )
+    assert after.statistics.mean.equal(before.statistics.mean)
+    assert after.statistics.covariance.equal(before.statistics.covariance)
+    assert after.directions["glasses"].vector.equal(before.directions["glasses"].vector)
+    assert after.sample([1, 2]).equal(before.sample([1, 2]))
+    z = torch.randn(3, DIM)
+    assert after.model.decode_with_detail(z, torch.zeros(3)).equal(before.model.decode(z))
+    assert (
+        after.model.decode_with_detail(z, torch.ones(3)) - before.model.decode(z)
+    ).abs().max() > 1e-4
+
+
+def test_both_networks_learn_and_the_average_follows(tmp_path: Path) -> None:
+    run = trainer(tmp_path)
+    before = {k: v.clone() for k, v in run.discriminator.named_parameters()}
+    run.run(ignore)
+    assert all(not v.equal(before[k]) for k, v in run.discriminator.named_parameters())
+    assert all(v.any() for v in run.branch.state_dict().values())
+    assert not same(run.averaged, run.branch.state_dict())
+    assert all(p.grad is None for p in run.model.encoder.parameters())
+
+
+@pytest.mark.parametrize("shards", [1, 2, 3])
+def test_an_interrupted_run_ends_bit_for_bit_like_an_unbroken_one(
+    tmp_path: Path, shards: int
+) -> None:
+    recipe = replace(RECIPE, shards=shards)
+    whole = trainer(tmp_path / "whole", recipe)
+    assert whole.run(ignore)
+    with pytest.raises(KeyboardInterrupt):
+        trainer(tmp_path / "run", recipe).run(stop_after(6), save_minutes=0)
+    again = trainer(tmp_path / "run", recipe)
+    assert again.step == 6
+    assert again.run(ignore)
+    assert same(again.averaged, whole.averaged)
+    assert same(again.discriminator.state_dict(), whole.discriminator.state_dict())
+    saves = [load_file(tmp_path / name / "state.safetensors") for name in ("run", "whole")]
+    assert same(*saves)
+
+
+def test_shards_change_a_step_by_rounding_and_noise_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exact(*_: Any, **__: Any) -> torch.autocast:
+        return torch.autocast("cpu", enabled=False)
+
+    monkeypatch.setattr(AdversarialObjective, "_autocast", exact)
+    recipe = replace(RECIPE, sampled=0.0, warmup_steps=0)
+    one = trainer(tmp_path / "1", replace(recipe, shards=1))
+    two = trainer(tmp_path / "2", replace(recipe, shards=2))
+    seen: list[AdversarialProgress] = []
+
+    def first_step(progress: AdversarialProgress) -> None:
+        seen.append(progress)
+        raise KeyboardInterrupt
+
+    for run in (one, two):
+        with pytest.raises(KeyboardInterrupt):
+            run.run(first_step)
+    for name, value in seen[0].terms.items():
+        assert seen[1].terms[name] == pytest.approx(value, rel=1e-4), name
+    for (name, a), b in zip(one.branch.named_parameters(), two.branch.parameters(), strict=True):
+        assert a.grad is not None
+        assert b.grad is not None
+        torch.testing.assert_close(a.grad, b.grad, atol=1e-6, rtol=1e-3, msg=name)
+
+
+def test_the_first_step_goes_against_the_sign_of_every_gradient(tmp_path: Path) -> None:
+    """As Adam's does, whatever the memory order of weights and gradients."""
+    run = trainer(tmp_path, replace(RECIPE, warmup_steps=0))
+    networks = {"branch": run.branch, "discriminator": run.discriminator}
+    before = {n: [p.detach().clone() for p in m.parameters()] for n, m in networks.items()}
+    with pytest.raises(KeyboardInterrupt):
+        run.run(stop_after(0))
+    for name, network in networks.items():
+        for parameter, old in zip(network.parameters(), before[name], strict=True):
+            assert parameter.grad is not None
+            clear = parameter.grad.abs() > 1e-5
+            moved = (parameter.detach() - old)[clear]
+            assert moved.sign().equal(-parameter.grad[clear].sign())
+            assert parameter.grad.stride() == parameter.stride()
+
+
+def test_curves_have_every_logged_step_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adversarial, "LOG_STEPS", 2)
+    with pytest.raises(KeyboardInterrupt):
+        trainer(tmp_path).run(stop_after(4), save_minutes=math.inf)
+    trainer(tmp_path).run(ignore)
+    curves = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert set(curves.Tags()["scalars"]) == {
+        "discriminator",
+        "feature_matching",
+        "real_logit",
+        "fake_logit",
+        "absolute",
+        "low_frequency",
+    }
+    steps = [event.step for event in curves.Scalars("absolute")]
+    assert steps == list(range(2, 17, 2))
+
+
+@pytest.mark.parametrize(
+    "other", [replace(RECIPE, learning_rate=1e-3), replace(RECIPE, seed=2)], ids=["rate", "seed"]
+)
+def test_a_save_of_another_run_is_refused(tmp_path: Path, other: AdversarialRecipe) -> None:
+    trainer(tmp_path).run(ignore, max_minutes=0)
+    with pytest.raises(TrainingError, match="holds a run that differs in recipe"):
+        trainer(tmp_path, other)
+
+
+def test_a_run_may_be_given_more_epochs(tmp_path: Path) -> None:
+    assert trainer(tmp_path).run(ignore)
+    longer = trainer(tmp_path, replace(RECIPE, epochs=5))
+    assert longer.step == 16
+    assert not longer.run(ignore, max_minutes=0)
+    assert longer.run(ignore)
+    assert longer.step == 20
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_save(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        trainer(tmp_path).run(stop_after(6), save_minutes=0)
+    call = AdversarialObjective.__call__
+
+    def poisoned(self: AdversarialObjective, *arguments: Any) -> Gradients:
+        found = call(self, *arguments)
+        return replace(found, terms={**found.terms, "absolute": math.nan})
+
+    monkeypatch.setattr(AdversarialObjective, "__call__", poisoned)
+    with pytest.raises(TrainingError, match="no longer finite at step 6"):
+        trainer(tmp_path).run(ignore, save_minutes=0)
+    assert trainer(tmp_path).step == 6
+
+
+def test_a_quarter_of_every_batch_has_the_label(tmp_path: Path) -> None:
+    data = dataset(noise(40), {"glasses": [float(i == 7) for i in range(40)]})
+    run = trainer(tmp_path, data=data)
+    order = run._order._permutation(0)
+    assert (order[::4] == 7).all()
+    assert len(np.unique(order)) > 20
+    assert (order != run._order._permutation(1)).any()
+
+
+def test_a_label_that_no_image_has_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="label 'hat'"):
+        trainer(tmp_path, replace(RECIPE, balance="hat"))
+
+
+def test_windows_lie_within_the_image_on_the_grid(tmp_path: Path) -> None:
+    run = trainer(tmp_path)
+    rng = np.random.default_rng(0)
+    found = {(rows.start, columns.start) for rows, columns in (run._window(rng) for _ in range(99))}
+    assert found == {(0, 0), (0, 8), (8, 0), (8, 8)}
+    rows, _ = run._window(rng)
+    assert rows.stop - rows.start == 24
+
+
+def test_rates_fall_to_zero_at_the_end(tmp_path: Path) -> None:
+    run = trainer(tmp_path, replace(RECIPE, cooldown=0.25))
+    rates: list[float] = []
+    optimizer = run._optimizers["branch_optimizer"]
+    run.run(lambda _: rates.append(optimizer.param_groups[0]["lr"]))
+    assert rates[:13] == [RECIPE.learning_rate] * 13
+    assert rates[13:] == pytest.approx([f * RECIPE.learning_rate for f in (0.75, 0.5, 0.25)])
+
+
+def test_adversarial_terms_rise_from_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factors: list[float] = []
+    call = AdversarialObjective.__call__
+
+    def watched(
+        self: AdversarialObjective, x: Tensor, g: torch.Generator, w: Window, warmup: float
+    ) -> Gradients:
+        factors.append(warmup)
+        return call(self, x, g, w, warmup)
+
+    monkeypatch.setattr(AdversarialObjective, "__call__", watched)
+    trainer(tmp_path, replace(RECIPE, shards=1)).run(ignore)
+    assert factors[:5] == pytest.approx([0, 1 / 3, 2 / 3, 1, 1])
+
+
+def test_the_checkpoint_and_a_preview_of_it(tmp_path: Path) -> None:
+    run = trainer(tmp_path)
+    run.run(ignore)
+    found = run.checkpoint()
+    checkpoint.save(found, tmp_path / "model.safetensors")
+    loaded = checkpoint.load(tmp_path / "model.safetensors")
+    assert loaded.model.config.detail_channels == RECIPE.detail_channels
+    assert loaded.directions.keys() == {"glasses"}
+    picture = preview(loaded, images(8), range(8))
+    assert picture.size == (8 * 36 - 4, 5 * 36 - 4)
+    plain = decode_with_detail(loaded.model, torch.zeros(1, DIM), 0.0)
+    assert plain[0].shape == (32, 32, 3)

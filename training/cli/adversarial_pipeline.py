@@ -1,0 +1,80 @@
+"""From an adversarial recipe, data and a checkpoint to the checkpoint with a detail branch."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from training.cli.pipeline import EPOCHS, RunOptions
+from training.cli.terminal import bar, console, print_metrics
+from training.data.dataset import Dataset
+from training.data.decoding import prepare
+from training.evaluate.edit_evaluation import require_labels
+from training.fit.adversarial import AdversarialProgress, AdversarialTrainer
+from training.fit.adversarial_recipe import AdversarialRecipe
+from training.fit.errors import TrainingError
+from training.report import publish
+from training.report.previews import preview
+from vae.checkpoint import Checkpoint
+
+
+def run_adversarial(recipe: AdversarialRecipe, data: Path, options: RunOptions) -> Checkpoint:
+    """Train, or resume training, and write the checkpoint with its figures, images and card.
+
+    Raises:
+        DataError: if the data cannot be used.
+        TrainingError: if the run cannot go on, or there is no checkpoint to add the branch to.
+    """
+    if options.init_from is None:
+        raise TrainingError("this preset adds a detail branch to a checkpoint: give --init-from")
+    console.print(f"Reading {data}")
+    config = options.init_from.model.config
+    train, test = prepare(data, recipe.source, config.size, config.channels, options.folder)
+    console.print(f"{len(train)} images to train on, {len(test)} to test on")
+    if options.classifier is not None:
+        require_labels(test)
+    trainer = AdversarialTrainer(recipe, train, options.folder, options.device, options.init_from)
+    _train(trainer, test if len(test) else train, options)
+    facts = publish.provenance(
+        recipe,
+        train,
+        options.licence,
+        options.command,
+        trainer.step / trainer.steps_per_epoch,
+        options.init_from,
+    )
+    published = publish.publish(
+        replace(trainer.checkpoint(), provenance=facts),
+        train,
+        test,
+        options.folder / EPOCHS,
+        options.out,
+        options.dtype,
+        options.classifier,
+        options.private,
+    )
+    print_metrics(published, options.out)
+    return published
+
+
+def _train(trainer: AdversarialTrainer, shown_images: Dataset, options: RunOptions) -> None:
+    """Train with a progress bar, and save a preview at the end of every epoch."""
+    if trainer.step:
+        console.print(f"Resuming from step {trainer.step} of {trainer.steps}")
+    folder = options.folder / EPOCHS
+    folder.mkdir(parents=True, exist_ok=True)
+    with bar("discriminator {task.fields[d]:.2f}", "error {task.fields[e]:.4f}") as shown:
+        task = shown.add_task("fit", total=trainer.steps, completed=trainer.step, speed=0, d=0, e=0)
+
+        def report(progress: AdversarialProgress) -> None:
+            speed = (shown.tasks[task].speed or 0.0) * trainer.recipe.batch_size
+            d, e = progress.terms["discriminator"], progress.terms["absolute"]
+            shown.update(task, completed=progress.step, speed=speed, d=d, e=e)
+            if progress.epoch_ended is not None:
+                file = folder / f"detail-{progress.epoch_ended:04d}.png"
+                preview(trainer.checkpoint(), shown_images).save(file)
+
+        done = trainer.run(report, options.max_minutes, options.save_minutes)
+    if not done:
+        console.print(
+            f"Time is up at step {trainer.step} of {trainer.steps}: the same command resumes from "
+            "there. The checkpoint is written as it is so far."
+        )
