@@ -71,7 +71,7 @@ def test_a_request_that_exceeds_its_deadline_leaves_the_queue(
             first = clients.submit(client.post, "/sample", json={"n": 1})
             until(lambda: engine.sizes == [1])
             late = clients.submit(client.post, "/sample", json={"n": 5})
-            problem(late.result(), 504, "not answered within 0.3 seconds")
+            problem(late.result(), 504, "no response within 0.3 seconds")
             problem(first.result(), 504)
         engine.open.set()
         ok(client.post("/sample", json={"n": 2}))
@@ -102,7 +102,7 @@ def test_a_body_that_does_not_arrive_times_out(settings: Build) -> None:
             connection.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
             response = connection.recv(65536).decode()
         assert response.startswith("HTTP/1.1 408")
-        assert "no whole body within 0.3 seconds" in response
+        assert "the body was not received within 0.3 seconds" in response
         ok(client.post("/sample"))
 
 
@@ -170,7 +170,7 @@ def test_the_memory_of_bodies_is_limited(settings: Build) -> None:
             def refused() -> bool:
                 response = client.post("/sample", content=b" " * 2000 + b"{}", headers=JSON)
                 if response.status_code == 503:
-                    problem(response, 503, "4096 is the limit")
+                    problem(response, 503, "the limit is 4096")
                     assert response.headers["retry-after"] == "1"
                 return response.status_code == 503
 
