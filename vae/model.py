@@ -191,8 +191,8 @@ class VAE(nn.Module):
         rows = detail.nonzero().flatten()
         if not len(rows):
             return self.to_images(self.decode_logits(z))
-        logits, *features = self.tapped_decoder()(z)
-        residual = self.detail_residual(*(f[rows] for f in features))
+        logits, features = self.tapped_decoder()(z)
+        residual = self.detail_residual(features[rows])
         share = detail[rows, None, None, None].to(residual)
         return self.pixels(logits).index_add(0, rows, share * residual).clamp(0.0, 1.0)
 
@@ -206,7 +206,7 @@ class VAE(nn.Module):
             raise ValueError("this model has no detail branch")
         return TappedDecoder(self.decoder, self.config.blocks)
 
-    def detail_residual(self, coarse: Tensor, middle: Tensor, fine: Tensor) -> Tensor:
+    def detail_residual(self, features: Tensor) -> Tensor:
         """Float32 ``(N, C, S, S)``: what the detail branch adds to the pixels of ``decode``.
 
         Raises:
@@ -214,14 +214,16 @@ class VAE(nn.Module):
         """
         if self.detail is None:
             raise ValueError("this model has no detail branch")
-        residual: Tensor = self.detail(coarse, middle, fine)
+        residual: Tensor = self.detail(features)
         return residual.float()
 
 
 def _detail_branch(config: VAEConfig) -> DetailBranch | None:
     if not config.detail_channels:
         return None
-    return DetailBranch(config.channels, config.patch, config.widths, config.detail_channels)
+    return DetailBranch(
+        config.channels, config.patch, config.widths, config.blocks, config.detail_channels
+    )
 
 
 def _networks(config: VAEConfig) -> tuple[nn.Module, nn.Module]:

@@ -46,12 +46,12 @@ def test_without_detail_it_draws_what_the_plain_model_draws_to_the_last_bit() ->
 
 
 @torch.inference_mode()
-def test_detail_blends_from_the_plain_picture_to_the_sharp_one() -> None:
+def test_detail_blends_from_the_plain_image_to_the_sharp_one() -> None:
     _, model = plain_and_detailed()
     z = latents(2)
-    logits, *features = model.tapped_decoder()(z)
+    logits, features = model.tapped_decoder()(z)
     assert logits.equal(model.decode_logits(z))
-    residual = model.detail_residual(*features)
+    residual = model.detail_residual(features)
     assert residual.abs().min(1).values.max() > 1e-3
     for share in (0.25, 1.0):
         expected = (model.pixels(logits) + share * residual).clamp(0, 1)
@@ -72,9 +72,9 @@ def test_the_branch_runs_on_no_row_without_detail(monkeypatch: pytest.MonkeyPatc
     counts: list[int] = []
     forward = DetailBranch.forward
 
-    def counted(self: DetailBranch, *features: Tensor) -> Tensor:
-        counts.append(len(features[0]))
-        return forward(self, *features)
+    def counted(self: DetailBranch, features: Tensor) -> Tensor:
+        counts.append(len(features))
+        return forward(self, features)
 
     monkeypatch.setattr(DetailBranch, "forward", counted)
     model.decode(latents(3))
@@ -94,9 +94,9 @@ def test_a_new_branch_adds_nothing() -> None:
 def test_every_weight_of_the_branch_learns() -> None:
     _, model = plain_and_detailed()
     assert model.detail is not None
-    _, *features = model.tapped_decoder()(latents(2))
+    _, features = model.tapped_decoder()(latents(2))
     names, weights = zip(*model.detail.named_parameters(), strict=True)
-    gradients = torch.autograd.grad(model.detail_residual(*features).square().sum(), weights)
+    gradients = torch.autograd.grad(model.detail_residual(features).square().sum(), weights)
     assert [name for name, g in zip(names, gradients, strict=True) if not g.any()] == []
 
 
@@ -138,7 +138,7 @@ def test_a_branch_that_cannot_be_built_is_refused(values: dict[str, Any]) -> Non
 
 
 def test_parameters_of_the_branch_for_faces() -> None:
-    assert parameter_count(DetailBranch(3, 8, (64, 128, 192, 320), 48)) == 1_377_264
+    assert parameter_count(DetailBranch(3, 8, (64, 128, 192, 320), 1, 48)) == 575_696
 
 
 @torch.inference_mode()

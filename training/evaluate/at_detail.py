@@ -25,7 +25,7 @@ class VAEAtDetail(VAE):
         self.train(model.training)
 
     def decode(self, z: Tensor) -> Tensor:
-        """Pictures ``(N, C, S, S)`` in [0, 1] of latents ``(N, D)``."""
+        """Images ``(N, C, S, S)`` in [0, 1] of latents ``(N, D)``."""
         return self.decode_with_detail(z, torch.full((len(z),), self._detail, device=z.device))
 
 

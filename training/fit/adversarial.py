@@ -22,7 +22,7 @@ from training.fit.errors import TrainingError
 from training.fit.saves import in_layout_of, read_save, write_save
 from training.fit.schedule import ema_decay, update_average
 from vae.checkpoint import Checkpoint
-from vae.detail import DetailBranch
+from vae.detail import DetailBranch, TappedDecoder
 from vae.model import VAE
 from vae.pixels import to_float
 
@@ -217,9 +217,11 @@ class AdversarialTrainer:
 
 
 def _with_branch(model: VAE, detail_channels: int) -> VAE:
-    """A copy of a model with a new detail branch."""
+    """A copy of a model with a new detail branch, which begins as the decoder's finest stages."""
     branched = VAE(replace(model.config, detail_channels=detail_channels))
     assert branched.detail is not None
+    assert isinstance(model.decoder, nn.Sequential)
+    branched.detail.copy_stages(TappedDecoder(model.decoder, model.config.blocks))
     branch = {f"detail.{k}": v for k, v in branched.detail.state_dict().items()}
     branched.load_state_dict({**model.state_dict(), **branch})
     return branched

@@ -1,6 +1,5 @@
 """What a batch says to the detail branch and to the discriminator: loss terms and gradients."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -59,7 +58,7 @@ class AdversarialObjective:
         recipe = self._recipe
         with self._autocast(x):
             base, features = self._least_squares(x, generator)
-            residual = self._branch(*features)
+            residual = self._branch(features)
         images = base + residual.float()
         pair = images.detach().requires_grad_(True)
         by_images, by_discriminator, terms = self._adversarial(x, pair, base, window, warmup)
@@ -73,14 +72,12 @@ class AdversarialObjective:
         return Gradients(by_branch, by_discriminator, {k: float(v) for k, v in terms.items()})
 
     @torch.no_grad()
-    def _least_squares(
-        self, x: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, Sequence[Tensor]]:
+    def _least_squares(self, x: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """What the decoder makes of a batch, float32, and the features for the branch."""
         posterior = self._model.encode(x)
         noisy = torch.arange(len(x), device=x.device) < self._recipe.sampled * len(x)
         z = torch.where(noisy[:, None], posterior.sample(generator), posterior.mean)
-        logits, *features = self._decoder(z)
+        logits, features = self._decoder(z)
         return self._model.pixels(logits), features
 
     def _adversarial(

@@ -49,8 +49,8 @@ class AdversarialRecipe:
     epochs: float = 12
     batch_size: int = 8
     shards: int = 2
-    learning_rate: float = 3e-5
-    discriminator_learning_rate: float = 4e-4
+    learning_rate: float = 1e-4
+    discriminator_learning_rate: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.99)
     warmup_steps: int = 300
     cooldown: float = 0.3

@@ -22,6 +22,7 @@ from training.evaluate import frechet
 from training.evaluate.at_detail import at_detail
 from training.evaluate.counterfactuals import counterfactual_edits, has_counterfactuals
 from training.evaluate.edit_evaluation import evaluate_edits
+from training.evaluate.realism import realism
 from training.evaluate.reconstruction import evaluate
 from training.fit.adversarial_recipe import AdversarialRecipe
 from training.fit.loss import LossConfig
@@ -174,6 +175,8 @@ def _figures(
         metrics["edits"] = counterfactual_edits(measured, test)
     if len(test) > 1 and frechet.applies(measured.model.config):
         metrics["frechet"] = frechet.distances(measured, train, test)
+        if measured.model.detail is not None:
+            metrics["realism"] = realism(measured, test)
     if classifier is not None:
         metrics["edit_evaluation"] = evaluate_edits(measured, train, test, classifier)
     return metrics
