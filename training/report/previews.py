@@ -1,4 +1,4 @@
-"""Pictures of a run in progress: reconstructions and samples, least-squares and with detail."""
+"""Images of a run in progress: reconstructions and samples, least-squares and with detail."""
 
 from collections.abc import Sequence
 
@@ -18,14 +18,14 @@ from vae.pixels import to_uint8
 COLUMNS = 8
 SAMPLE_ROWS = 2
 BATCH = 32
-Picture = npt.NDArray[np.uint8]
+Pixels = npt.NDArray[np.uint8]
 
 
 @torch.inference_mode()
-def decode_with_detail(model: VAE, z: Tensor, detail: float) -> list[Picture]:
+def decode_with_detail(model: VAE, z: Tensor, detail: float) -> list[Pixels]:
     """Images uint8 ``(S, S, C)`` of latents ``(N, D)`` at one detail, in order."""
     device = device_of(model)
-    images: list[Picture] = []
+    images: list[Pixels] = []
     for part in torch.split(z.to(device), BATCH):
         shares = torch.full((len(part),), detail, device=device)
         images += list(to_uint8(model.decode_with_detail(part, shares)).cpu().numpy())

@@ -287,7 +287,7 @@ def test_the_checkpoint_and_a_preview_of_it(tmp_path: Path) -> None:
     loaded = checkpoint.load(tmp_path / "model.safetensors")
     assert loaded.model.config.detail_channels == RECIPE.detail_channels
     assert loaded.directions.keys() == {"glasses"}
-    picture = preview(loaded, images(8), range(8))
-    assert picture.size == (8 * 36 - 4, 5 * 36 - 4)
+    shown = preview(loaded, images(8), range(8))
+    assert shown.size == (8 * 36 - 4, 5 * 36 - 4)
     plain = decode_with_detail(loaded.model, torch.zeros(1, DIM), 0.0)
     assert plain[0].shape == (32, 32, 3)
