@@ -8,15 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.vae.test_checkpoint import assert_refused, contents, some_checkpoint
-from vae.checkpoint import load, save
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    path = tmp_path / "model.safetensors"
-    save(some_checkpoint(), path)
-    return path
+from tests.vae.checkpoints import assert_refused, contents
+from vae.checkpoint import load
 
 
 def rewrite(file: Path, **changes: Any) -> None:

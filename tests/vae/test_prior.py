@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.vae.test_checkpoint import some_checkpoint
+from tests.vae.checkpoints import some_checkpoint
 from vae.checkpoint import CheckpointError, load, save
 from vae.latent import seeded_noise, seeded_noise_and_uniform
 from vae.prior import GaussianMixture, LatentStatistics

@@ -1,5 +1,4 @@
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,81 +6,28 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
     EventAccumulator,
 )
 from torch import Tensor
 
+from tests.training.fit.adversarial_runs import (
+    DIM,
+    RECIPE,
+    ignore,
+    images,
+    start,
+    stop_after,
+    trainer,
+)
+from tests.training.fit.trainer_runs import same
 from tests.training.sources import dataset, noise
-from training.data.augment import Augmentation
-from training.data.dataset import Dataset
 from training.fit import adversarial
-from training.fit.adversarial import AdversarialProgress, AdversarialTrainer
+from training.fit.adversarial import AdversarialProgress
 from training.fit.adversarial_objective import AdversarialObjective, Gradients, Window
-from training.fit.adversarial_recipe import AdversarialRecipe
 from training.fit.errors import TrainingError
 from training.report.previews import decode_with_detail, preview
 from vae import checkpoint
-from vae.checkpoint import Checkpoint
-from vae.directions import Direction
-from vae.model import VAE, VAEConfig
-from vae.prior import GaussianMixture, LatentStatistics
-
-DIM = 4
-COUNT = 16
-RECIPE = AdversarialRecipe(
-    detail_channels=4,
-    epochs=4,
-    batch_size=4,
-    warmup_steps=3,
-    window=24,
-    balance="glasses",
-    augmentation=Augmentation(flip=True),
-    seed=1,
-)  # 16 steps
-
-
-def start(seed: int = 0) -> Checkpoint:
-    torch.manual_seed(seed)
-    model = VAE(VAEConfig(size=32, latent_dim=DIM, patch=4, widths=(8, 12, 16))).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.02 * torch.randn_like(parameter))
-    return Checkpoint(
-        model,
-        LatentStatistics(torch.randn(DIM), torch.eye(DIM)),
-        {"glasses": Direction(torch.randn(DIM), "glasses", "regression", 12)},
-        sigma=0.1,
-        mixture=GaussianMixture(torch.ones(1), torch.zeros(1, DIM), torch.eye(DIM)[None]),
-        sha256=str(seed),
-    )
-
-
-def images(count: int = COUNT) -> Dataset:
-    return dataset(noise(count), {"glasses": [float(i % 4 == 0) for i in range(count)]})
-
-
-def trainer(
-    folder: Path, recipe: AdversarialRecipe = RECIPE, data: Dataset | None = None
-) -> AdversarialTrainer:
-    return AdversarialTrainer(recipe, data or images(), folder, torch.device("cpu"), start())
-
-
-def ignore(_: AdversarialProgress) -> None:
-    pass
-
-
-def stop_after(step: int) -> Callable[[AdversarialProgress], None]:
-    def report(progress: AdversarialProgress) -> None:
-        if progress.step > step:
-            raise KeyboardInterrupt
-
-    return report
-
-
-def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
-    return a.keys() == b.keys() and all(a[k].equal(b[k]) for k in a)
 
 
 def test_everything_but_the_branch_stays_as_it_was_to_the_last_bit(tmp_path: Path) -> None:
@@ -112,24 +58,6 @@ def test_both_networks_learn_and_the_average_follows(tmp_path: Path) -> None:
     assert all(v.any() for v in run.branch.state_dict().values())
     assert not same(run.averaged, run.branch.state_dict())
     assert all(p.grad is None for p in run.model.encoder.parameters())
-
-
-@pytest.mark.parametrize("shards", [1, 2, 3])
-def test_an_interrupted_run_ends_bit_for_bit_like_an_unbroken_one(
-    tmp_path: Path, shards: int
-) -> None:
-    recipe = replace(RECIPE, shards=shards)
-    whole = trainer(tmp_path / "whole", recipe)
-    assert whole.run(ignore)
-    with pytest.raises(KeyboardInterrupt):
-        trainer(tmp_path / "run", recipe).run(stop_after(6), save_minutes=0)
-    again = trainer(tmp_path / "run", recipe)
-    assert again.step == 6
-    assert again.run(ignore)
-    assert same(again.averaged, whole.averaged)
-    assert same(again.discriminator.state_dict(), whole.discriminator.state_dict())
-    saves = [load_file(tmp_path / name / "state.safetensors") for name in ("run", "whole")]
-    assert same(*saves)
 
 
 def test_shards_change_a_step_by_rounding_and_noise_only(
@@ -193,41 +121,6 @@ def test_curves_have_every_logged_step_once(
     }
     steps = [event.step for event in curves.Scalars("absolute")]
     assert steps == list(range(2, 17, 2))
-
-
-@pytest.mark.parametrize(
-    "other", [replace(RECIPE, learning_rate=1e-3), replace(RECIPE, seed=2)], ids=["rate", "seed"]
-)
-def test_a_save_of_another_run_is_refused(tmp_path: Path, other: AdversarialRecipe) -> None:
-    trainer(tmp_path).run(ignore, max_minutes=0)
-    with pytest.raises(TrainingError, match="holds a run that differs in recipe"):
-        trainer(tmp_path, other)
-
-
-def test_a_run_may_be_given_more_epochs(tmp_path: Path) -> None:
-    assert trainer(tmp_path).run(ignore)
-    longer = trainer(tmp_path, replace(RECIPE, epochs=5))
-    assert longer.step == 16
-    assert not longer.run(ignore, max_minutes=0)
-    assert longer.run(ignore)
-    assert longer.step == 20
-
-
-def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_save(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        trainer(tmp_path).run(stop_after(6), save_minutes=0)
-    call = AdversarialObjective.__call__
-
-    def poisoned(self: AdversarialObjective, *arguments: Any) -> Gradients:
-        found = call(self, *arguments)
-        return replace(found, terms={**found.terms, "absolute": math.nan})
-
-    monkeypatch.setattr(AdversarialObjective, "__call__", poisoned)
-    with pytest.raises(TrainingError, match="no longer finite at step 6"):
-        trainer(tmp_path).run(ignore, save_minutes=0)
-    assert trainer(tmp_path).step == 6
 
 
 def test_a_quarter_of_every_batch_has_the_label(tmp_path: Path) -> None:
