@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from tests.hostile import bodies, images
+from tests.hostile import bodies, forms, images, structures
 from tests.hostile.cases import Case
 
 Group = Callable[[], Iterator[Case]]
@@ -19,9 +19,9 @@ def groups(seed: int = 0, flips: int = 100) -> dict[str, Group]:
     made: list[Group] = [
         *(images.truncated, images.mixed, images.not_images, images.odd_shapes),
         *(images.too_large, images.as_large_as_may_be, images.many_at_once),
-        *(images.animations, images.metadata, images.directories, images.fragments),
+        *(structures.animations, structures.metadata, structures.directories, structures.fragments),
         *(bodies.broken_json, bodies.large_json, bodies.odd_values, bodies.base64_text),
-        *(bodies.expressions, bodies.broken_forms, bodies.part_names, bodies.arrays),
+        *(bodies.expressions, forms.broken_forms, forms.part_names, bodies.arrays),
         *(bodies.queries, bodies.headers),
     ]
     named: dict[str, Group] = {group.__name__: group for group in made}

@@ -8,6 +8,7 @@ from PIL import Image
 
 from tests.app.conftest import file, random_image
 
+MIB = 2**20
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 LZW_PIXEL = b"\x02\x02\x44\x01\x00"  # a GIF image of one pixel

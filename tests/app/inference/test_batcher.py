@@ -1,64 +1,15 @@
 import asyncio
 import gc
-import threading
 import time
-import traceback
 import weakref
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
 
 import pytest
-import torch
 
 from app.inference.batcher import Batcher
-from app.inference.errors import InferenceTimeoutError, QueueFullError, ShuttingDownError
+from app.inference.errors import QueueFullError, ShuttingDownError
 from app.inference.limiter import CapacityLimiter
 from app.observability.timing import Timing
-
-Work = Callable[[list[int]], list[int]]
-
-
-class BlockingDouble:
-    """Doubles numbers, records the batches, and waits for ``open`` before it returns."""
-
-    def __init__(self) -> None:
-        self.open = threading.Event()
-        self.batches: list[list[int]] = []
-
-    def __call__(self, items: list[int]) -> list[int]:
-        self.batches.append(items)
-        assert self.open.wait(10)
-        if -1 in items:
-            raise ValueError("minus one")
-        return [2 * item for item in items]
-
-
-def threaded(work: Work, executor: Executor) -> Callable[[list[int]], Awaitable[list[int]]]:
-    async def on_thread(items: list[int]) -> list[int]:
-        return await asyncio.get_running_loop().run_in_executor(executor, work, items)
-
-    return on_thread
-
-
-def with_batcher(
-    work: Work,
-    scenario: Callable[[Batcher[int, int]], Awaitable[None]],
-    max_batch: int = 4,
-    max_queue: int = 8,
-) -> None:
-    async def run() -> None:
-        with ThreadPoolExecutor(1) as executor:
-            on_thread = threaded(work, executor)
-            await scenario(Batcher(on_thread, CapacityLimiter(), max_batch, max_queue))
-
-    asyncio.run(run())
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.001)
+from tests.app.inference.batches import BlockingDouble, until, with_batcher
 
 
 def test_requests_that_arrive_while_the_model_is_busy_run_together() -> None:
@@ -98,76 +49,6 @@ def test_a_full_queue_accepts_all_items_of_a_request_or_none() -> None:
     with_batcher(work, scenario)
 
 
-def test_a_broken_item_fails_alone() -> None:
-    work = BlockingDouble()
-    work.open.set()
-
-    async def scenario(batcher: Batcher[int, int]) -> None:
-        calls = [batcher.run([1]), batcher.run([-1]), batcher.run([2]), batcher.run([3])]
-        outcomes = await asyncio.gather(*calls, return_exceptions=True)
-        assert outcomes[0] == [2]
-        assert isinstance(outcomes[1], ValueError)
-        assert outcomes[2:] == [[4], [6]]
-        assert work.batches[0] == [1, -1, 2, 3]  # they were together
-        with pytest.raises(ValueError, match="minus one"):
-            await batcher.run([4, -1, 5])
-
-    with_batcher(work, scenario)
-
-
-def test_a_small_request_overtakes_a_large_one_which_is_served_in_turn() -> None:
-    work = BlockingDouble()
-
-    async def scenario(batcher: Batcher[int, int]) -> None:
-        running = asyncio.create_task(batcher.run([0]))
-        await until(lambda: len(work.batches) == 1)
-        large = asyncio.create_task(batcher.run([1] * 6))
-        await asyncio.sleep(0)
-        small = [asyncio.create_task(batcher.run([2])) for _ in range(3)]
-        await asyncio.sleep(0)
-        work.open.set()
-        await asyncio.gather(running, large, *small)
-        assert work.batches == [[0], [2, 2, 2, 1], [1, 1, 1, 1], [1]]
-
-    with_batcher(work, scenario, max_queue=16)
-
-
-def test_small_requests_do_not_starve_a_large_one() -> None:
-    work = BlockingDouble()
-    work.open.set()
-
-    async def scenario(batcher: Batcher[int, int]) -> None:
-        large = asyncio.create_task(batcher.run([1] * 8))
-        overtaken = 0
-        while not large.done():
-            await batcher.run([2])
-            overtaken += 1
-        assert 0 < overtaken <= 20
-
-    with_batcher(work, scenario, max_batch=1, max_queue=16)
-
-
-def test_a_call_that_times_out_fails_all_its_items_and_is_not_repeated() -> None:
-    calls: list[list[int]] = []
-
-    def work(items: list[int]) -> list[int]:
-        calls.append(items)
-        if len(calls) == 1:
-            raise InferenceTimeoutError("timed out")
-        return items
-
-    async def scenario(batcher: Batcher[int, int]) -> None:
-        outcomes = await asyncio.gather(batcher.run([1]), batcher.run([2]), return_exceptions=True)
-        assert [type(outcome) for outcome in outcomes] == [
-            InferenceTimeoutError,
-            InferenceTimeoutError,
-        ]
-        assert await batcher.run([3]) == [3]
-        assert calls == [[1, 2], [3]]
-
-    with_batcher(work, scenario)
-
-
 def test_one_request_of_many_batches_keeps_its_order() -> None:
     work = BlockingDouble()
     work.open.set()
@@ -198,14 +79,6 @@ def test_retry_after_grows_with_the_queue() -> None:
         waiting.cancel()
 
     with_batcher(work, scenario, max_batch=40, max_queue=40)
-
-
-def test_too_few_results_are_an_error() -> None:
-    async def scenario(batcher: Batcher[int, int]) -> None:
-        with pytest.raises(RuntimeError, match="1 items gave 0 results"):
-            await batcher.run([1])
-
-    with_batcher(lambda items: items[1:], scenario)
 
 
 def test_a_cancelled_request_leaves_the_queue() -> None:
@@ -273,175 +146,6 @@ def test_close_finishes_accepted_items_and_refuses_others() -> None:
     with_batcher(work, scenario)
 
 
-def test_batchers_with_one_limiter_take_turns() -> None:
-    busy = threading.Lock()
-    sizes: list[int] = []
-    overlaps = 0
-
-    def work(items: list[int]) -> list[int]:
-        nonlocal overlaps
-        if not busy.acquire(blocking=False):
-            overlaps += 1
-            return items
-        sizes.append(len(items))
-        time.sleep(0.001)
-        busy.release()
-        return items
-
-    async def run() -> None:
-        with ThreadPoolExecutor(4) as executor:
-            limiter = CapacityLimiter()
-            on_thread = threaded(work, executor)
-            pair = [Batcher[int, int](on_thread, limiter, 2, 100) for _ in range(2)]
-            results = await asyncio.gather(*(pair[i % 2].run([i, i]) for i in range(40)))
-            assert results == [[i, i] for i in range(40)]
-
-    asyncio.run(run())
-    assert overlaps == 0
-    assert sum(sizes) == 80
-
-
-def batches_with_slots(slots: int, max_batch: int, requests: list[int]) -> list[tuple[int, bool]]:
-    """Size of each batch and whether it was exclusive, for simultaneous requests."""
-    begun: list[tuple[int, bool]] = []
-
-    async def run() -> None:
-        limiter, running, max_running = CapacityLimiter(slots), 0, 0
-
-        async def work(items: list[int]) -> list[int]:
-            nonlocal running, max_running
-            begun.append((len(items), limiter.exclusive))
-            running += slots if limiter.exclusive else 1
-            max_running = max(max_running, running)
-            await asyncio.sleep(0.005)
-            running -= slots if limiter.exclusive else 1
-            return items
-
-        batcher = Batcher(work, limiter, max_batch, 1000)
-        results = await asyncio.gather(*(batcher.run([i] * n) for i, n in enumerate(requests)))
-        assert results == [[i] * n for i, n in enumerate(requests)]
-        assert max_running == min(slots, len(begun)) or any(exclusive for _, exclusive in begun)
-        assert max_running <= slots
-        await batcher.run([0])
-        assert begun.pop() == (1, slots > 1)
-
-    asyncio.run(run())
-    return begun
-
-
-def test_waiting_items_are_divided_among_the_slots() -> None:
-    assert batches_with_slots(2, 16, [16]) == [(8, False), (8, False)]
-    assert batches_with_slots(4, 16, [1] * 6) == [(2, False), (2, False), (1, False), (1, False)]
-    assert batches_with_slots(2, 4, [16]) == [(4, False)] * 4
-    assert batches_with_slots(1, 16, [20]) == [(16, False), (4, False)]
-
-
-def test_fewer_items_than_slots_run_exclusively() -> None:
-    assert batches_with_slots(2, 16, [1]) == [(1, True)]
-    assert batches_with_slots(4, 16, [3]) == [(3, True)]
-    assert batches_with_slots(2, 16, [2]) == [(1, False), (1, False)]
-
-
-def test_a_request_that_arrives_meanwhile_gets_the_next_free_slot() -> None:
-    async def run() -> None:
-        limiter, open_ = CapacityLimiter(2), [asyncio.Event() for _ in range(4)]
-        begun: list[list[int]] = []
-
-        async def work(items: list[int]) -> list[int]:
-            begun.append(items)
-            await open_[len(begun) - 1].wait()
-            return items
-
-        batcher = Batcher(work, limiter, 16, 100)
-        first = asyncio.ensure_future(batcher.run([1]))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        assert begun == [[1]]
-        second = asyncio.ensure_future(batcher.run([2, 3]))
-        await asyncio.sleep(0.01)
-        assert begun == [[1]]  # which is exclusive
-        open_[0].set()
-        await first
-        await until(lambda: len(begun) == 3)
-        assert begun == [[1], [2], [3]]
-        third = asyncio.ensure_future(batcher.run([4]))
-        await asyncio.sleep(0.01)
-        assert len(begun) == 3
-        open_[1].set()  # one of the two is enough
-        await until(lambda: len(begun) == 4)
-        for event in open_:
-            event.set()
-        assert await second == [2, 3]
-        assert await third == [4]
-
-    asyncio.run(run())
-
-
-def test_a_free_slot_is_used_while_another_is_busy() -> None:
-    async def run() -> None:
-        long, begun = asyncio.Event(), list[int]()
-
-        async def work(items: list[int]) -> list[int]:
-            begun.extend(items)
-            if 0 in items:
-                await long.wait()
-            return items
-
-        batcher = Batcher(work, CapacityLimiter(2), 1, 100)
-        slow, quick = (asyncio.ensure_future(batcher.run([i])) for i in (0, 1))
-        assert await asyncio.wait_for(quick, 5) == [1]
-        assert await asyncio.wait_for(batcher.run([2]), 5) == [2]
-        assert not slow.done()
-        long.set()
-        assert await slow == [0]
-
-    asyncio.run(run())
-
-
-def test_a_slot_that_one_batcher_releases_is_used_by_another() -> None:
-    async def run() -> None:
-        long = {0: asyncio.Event(), 1: asyncio.Event()}
-
-        async def work(items: list[int]) -> list[int]:
-            for item in items:
-                if item in long:
-                    await long[item].wait()
-            return items
-
-        limiter = CapacityLimiter(2)
-        encoder, decoder = (Batcher(work, limiter, 16, 100) for _ in range(2))
-        both = asyncio.ensure_future(encoder.run([0, 2]))  # one of its two parts is quick
-        slow = asyncio.ensure_future(decoder.run([1]))
-        await asyncio.sleep(0.01)
-        queued = asyncio.ensure_future(encoder.run([3]))
-        await asyncio.sleep(0.01)
-        long[1].set()
-        assert await slow == [1]
-        assert await asyncio.wait_for(queued, 5) == [3]
-        assert not both.done()
-        long[0].set()
-        assert await both == [0, 2]
-
-    asyncio.run(run())
-
-
-@pytest.mark.parametrize("slots", [1, 2])
-def test_a_request_that_arrives_as_the_last_worker_ends_is_served(slots: int) -> None:
-    async def run() -> None:
-        async def work(items: list[int]) -> list[int]:
-            return items
-
-        for steps in range(8):  # of the event loop, between one request and the next
-            batcher = Batcher(work, CapacityLimiter(slots), 4, 100)
-            first = asyncio.ensure_future(batcher.run([1]))
-            for _ in range(steps):
-                await asyncio.sleep(0)
-            assert await asyncio.wait_for(batcher.run([2]), 5) == [2]
-            assert await first == [1]
-
-    asyncio.run(run())
-
-
 def test_the_timing_of_a_divided_request_is_that_of_its_longest_part() -> None:
     async def run() -> None:
         async def work(items: list[int]) -> list[int]:
@@ -496,71 +200,5 @@ def test_items_of_a_cancelled_request_are_freed() -> None:
             gc.collect()
             assert watched() is None
         assert await kept == [0, 0]
-
-    asyncio.run(scenario())
-
-
-def test_every_item_that_fails_has_an_exception_of_its_own() -> None:
-    shared = InferenceTimeoutError("timed out")
-    shared.__cause__ = KeyError("cause")
-
-    async def scenario() -> None:
-        async def work(items: list[int]) -> list[int]:
-            raise shared
-
-        batcher = Batcher(work, CapacityLimiter(), 4, 8)
-        calls = [batcher.run([item]) for item in range(4)]
-        errors = await asyncio.gather(*calls, return_exceptions=True)
-        assert len({id(error) for error in [shared, *errors]}) == 5
-        for error in errors:
-            assert isinstance(error, InferenceTimeoutError)
-            assert error.args == ("timed out",)
-            assert error.__cause__ is shared.__cause__
-
-    asyncio.run(scenario())
-
-
-def test_the_traceback_of_a_failed_item_names_the_fault_and_no_other_request() -> None:
-    async def scenario() -> None:
-        async def work(items: list[int]) -> list[int]:
-            raise ValueError(f"{len(items)} items")
-
-        async def request(item: int) -> None:
-            await batcher.run([item])
-
-        batcher = Batcher(work, CapacityLimiter(), 4, 8)
-        errors = await asyncio.gather(*(request(i) for i in range(4)), return_exceptions=True)
-        for error in errors:
-            assert isinstance(error, ValueError)
-            names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
-            assert names.count("request") == 1
-            assert names[-1] == "work"
-            assert error.__context__ is None
-
-    asyncio.run(scenario())
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        ValueError("bad", 3),
-        KeyError("key"),
-        OSError(5, "Input/output error"),
-        QueueFullError(3, 4, 5),
-        torch.OutOfMemoryError("CUDA out of memory"),
-    ],
-    ids=lambda error: type(error).__name__,
-)
-def test_the_exception_of_an_item_is_that_of_its_work(error: Exception) -> None:
-    async def scenario() -> None:
-        async def work(items: list[int]) -> list[int]:
-            raise error
-
-        with pytest.raises(type(error)) as raised:
-            await Batcher(work, CapacityLimiter(), 4, 8).run([1])
-        assert raised.value is not error
-        assert type(raised.value) is type(error)
-        assert str(raised.value) == str(error)
-        assert vars(raised.value) == vars(error)
 
     asyncio.run(scenario())

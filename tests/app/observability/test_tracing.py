@@ -1,19 +1,14 @@
-"""The traces that a real process sends to a collector, and that it does not depend on one."""
+"""The traces that a real process sends to a collector."""
 
 import hashlib
 import json
 import re
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
-from subprocess import Popen
 
 import httpx
 import pytest
@@ -21,37 +16,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from tests.app.conftest import DIM, file, ok, problem, random_image
 from tests.app.observability.collector import Collector, attributes, collecting
-from tests.app.processes import ROOT, running, start
+from tests.app.observability.traces import CALLER, caller, is_server, traced
 
 KEY = "a-key-that-nobody-may-read"
 HASH = hashlib.sha256(KEY.encode()).hexdigest()
-TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-MODULE = "tests.app.faulty"
-COSTLY = (
-    "opentelemetry.sdk.",
-    "opentelemetry.exporter.",
-    "opentelemetry.proto.",
-    "app.observability.tracing.",
-)
-
-
-@contextmanager
-def traced(
-    models: Path,
-    faults: Path,
-    endpoint: str,
-    **more: str,
-) -> Iterator[tuple[Popen[str], httpx.Client]]:
-    """A process that sends traces; ``more`` are settings."""
-    with ExitStack() as stack:
-        patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
-        patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
-        patch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")  # which would send more than ours
-        served = running(MODULE, str(faults), MODELS=str(models / "tiny"), **more)
-        process, client = stack.enter_context(served)
-        patch.undo()  # which is for that process alone
-        yield process, client
+TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 @pytest.fixture(scope="module")
@@ -71,16 +40,6 @@ def client(models: Path, faults: Path, collector: Collector) -> Iterator[httpx.C
     with traced(models, faults, collector.url, **settings) as (_, client):
         client.headers["Authorization"] = f"Bearer {KEY}"
         yield client
-
-
-def caller(number: int) -> tuple[str, dict[str, str]]:
-    """A trace of a caller, and the header that names it."""
-    trace = f"{number:032x}"
-    return trace, {"traceparent": f"00-{trace}-{CALLER}-01"}
-
-
-def is_server(span: Span) -> bool:
-    return span.kind == Span.SPAN_KIND_SERVER
 
 
 def test_a_request_is_part_of_its_clients_trace(client: httpx.Client, collector: Collector) -> None:
@@ -234,126 +193,3 @@ def test_answers_are_logged_with_their_trace(models: Path, tmp_path: Path) -> No
     assert [line.get("status") for line in ours if "status" in line] == [200, 500]
     assert [line["level"] for line in ours if "exception" in line] == ["error"]
     assert all(re.fullmatch("[0-9a-f]{32}", line["trace_id"]) for line in ours)
-
-
-def test_a_collector_that_does_not_answer_disturbs_nothing(models: Path, tmp_path: Path) -> None:
-    with socket.socket() as silent:  # takes connections, and never says a word
-        silent.bind(("127.0.0.1", 0))
-        silent.listen(100)
-        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with traced(models, tmp_path, address) as (process, client):
-            started = time.monotonic()
-            for seed in range(20):
-                ok(client.post("/sample", json={"seed": seed}))
-            assert time.monotonic() - started < 10
-            time.sleep(0.3)  # the first of them are on their way
-            started = time.monotonic()
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
-            assert time.monotonic() - started < 6
-
-
-def test_a_collector_that_is_not_there_disturbs_nothing(models: Path, tmp_path: Path) -> None:
-    with traced(models, tmp_path, "http://127.0.0.1:9") as (process, client):
-        ok(client.post("/sample"))
-        started = time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
-        assert time.monotonic() - started < 6
-
-
-PROPAGATOR = """
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-
-class Propagator(TraceContextTextMapPropagator):
-    fields = {"X-Mine"}
-
-    def extract(self, carrier, *args, **options):
-        return super().extract({"traceparent": carrier.get("x-mine", "")}, *args, **options)
-"""
-
-
-@pytest.fixture
-def plugins(tmp_path: Path) -> Path:
-    """A folder with an installed package that has a propagator named ``mine``."""
-    folder = tmp_path / "plugins"
-    (folder / "mine-1.dist-info").mkdir(parents=True)
-    (folder / "mine.py").write_text(PROPAGATOR)
-    metadata = {
-        "METADATA": "Metadata-Version: 2.1\nName: mine\nVersion: 1\n",
-        "entry_points.txt": "[opentelemetry_propagator]\nmine = mine:Propagator\n",
-    }
-    for name, content in metadata.items():
-        (folder / "mine-1.dist-info" / name).write_text(content)
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("propagators", "continued"),
-    [
-        ("tracecontext", {"traceparent"}),
-        ("baggage", set()),
-        ("none", set()),
-        ("mine", {"x-mine"}),
-        ("tracecontext, mine", {"traceparent", "x-mine"}),
-    ],
-)
-def test_the_propagators_of_the_environment_continue_a_trace(
-    models: Path,
-    tmp_path: Path,
-    plugins: Path,
-    propagators: str,
-    continued: set[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("OTEL_PROPAGATORS", propagators)
-    monkeypatch.setenv("PYTHONPATH", str(plugins))
-    with (
-        collecting() as collector,
-        traced(models, tmp_path, collector.url) as (process, client),
-    ):
-        traces = {"traceparent": caller(1), "x-mine": caller(2)}
-        for header, (_, headers) in traces.items():
-            ok(client.get("/models", headers={header: headers["traceparent"]}))
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
-    sent = {span.trace_id.hex() for span in collector.spans}
-    assert {header for header, (trace, _) in traces.items() if trace in sent} == continued
-
-
-@pytest.mark.parametrize("variable", ["PROTOCOL", "TRACES_PROTOCOL"])
-def test_a_protocol_that_is_not_supported_is_an_error_at_the_start(
-    models: Path, monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{variable}", "grpc")
-    process = start(MODELS=str(models / "tiny"), PORT="0")
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 2
-    name = f"OTEL_EXPORTER_OTLP_{variable}"
-    assert output == f"{name} is 'grpc'; only 'http/protobuf' is supported\n"
-
-
-@pytest.mark.parametrize(
-    "environment",
-    [
-        {},
-        {"OTEL_EXPORTER_OTLP_ENDPOINT": ""},
-        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_SDK_DISABLED": "true"},
-        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_TRACES_EXPORTER": "none"},
-    ],
-    ids=["unset", "empty", "disabled", "no exporter"],
-)
-def test_without_an_endpoint_nothing_is_imported(
-    models: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = (
-        "import sys; from tests.app.test_application import startup;"
-        "from app.settings import Settings;"
-        f"startup(Settings(models=({str(models / 'tiny')!r},), device='cpu'));"
-        f"sys.exit(any(f'{{name}}.'.startswith({COSTLY}) for name in sys.modules))"
-    )
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    done = subprocess.run([sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr

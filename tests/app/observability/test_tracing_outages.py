@@ -1,0 +1,35 @@
+"""A process does not depend on the collector of its traces."""
+
+import signal
+import socket
+import time
+from pathlib import Path
+
+from tests.app.conftest import ok
+from tests.app.observability.traces import traced
+
+
+def test_a_collector_that_does_not_answer_disturbs_nothing(models: Path, tmp_path: Path) -> None:
+    with socket.socket() as silent:  # takes connections, and never says a word
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(100)
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with traced(models, tmp_path, address) as (process, client):
+            started = time.monotonic()
+            for seed in range(20):
+                ok(client.post("/sample", json={"seed": seed}))
+            assert time.monotonic() - started < 10
+            time.sleep(0.3)  # the first of them are on their way
+            started = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+            assert time.monotonic() - started < 6
+
+
+def test_a_collector_that_is_not_there_disturbs_nothing(models: Path, tmp_path: Path) -> None:
+    with traced(models, tmp_path, "http://127.0.0.1:9") as (process, client):
+        ok(client.post("/sample"))
+        started = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        assert time.monotonic() - started < 6
