@@ -92,6 +92,8 @@ def _lifespan(settings: Settings, traced: bool) -> Any:
             state.tracer = Tracer(__version__)
         yield
         await state.service.stop()
+        if storage is not None:
+            storage.close()
         if traced:
             state.tracer.close()
 

@@ -16,6 +16,8 @@ import pytest
 import yaml
 from packaging.specifiers import SpecifierSet
 
+from app.inference.readiness import CANARY_TIMEOUT_SECONDS
+from app.server.healthcheck import TIMEOUT_SECONDS
 from app.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -207,3 +209,9 @@ def test_a_service_is_closed_in_and_can_work(name: str, monkeypatch: pytest.Monk
     for model in settings.models:  # the default models are inside the mounted folder
         assert (home / model).is_relative_to(target)
         assert PurePosixPath(model).is_relative_to(PurePosixPath(folder))
+
+
+def test_a_health_check_waits_longer_than_readiness_may_take() -> None:
+    docker = re.search(r"--timeout=(\d+)s", dict(IMAGE)["HEALTHCHECK"])
+    assert docker
+    assert CANARY_TIMEOUT_SECONDS < TIMEOUT_SECONDS < int(docker[1])

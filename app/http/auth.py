@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import math
+import sqlite3
 import time
 from collections.abc import Sequence
 
@@ -25,6 +26,10 @@ class MissingApiKeyError(Exception):
 
 class InvalidApiKeyError(Exception):
     """The key of the request is none of those that are configured."""
+
+
+class RateStorageError(Exception):
+    """The requests of a key cannot be counted at the moment."""
 
 
 class RateLimitExceededError(Exception):
@@ -71,6 +76,7 @@ class ApiKeyAuth:
             MissingApiKeyError: if there is none.
             InvalidApiKeyError: if it is not one of the configured keys.
             RateLimitExceededError: if it has been used too often.
+            RateStorageError: if the storage that workers share cannot count the request.
         """
         if not self._hashes:
             return
@@ -80,6 +86,16 @@ class ApiKeyAuth:
         matches = [hmac.compare_digest(digest, known) for known in self._hashes]  # always all
         if not any(matches):
             raise InvalidApiKeyError("this API key is not known")
-        if self._limiter is not None and not self._limiter.hit(self._item, digest.hex()):
-            reset, _ = self._limiter.get_window_stats(self._item, digest.hex())
+        if self._limiter is None:
+            return
+        try:
+            accepted = self._limiter.hit(self._item, digest.hex())
+            reset, _ = (
+                (0.0, 0) if accepted else self._limiter.get_window_stats(self._item, digest.hex())
+            )
+        except sqlite3.Error as error:
+            raise RateStorageError(
+                f"the requests of this API key cannot be counted: {error}"
+            ) from None
+        if not accepted:
             raise RateLimitExceededError(self._limit, max(1, math.ceil(reset - time.time())))

@@ -6,6 +6,7 @@ lets the event loop run in between.
 
 import binascii
 import io
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated
@@ -13,6 +14,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, WithJsonSchema
 
 PIECE_BYTES = 2**18  # decoded in about half a millisecond
+ESCAPE = re.compile(rb"\\(?:u00([0-7][0-9A-Fa-f])|/)")  # of a character that base64 may have
+ESCAPE_BYTES = 6
 MAX_DATA_HEAD = 1024  # bytes of a data: URI before its comma
 
 
@@ -24,7 +27,7 @@ class LongString:
         body: UTF-8.
         start: of the string in it, after the quotation mark.
         stop: of the string, before the quotation mark.
-        escaped: whether ``\/`` means the slash, as in JSON that some encoders write.
+        escaped: whether ``\/`` and ``\u002B`` mean one character, as in JSON.
     """
 
     body: bytes
@@ -45,10 +48,16 @@ class LongString:
         for start in range(self.start + skip, self.stop, PIECE_BYTES):
             piece = carry + self.body[start : min(self.stop, start + PIECE_BYTES)]
             if self.escaped:
-                carry = b"\\" if piece.endswith(b"\\") else b""
-                piece = piece.removesuffix(b"\\").replace(b"\\/", b"/")
+                started = piece.rfind(b"\\", max(0, len(piece) - ESCAPE_BYTES + 1))
+                cut = len(piece) if started < 0 or ESCAPE.match(piece, started) else started
+                carry = piece[cut:]
+                piece = ESCAPE.sub(_unescape, piece[:cut])
             yield piece
         yield carry
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    return bytes([int(match[1], 16)]) if match[1] else b"/"
 
 
 def decode_base64(pieces: Iterable[bytes], size: int) -> bytes:

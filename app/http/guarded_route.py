@@ -44,6 +44,8 @@ class GuardedRoute(APIRoute):
             reservation: Reservation = state.body_budget.reserve()
             request_context(request.scope).reservation = reservation
             body = _Body(request.receive, reservation)
+            if request.method in ("GET", "HEAD"):  # nobody reads their bodies
+                body.complete.set()
             seconds = state.service.settings.request_timeout_seconds
             try:
                 work = handle(Request(request.scope, body.receive))

@@ -97,14 +97,23 @@ def _strings(body: bytes) -> Iterator[tuple[int, int]]:
     end = -1
     while (start := body.find(b'"', end + 1) + 1) > 0:
         searched, end = start, body.find(b'"', start)
-        while end > searched and body[end - 1] == ord("\\"):
-            backslashes = end - searched - len(body[searched:end].rstrip(b"\\"))
-            if backslashes % 2 == 0:
-                break
+        while end >= 0 and _backslashes(body, searched, end) % 2:
             searched, end = end + 1, body.find(b'"', end + 1)
         if end < 0:
             return  # not closed, as the parser will find too
         yield start, end
+
+
+def _backslashes(body: bytes, start: int, end: int) -> int:
+    """How many backslashes precede ``end``, at most back to ``start``."""
+    count = 0
+    while count < end - start:  # a piece at a time: a call into C holds the interpreter's lock
+        piece = body[max(start, end - count - PIECE_BYTES) : end - count]
+        trailing = len(piece) - len(piece.rstrip(b"\\"))
+        count += trailing
+        if trailing < len(piece):
+            break
+    return count
 
 
 def _restore(

@@ -10,7 +10,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from app.http.auth import InvalidApiKeyError, MissingApiKeyError, RateLimitExceededError
+from app.http.auth import (
+    InvalidApiKeyError,
+    MissingApiKeyError,
+    RateLimitExceededError,
+    RateStorageError,
+)
 from app.http.body import (
     BodyTypeError,
     InvalidError,
@@ -78,6 +83,7 @@ TABLE: dict[type[Exception], Entry] = {
     OperandError: Entry(422, "operand"),
     ExpressionError: Entry(422, "expression"),
     RateLimitExceededError: Entry(429, "rate"),
+    RateStorageError: Entry(503, "rate-storage", RETRY_SOON),
     QueueFullError: Entry(503, "queue-full"),
     BodyBudgetExceededError: Entry(503, "bodies-full", RETRY_SOON),
     NotReadyError: Entry(503, "not-ready", RETRY_LATER),

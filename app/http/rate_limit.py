@@ -10,11 +10,12 @@ from limits.storage import MovingWindowSupport, Storage
 from app.settings import Settings
 
 FILE_NAME = "rates.sqlite"
-BUSY_SECONDS = 1.0  # to wait for another worker's transaction, which takes microseconds
+BUSY_SECONDS = 0.25  # to wait, on the event loop, for a transaction, which takes microseconds
+OPEN_SECONDS = 10.0  # likewise, while several workers create the file
 CHECKPOINT_PAGES = 100
 
 
-def rate_storage(settings: Settings) -> Storage | None:
+def rate_storage(settings: Settings) -> "SQLiteStorage | None":
     """The storage that the workers share; None where there is one process, or no limit."""
     if settings.worker_dir is None or not (settings.api_keys and settings.requests_per_minute):
         return None
@@ -36,7 +37,7 @@ class SQLiteStorage(Storage, MovingWindowSupport):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._database = sqlite3.connect(
-            folder / FILE_NAME, timeout=BUSY_SECONDS, isolation_level=None
+            folder / FILE_NAME, timeout=OPEN_SECONDS, isolation_level=None
         )
         for statement in (
             "PRAGMA journal_mode = WAL",
@@ -46,6 +47,7 @@ class SQLiteStorage(Storage, MovingWindowSupport):
             "CREATE INDEX IF NOT EXISTS hits_by_key ON hits (key, time)",
         ):
             self._database.execute(statement)
+        self._database.execute(f"PRAGMA busy_timeout = {round(1000 * BUSY_SECONDS)}")
 
     @property
     def base_exceptions(self) -> type[Exception]:

@@ -83,7 +83,10 @@ async def read_request(
 
     if received.size <= MAX_INLINE_BYTES:
         return parse()
-    return await image_pool.run(parse if received.size < TRIM_BYTES else parse_large)
+    work = parse if received.size < TRIM_BYTES else parse_large
+    # Not ``run``, whose further slots are for responses.
+    [params] = await image_pool.map(lambda parse: parse(), [work])
+    return params
 
 
 def validate(schema: type[M], fields: Fields) -> M:

@@ -94,6 +94,8 @@ class FairThreadPool:
         seconds = time.perf_counter() - started
         with suppress(RuntimeError):  # the event loop has ended without waiting for this job
             job.future.get_loop().call_soon_threadsafe(self._resolve, job, result, error, seconds)
+        # The traceback of the error refers to this frame: a cycle would keep what the job used.
+        del job, result, error
 
     def _resolve(
         self, job: _Job[object], result: object, error: Exception | None, seconds: float
@@ -141,6 +143,8 @@ class ImagePool:
         except asyncio.CancelledError:
             self._parallel.remove_cancelled()
             raise
+        finally:
+            del future  # as in ``FairThreadPool._run``
 
     async def map(
         self, work: Callable[[T], R], items: Sequence[T], *, serial: bool = False
@@ -161,15 +165,19 @@ class ImagePool:
             OutOfMemoryError: if ``work`` raised ``MemoryError``.
             Exception: what ``work`` raised first.
         """
+        if not items:
+            return []
         pool = self._serial if serial else self._parallel
         futures = pool.submit([partial(work, item) for item in items], self._max_queue)
         try:
             return await asyncio.gather(*futures)
         except BaseException:
-            for future in futures:
-                future.cancel()
+            while futures:
+                futures.pop().cancel()
             pool.remove_cancelled()
             raise
+        finally:
+            del futures  # as in ``FairThreadPool._run``
 
     def close(self) -> None:
         """Accept no more work, finish what waits and end the threads."""

@@ -9,7 +9,7 @@ from app.inference.limiter import CapacityLimiter
 from app.inference.thread_pool import InferenceThreadPool
 
 MAX_SUCCESS_AGE_SECONDS = 10.0
-CANARY_TIMEOUT_SECONDS = 5.0
+CANARY_TIMEOUT_SECONDS = 3.0  # less than a health check waits for the response
 
 
 class Readiness:

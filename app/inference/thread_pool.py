@@ -6,6 +6,7 @@ import math
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -122,19 +123,25 @@ class InferenceThreadPool:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
-        def run() -> None:
-            result, error = run_job(job)
-            with suppress(RuntimeError):  # the event loop has ended without waiting for this job
-                loop.call_soon_threadsafe(self._resolve, worker, future, result, error)
-
-        worker.jobs.put(run)
-        if not limited:
-            return await future
-        timer = loop.call_later(self._timeout, self._time_out, worker, future, loop.time())
+        worker.jobs.put(partial(self._run, worker, future, job))
+        timer = None
+        if limited:
+            timer = loop.call_later(self._timeout, self._time_out, worker, future, loop.time())
         try:
             return await future
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
+            del future  # as in ``_run``
+
+    def _run(self, worker: _Worker, future: asyncio.Future[T], job: Callable[[], T]) -> None:
+        """Run a job on its thread."""
+        result, error = run_job(job)
+        with suppress(RuntimeError):  # the event loop has ended without waiting for this job
+            loop = future.get_loop()
+            loop.call_soon_threadsafe(self._resolve, worker, future, result, error)
+        # The traceback of the error refers to this frame: a cycle would keep the job's batch.
+        del job, future, result, error
 
     def close(self) -> None:
         """End the idle threads, so that they do not outlive the interpreter."""

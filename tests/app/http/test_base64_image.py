@@ -52,3 +52,12 @@ def test_a_slash_may_be_escaped_as_some_json_encoders_do(shift: int) -> None:
 
 def test_no_text_is_no_bytes() -> None:
     assert decoded(b"") == b""
+
+
+@pytest.mark.parametrize("shift", range(6))
+def test_any_character_may_be_escaped_by_its_code(shift: int) -> None:
+    data = DATA[:shift] + b"\xfb\xef\xbe" * PIECE_BYTES  # "++++" in base64
+    text = base64.b64encode(data).replace(b"+", b"\\u002B").replace(b"A", b"\\u0041")
+    assert decoded(text) == data
+    with pytest.raises(ValueError, match=r"."):
+        decoded(text.replace(b"\\u00", b"\\u01", 1))

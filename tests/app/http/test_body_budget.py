@@ -77,3 +77,26 @@ def test_the_budget_is_not_released_while_a_thread_decodes_for_a_client_that_is_
         asyncio.run(scenario())
     finally:
         may_end.set()
+
+
+@pytest.mark.parametrize("content_type", ["image/png", "application/json"])
+def test_a_body_that_is_refused_is_released_without_a_garbage_collection(
+    settings: Callable[..., Settings], content_type: str
+) -> None:
+    body = file(random_image(1)) if content_type == "image/png" else b'{"image": ["' + 2**17 * b"A"
+    broken = body[: len(body) // 2] if content_type == "image/png" else body
+
+    async def scenario() -> None:
+        async with asgi.started(settings()) as app:
+            gc.collect()
+            gc.disable()
+            for _ in range(3):
+                reply = await asgi.Client(app).post("/encode", broken, content_type)
+                assert reply.status == 400
+            await asyncio.sleep(0.2)  # the thread lets go of the job
+            assert app.state.body_budget.reserved == 0
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        gc.enable()

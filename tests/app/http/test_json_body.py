@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from app.http.base64_image import LongString
+from app.http.base64_image import PIECE_BYTES, LongString
 from app.http.body import InvalidError, TooLargeError, UnreadableBodyError
 from app.http.json_body import LONG_STRING, from_json
 
@@ -80,3 +80,11 @@ def test_a_broken_body_with_a_long_image_is_still_broken(body: bytes) -> None:
 def test_a_body_has_no_more_than_its_operands_need(body: bytes, words: str) -> None:
     with pytest.raises(TooLargeError, match=words):
         from_json(body, 64)
+
+
+@pytest.mark.parametrize("count", [1, 2, PIECE_BYTES - 1, PIECE_BYTES, 2 * PIECE_BYTES + 1])
+def test_a_quotation_mark_ends_a_string_after_an_even_number_of_backslashes(count: int) -> None:
+    text = json.dumps("\\" * count + '"')[1:-1]
+    found = plain(from_json(f'{{"image": ["{text}", "{LONG}"]}}'.encode(), 64))
+    expected = text if len(text) >= LONG_STRING else json.loads(f'"{text}"')
+    assert found == {"image": [expected, LONG]}

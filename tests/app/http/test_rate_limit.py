@@ -75,3 +75,19 @@ def test_two_servers_count_together(settings: Callable[..., Settings], tmp_path:
         ]
         assert statuses == [200] * 3
         problem(second.get("/models", headers=headers), 429, "3 requests a minute")
+
+
+def test_a_rate_that_cannot_be_counted_is_503(
+    settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    limited = settings(api_keys=(HASH,), requests_per_minute=3, worker_dir=tmp_path)
+    other = SQLiteStorage(tmp_path)
+    with serving(limited) as client:
+        headers = {"Authorization": f"Bearer {KEY}"}
+        other._database.execute("BEGIN IMMEDIATE")  # a worker that stopped in a transaction
+        found = client.get("/models", headers=headers)
+        problem(found, 503, "cannot be counted")
+        assert found.headers["retry-after"] == "1"
+        other._database.execute("ROLLBACK")
+        assert client.get("/models", headers=headers).status_code == 200
+    other.close()

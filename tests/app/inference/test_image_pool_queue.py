@@ -175,3 +175,17 @@ def test_an_item_that_fails_drops_the_waiting_rest_of_its_request(
 
     with_pool(scenario)
     assert done in ([0, 1], [0, 1, 2])  # the event loop may learn of the failure too late
+
+
+def test_no_items_need_no_room_in_the_queue(release: threading.Event) -> None:
+    async def scenario(pool: ImagePool) -> None:
+        blocked = await occupy(pool, release)
+        waiting = [asyncio.create_task(pool.run(lambda: 1)) for _ in range(2 * MAX_QUEUE)]
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFullError):
+            await pool.map(str, [1])
+        assert await pool.map(str, list[int]()) == []
+        release.set()
+        await asyncio.gather(blocked, *waiting)
+
+    with_pool(scenario)
