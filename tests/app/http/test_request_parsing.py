@@ -1,6 +1,7 @@
 """Bodies that are broken, or written to do harm."""
 
 import io
+import json
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from httpx import Client
 
+from app.inference.image_pool import FairThreadPool
 from app.settings import Settings
 from tests.app.conftest import DIM, file, means, ok, problem, random_image, serving
 
@@ -225,3 +227,20 @@ def test_options_do_not_count_as_images(settings: Callable[..., Settings]) -> No
 def test_a_field_of_text_has_its_limit(client: Client) -> None:
     fields = {"expression": (None, "+" * (2**20 + 1))}
     problem(client.post("/arithmetic", files=fields), 413, "1048576")
+
+
+def test_parsing_waits_where_images_wait_not_where_responses_do(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[int] = []
+    submit = FairThreadPool.submit
+
+    def noted(self: FairThreadPool, works: Any, limit: int) -> Any:
+        limits.append(limit)
+        return submit(self, works, limit)
+
+    monkeypatch.setattr(FairThreadPool, "submit", noted)
+    with serving(settings(max_image_queue=70)) as client:
+        body = json.dumps({"latents": [[0.5] * DIM] * 2000})
+        problem(client.post("/decode", content=body, headers=JSON), 413)
+    assert limits == [70]  # a response may wait among twice as many
