@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from app.images import png
-from app.inference.engine import Engine
+from app.inference.engine import DecoderInput, Engine
 from benchmarks.servers.work import FILE, MAX_BATCH, Model
 from vae import checkpoint
 
@@ -72,7 +72,7 @@ def models_alone(seconds: float) -> dict[str, dict[str, dict[int, float]]]:
         calls: dict[tuple[str, str], Callable[[], Any]] = {
             ("model", "decode"): partial(model.decode, latents, batch),
             ("model", "encode"): partial(model.encode, images, batch),
-            ("served", "decode"): partial(engine.decode_many, list(latents)),
+            ("served", "decode"): partial(engine.decode_many, [DecoderInput(z) for z in latents]),
             ("served", "encode"): partial(engine.encode_many, images),
         }
         for (name, operation), call in calls.items():

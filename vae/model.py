@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vae import networks
-from vae.detail import LEVELS, DetailBranch, TappedDecoder
+from vae.detail import DetailBranch, split_decoder
 from vae.gaussian import DiagonalGaussian
 
 Family = Literal["mlp", "conv28", "tutorial", "residual"]
@@ -93,10 +93,8 @@ class VAEConfig:
     def _check_detail(self) -> None:
         if not 1 <= self.detail_channels <= MAX_WIDTH:
             raise ValueError(f"detail_channels must be between 0 and {MAX_WIDTH}")
-        if self.family != "residual" or self.patch % 2 or len(self.widths) < LEVELS:
-            raise ValueError(
-                f"a detail branch needs family residual, an even patch and {LEVELS} levels or more"
-            )
+        if self.family != "residual" or self.patch % 2:
+            raise ValueError("a detail branch needs family residual and an even patch")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "VAEConfig":
@@ -179,8 +177,6 @@ class VAE(nn.Module):
     def decode_with_detail(self, z: Tensor, detail: Tensor) -> Tensor:
         """Images ``(N, C, S, S)`` in [0, 1], blended between those of ``decode`` and sharp ones.
 
-        One pass of the decoder serves both; the detail branch runs on the rows that need it.
-
         Args:
             z: latents ``(N, D)``.
             detail: ``(N,)`` in [0, 1]: 0 for the least-squares image, 1 for the sharp one.
@@ -190,24 +186,35 @@ class VAE(nn.Module):
         """
         rows = detail.nonzero().flatten()
         if not len(rows):
-            return self.to_images(self.decode_logits(z))
-        logits, features = self.tapped_decoder()(z)
-        residual = self.detail_residual(features[rows])
-        share = detail[rows, None, None, None].to(residual)
-        return self.pixels(logits).index_add(0, rows, share * residual).clamp(0.0, 1.0)
+            return self.decode(z)
+        trunk, head = self.split_decoder()
+        logits = head(features := trunk(z))
+        sharp = self.blend(logits[rows], self.detail_residual(features[rows]), detail[rows])
+        return self.to_images(logits).index_copy(0, rows, sharp)
 
-    def tapped_decoder(self) -> TappedDecoder:
-        """The decoder, with the features for ``detail_residual`` beside its logits.
+    def blend(self, logits: Tensor, residual: Tensor, detail: Tensor) -> Tensor:
+        """Images in [0, 1]: the pixels of ``logits``, and ``detail`` times ``residual``.
+
+        Args:
+            logits: of the decoder, ``(N, C, S, S)``.
+            residual: of the detail branch, of the same shape.
+            detail: ``(N,)`` in [0, 1].
+        """
+        share = detail.float()[:, None, None, None]
+        return (self.pixels(logits) + share * residual.float()).clamp(0.0, 1.0)
+
+    def split_decoder(self) -> tuple[nn.Sequential, nn.Sequential]:
+        """The decoder's trunk, whose features the detail branch reads, and its head.
 
         Raises:
             ValueError: if the model has no detail branch.
         """
-        if not isinstance(self.decoder, nn.Sequential) or self.detail is None:
+        if self.detail is None or not isinstance(self.decoder, nn.Sequential):
             raise ValueError("this model has no detail branch")
-        return TappedDecoder(self.decoder, self.config.blocks)
+        return split_decoder(self.decoder)
 
     def detail_residual(self, features: Tensor) -> Tensor:
-        """Float32 ``(N, C, S, S)``: what the detail branch adds to the pixels of ``decode``.
+        """What the detail branch makes of features of the trunk, ``(N, C, S, S)``.
 
         Raises:
             ValueError: if the model has no detail branch.
@@ -215,15 +222,13 @@ class VAE(nn.Module):
         if self.detail is None:
             raise ValueError("this model has no detail branch")
         residual: Tensor = self.detail(features)
-        return residual.float()
+        return residual
 
 
 def _detail_branch(config: VAEConfig) -> DetailBranch | None:
     if not config.detail_channels:
         return None
-    return DetailBranch(
-        config.channels, config.patch, config.widths, config.blocks, config.detail_channels
-    )
+    return DetailBranch(config.channels, config.patch, config.widths[0], config.detail_channels)
 
 
 def _networks(config: VAEConfig) -> tuple[nn.Module, nn.Module]:

@@ -6,11 +6,18 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
-from app.http import openapi, schemas
+from app.http import openapi
 from app.http.context import request_context
 from app.http.guarded_route import GuardedRoute
 from app.http.model_call import ModelName, get_service
 from app.http.openapi import errors, json_response
+from app.http.response_schemas import (
+    DirectionResponse,
+    DirectionsResponse,
+    HealthResponse,
+    ModelResponse,
+    ModelsResponse,
+)
 from app.inference.registry import LoadedModel
 from app.observability.metrics import MEDIA_TYPE
 from app.operations.service import Service
@@ -38,11 +45,11 @@ def get(path: str, **options: Any) -> Callable[[Endpoint], Endpoint]:
         **errors(401, 404, 405, 429, 504),
     },
 )
-async def directions(request: Request, model: ModelName = None) -> schemas.DirectionsResponse:
+async def directions(request: Request, model: ModelName = None) -> DirectionsResponse:
     """The named directions of a model, for use in expressions."""
     loaded = _model_of(request, model)
     named = [
-        schemas.DirectionResponse(
+        DirectionResponse(
             name=name,
             meaning=d.meaning,
             scale=float(d.vector.norm()),
@@ -52,7 +59,7 @@ async def directions(request: Request, model: ModelName = None) -> schemas.Direc
         )
         for name, d in loaded.checkpoint.directions.items()
     ]
-    return schemas.DirectionsResponse(model=loaded.id, directions=named)
+    return DirectionsResponse(model=loaded.id, directions=named)
 
 
 @get(
@@ -62,12 +69,10 @@ async def directions(request: Request, model: ModelName = None) -> schemas.Direc
         **errors(401, 405, 429, 504),
     },
 )
-async def models(request: Request) -> schemas.ModelsResponse:
+async def models(request: Request) -> ModelsResponse:
     """The loaded models, the default first."""
     service = get_service(request)
-    return schemas.ModelsResponse(
-        models=[_model_info(service, loaded) for loaded in service.models]
-    )
+    return ModelsResponse(models=[_model_info(service, loaded) for loaded in service.models])
 
 
 @get(
@@ -77,7 +82,7 @@ async def models(request: Request) -> schemas.ModelsResponse:
         **errors(401, 404, 405, 429, 504),
     },
 )
-async def model_info(request: Request, name: str) -> schemas.ModelResponse:
+async def model_info(request: Request, name: str) -> ModelResponse:
     """One loaded model."""
     return _model_info(get_service(request), _model_of(request, name))
 
@@ -86,19 +91,19 @@ async def model_info(request: Request, name: str) -> schemas.ModelResponse:
     "/health/live",
     responses={**json_response("It is live.", {"status": "live"}), **errors(405, 504)},
 )
-async def live() -> schemas.HealthResponse:
+async def live() -> HealthResponse:
     """The process responds."""
-    return schemas.HealthResponse(status="live")
+    return HealthResponse(status="live")
 
 
 @get(
     "/health/ready",
     responses={**json_response("It is ready.", {"status": "ready"}), **errors(405, 503, 504)},
 )
-async def ready(request: Request) -> schemas.HealthResponse:
+async def ready(request: Request) -> HealthResponse:
     """The models are loaded and can be used: they decoded something lately."""
     await get_service(request).models.check_ready()
-    return schemas.HealthResponse(status="ready")
+    return HealthResponse(status="ready")
 
 
 @get(
@@ -130,16 +135,17 @@ def _model_of(request: Request, name: str | None) -> LoadedModel:
     return loaded
 
 
-def _model_info(service: Service, loaded: LoadedModel) -> schemas.ModelResponse:
+def _model_info(service: Service, loaded: LoadedModel) -> ModelResponse:
     checkpoint = loaded.checkpoint
     config: dict[str, Any] = vars(checkpoint.model.config)
-    return schemas.ModelResponse(
+    return ModelResponse(
         name=loaded.name,
         id=loaded.id,
         sha256=checkpoint.sha256,
         device=str(service.models.device),
         config=config,
         parameters=sum(p.numel() for p in checkpoint.model.parameters()),
+        max_detail=loaded.max_detail,
         labels=checkpoint.labels,
         directions=list(checkpoint.directions),
         metrics=checkpoint.metrics,

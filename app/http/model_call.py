@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Query, Request, Response
-from pydantic import BaseModel
 
 from app.http.body_budget import ReservedImagePool
 from app.http.context import request_context
 from app.http.negotiation import JSON, negotiate
 from app.http.request_parsing import BodyForms, read_request
-from app.http.responses import EncodedResponse, images_as_json, images_as_png
+from app.http.responses import EncodedResponse, Origin, images_as_json, images_as_png
+from app.http.schemas import ModelRequest
 from app.observability.metrics import Metrics
 from app.observability.timing import Span
-from app.operations.context import Context, ImageRunner
+from app.operations.context import Context, ImageRunner, chosen_detail
 from app.operations.decode import DecodedImage
 from app.operations.service import Service
 
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound=ModelRequest)
 
 ModelName = Annotated[str | None, Query(description="One of the loaded models.")]
 FormatName = Annotated[
@@ -62,12 +62,12 @@ class ModelCall(Generic[M]):
             columns: of a contact sheet of several; None makes it as square as possible.
             headers: beside those of every response.
         """
-        model_id = self.context.model.id
+        origin = Origin(self.context.model.id, self.context.detail)
 
         def encode() -> EncodedResponse:
             if self.media_type == JSON:
-                return images_as_json(model_id, images)
-            return images_as_png(model_id, images, columns)
+                return images_as_json(origin, images)
+            return images_as_png(origin, images, columns)
 
         return await self.respond(encode, headers)
 
@@ -120,5 +120,6 @@ class ModelCallDependency(Generic[M]):
         params = await read_request(
             request, self._schema, self._forms, service.settings, loaded.dim, pool
         )
-        context = Context(loaded, pool, service.limits, current.timing)
+        detail = chosen_detail(loaded, params.detail)
+        context = Context(loaded, pool, service.limits, current.timing, detail)
         return ModelCall(params, media_type, context, service.image_pool, request.app.state.metrics)

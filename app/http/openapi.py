@@ -12,6 +12,7 @@ from app.http import schemas
 from app.http.auth import BEARER
 from app.http.guarded_route import PUBLIC_PREFIX
 from app.http.negotiation import JSON, NPY
+from app.http.response_schemas import EncodeResponse, ImagesResponse, Problem
 
 Json = dict[str, Any]
 
@@ -131,6 +132,7 @@ SEED_HEADERS: Json = {
 
 IMAGES: Json = {
     "model": "faces@0123456789ab",
+    "detail": 1.0,
     "images": [IMAGE],
     "latents": [[0.12, -0.7, 1.03]],
     "seeds": [7],
@@ -160,6 +162,7 @@ MODEL: Json = {
     "device": "cpu",
     "config": {"family": "residual", "channels": 3, "size": 256, "latent_dim": 128},
     "parameters": 8500000,
+    "max_detail": 1.0,
     "labels": ["age", "glasses", "male"],
     "directions": ["age", "glasses", "male"],
     "metrics": {"psnr_db": 24.5},
@@ -219,7 +222,12 @@ def with_npy(extra: Json) -> Json:
     return extra
 
 
-COMPONENTS = (schemas.Operand, schemas.ImagesResponse, schemas.EncodeResponse, schemas.Problem)
+COMPONENTS = (
+    schemas.Operand,
+    ImagesResponse,
+    EncodeResponse,
+    Problem,
+)
 
 
 def document(app: FastAPI) -> Json:

@@ -28,7 +28,7 @@ from app.http.context import request_context
 from app.http.guarded_route import ClientDisconnectedError, DeadlineError
 from app.http.negotiation import NotAcceptableError
 from app.http.pointers import json_pointer
-from app.http.schemas import FieldProblem, Problem
+from app.http.response_schemas import FieldProblem, Problem
 from app.http.security_headers import SECURITY_HEADERS
 from app.images.decoding import CorruptImageError, ImageTooLargeError, UnsupportedImageError
 from app.inference.errors import (
@@ -41,7 +41,7 @@ from app.inference.errors import (
     UnknownModelError,
 )
 from app.observability.logs import request_fields
-from app.operations.context import TooManyImagesError
+from app.operations.context import DetailError, TooManyImagesError
 from app.operations.expression import ExpressionError
 from app.operations.operands import ImageFileTooLargeError, OperandError
 
@@ -82,6 +82,7 @@ TABLE: dict[type[Exception], Entry] = {
     InvalidError: Entry(422, "invalid"),
     OperandError: Entry(422, "operand"),
     ExpressionError: Entry(422, "expression"),
+    DetailError: Entry(422, "no-detail"),
     RateLimitExceededError: Entry(429, "rate"),
     RateStorageError: Entry(503, "rate-storage", RETRY_SOON),
     QueueFullError: Entry(503, "queue-full"),
@@ -113,6 +114,8 @@ async def _known(request: Request, error: Exception) -> Response:
         errors = [(json_pointer(error.path), str(error))]
     elif isinstance(error, ExpressionError):
         errors = [("#/expression", str(error))]
+    elif isinstance(error, DetailError):
+        errors = [("#/detail", str(error))]
     elif isinstance(error, QueueFullError | RateLimitExceededError):
         headers = {"Retry-After": str(error.retry_after)}
     return problem(request, status, name, str(error), errors, headers)

@@ -11,6 +11,7 @@ from app.http.multipart import FormFields
 from app.http.negotiation import JSON, NPY, PNG
 from app.http.openapi import IMAGE, body, errors, ok_response
 from app.http.request_parsing import BodyForms
+from app.http.response_schemas import EncodeResponse
 from app.http.responses import EncodedResponse, posteriors_as_json, posteriors_as_npy
 from app.operations.arithmetic import arithmetic
 from app.operations.decode import decode
@@ -37,7 +38,7 @@ router = APIRouter(route_class=GuardedRoute)
     responses={
         200: {
             **ok_response("Posteriors.", JSON, NPY, PNG, example=openapi.ENCODED),
-            "model": schemas.EncodeResponse,
+            "model": EncodeResponse,
         },
         **MODEL_ERRORS,
     },

@@ -1,6 +1,6 @@
-"""The fields of requests and responses, with their limits."""
+"""The fields of requests, with their limits."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import (
     BaseModel,
@@ -54,6 +54,16 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class ModelRequest(_Request):
+    """What every request that makes images may have."""
+
+    detail: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = Field(
+        None,
+        description="0 for the smooth image of least squared error, 1 for the sharp one, or a "
+        "blend. If absent, the most that the model has: 1 with a detail branch, else 0.",
+    )
+
+
 class Operand(_Request):
     """An image, a latent or a seed: exactly one of the three."""
 
@@ -75,7 +85,7 @@ class Operand(_Request):
 Images = Annotated[list[ImageBytes], BeforeValidator(_as_list), Field(min_length=1)]
 
 
-class ResizeOptions(_Request):
+class ResizeOptions(ModelRequest):
     """How images are resized."""
 
     fit: Fit = Field(
@@ -107,13 +117,13 @@ class ReconstructRequest(ImageOptions):
     compare: bool = Field(False, description="Put each original to the left of its reconstruction.")
 
 
-class DecodeRequest(_Request):
+class DecodeRequest(ModelRequest):
     """Latents to decode."""
 
     latents: Annotated[list[Latent], BeforeValidator(_bounded)] = Field(min_length=1)
 
 
-class SampleRequest(_Request):
+class SampleRequest(ModelRequest):
     """How many images to sample from the prior, and which."""
 
     n: int = Field(1, ge=1, le=MAX_IMAGES, description="Images.")
@@ -154,92 +164,3 @@ class ArithmeticRequest(ImageOptions):
         "fraction of what the model cannot reconstruct of the first name with a positive weight "
         "that is one image.",
     )
-
-
-class HealthResponse(BaseModel):
-    """Whether the service is live, or ready."""
-
-    status: Literal["live", "ready"]
-
-
-class PosteriorResponse(BaseModel):
-    """The encoder's posterior of one image."""
-
-    mean: list[float]
-    logvar: list[float]
-
-
-class EncodeResponse(BaseModel):
-    """Posteriors in the order of the images."""
-
-    model: str
-    latents: list[PosteriorResponse]
-
-
-class ImagesResponse(BaseModel):
-    """Images as base64 PNGs, with the latents they were decoded from."""
-
-    model: str
-    images: list[str]
-    latents: list[list[float]]
-    seeds: list[int]
-
-
-class DirectionResponse(BaseModel):
-    """A named direction of a model."""
-
-    name: str
-    meaning: str
-    scale: float = Field(description="Length of one mean step from without to with.")
-    method: str
-    count: int = Field(description="Images it was made from.")
-    kinds: int = Field(
-        description="Axes along which images with the label differ and others do not (of glasses: "
-        "frames). They are removed with the direction when it is subtracted."
-    )
-
-
-class DirectionsResponse(BaseModel):
-    """The named directions of a model."""
-
-    model: str
-    directions: list[DirectionResponse]
-
-
-class ModelResponse(BaseModel):
-    """A loaded model, by the metadata of its checkpoint."""
-
-    name: str
-    id: str = Field(description="`NAME@SHA256-12`, as in the header `Lorgnette-Model`.")
-    sha256: str
-    device: str
-    config: dict[str, Any]
-    parameters: int
-    labels: list[str]
-    directions: list[str]
-    metrics: dict[str, Any]
-    provenance: dict[str, Any]
-
-
-class ModelsResponse(BaseModel):
-    """The loaded models, the default first."""
-
-    models: list[ModelResponse]
-
-
-class FieldProblem(BaseModel):
-    """What is wrong with one field."""
-
-    pointer: str
-    detail: str
-
-
-class Problem(BaseModel):
-    """An error, RFC 9457."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
-    errors: list[FieldProblem] | None = None

@@ -1,4 +1,4 @@
-"""How an image of this service was made, in a text chunk of its PNG: model, latent and seed."""
+"""How an image of this service was made, in a text chunk of its PNG."""
 
 import base64
 import binascii
@@ -20,11 +20,13 @@ class ImageProvenance:
         model: ``NAME@SHA256-12`` of the model that decoded it.
         latent: float32 ``(D,)`` that it is the decode of.
         seed: of the sample, or None.
+        detail: 0..1, with which it was decoded.
     """
 
     model: str
     latent: npt.NDArray[np.float32]
     seed: int | None = None
+    detail: float = 0.0
 
 
 def write(provenance: ImageProvenance, pixels: npt.NDArray[np.uint8]) -> dict[str, str]:
@@ -38,6 +40,7 @@ def write(provenance: ImageProvenance, pixels: npt.NDArray[np.uint8]) -> dict[st
     fields = {
         "model": provenance.model,
         "latent": base64.b64encode(latent.tobytes()).decode(),
+        "detail": provenance.detail,
         "pixels": _checksum(pixels),
     }
     if provenance.seed is not None:
@@ -57,9 +60,12 @@ def read(text: object, pixels: npt.NDArray[np.uint8]) -> ImageProvenance | None:
         if fields["pixels"] != _checksum(pixels):
             return None
         latent = np.frombuffer(base64.b64decode(fields["latent"], validate=True), "<f4")
-        seed = fields.get("seed")
+        seed, detail = fields.get("seed"), fields.get("detail", 0.0)
         return ImageProvenance(
-            str(fields["model"]), latent, seed if isinstance(seed, int) else None
+            str(fields["model"]),
+            latent,
+            seed if isinstance(seed, int) else None,
+            float(detail) if isinstance(detail, int | float) else 0.0,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error):
         return None

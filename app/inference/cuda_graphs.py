@@ -28,14 +28,21 @@ class CudaGraphRunner:
         shape: of an image, ``(S, S, C)``.
         dim: length of a latent.
         max_batch: the largest batch size to capture.
+        detail: whether to capture the decode with detail too.
     """
 
     def __init__(
-        self, eager: EagerRunner, shape: tuple[int, int, int], dim: int, max_batch: int
+        self,
+        eager: EagerRunner,
+        shape: tuple[int, int, int],
+        dim: int,
+        max_batch: int,
+        detail: bool = False,
     ) -> None:
         self._eager = eager
         self._encode: dict[int, CudaGraph] = {}
         self._decode: dict[int, CudaGraph] = {}
+        self._decode_with_detail: dict[int, CudaGraph] = {}
         stream = torch.cuda.Stream(eager.device)  # type: ignore[no-untyped-call]
         shared = (eager.device, threading.Lock(), stream, torch.cuda.graph_pool_handle())
         for size in reversed(batch_sizes(max_batch)):
@@ -43,6 +50,10 @@ class CudaGraphRunner:
             self._encode[size] = CudaGraph(eager.encode_on_device, images, *shared)
             latents = torch.zeros(size, dim)
             self._decode[size] = CudaGraph(eager.decode_on_device, latents, *shared)
+            if detail:
+                rows = torch.ones(size, dim + 1)
+                graph = CudaGraph(eager.decode_with_detail_on_device, rows, *shared)
+                self._decode_with_detail[size] = graph
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logvar, float32 ``(N, D)``, of uint8 ``(N, S, S, C)``."""
@@ -52,12 +63,15 @@ class CudaGraphRunner:
         mean, logvar = self._encode[size](images)
         return mean, logvar
 
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, detail: Tensor) -> Tensor:
         """Images, uint8 ``(N, S, S, C)``, of float32 ``(N, D)``."""
-        size = padded_size(len(latents), self._decode)
+        graphs, rows = self._decode, latents
+        if detail.any():
+            graphs, rows = self._decode_with_detail, torch.cat([latents, detail[:, None]], dim=1)
+        size = padded_size(len(rows), graphs)
         if size is None:
-            return self._eager.decode(latents)
-        [images] = self._decode[size](latents)
+            return self._eager.decode(latents, detail)
+        [images] = graphs[size](rows)
         return images
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from app.inference.errors import DeviceError, DeviceLostError, OutOfMemoryError
-from app.inference.runner_selection import select_runner
+from app.inference.runner_selection import details, select_runner
 from app.inference.runners import EagerRunner, Runner, is_out_of_memory
 from vae.checkpoint import Checkpoint
 from vae.gaussian import DiagonalGaussian
@@ -19,6 +19,18 @@ T = TypeVar("T")
 U = TypeVar("U")
 Pixels = npt.NDArray[np.uint8]
 Posterior = DiagonalGaussian  # of one image, mean and logvar of shape (1, D), on the CPU
+
+
+class DecoderInput(NamedTuple):
+    """One image to decode.
+
+    Attributes:
+        latent: float32 ``(D,)``.
+        detail: 0..1, see ``VAE.decode_with_detail``; 0 for a model without a detail branch.
+    """
+
+    latent: Tensor
+    detail: float = 0.0
 
 
 def choose_device(requested: Literal["auto", "cpu", "cuda"]) -> torch.device:
@@ -78,18 +90,20 @@ class Engine:
         return self._run(encode, images)
 
     @torch.inference_mode()
-    def decode_many(self, latents: list[Tensor]) -> list[Pixels]:
-        """The image of each latent, float32 ``(D,)``, as uint8 ``(S, S, C)``.
+    def decode_many(self, inputs: list[DecoderInput]) -> list[Pixels]:
+        """The image of each latent, as uint8 ``(S, S, C)``.
 
         Raises:
             OutOfMemoryError: if there is not enough memory for one image.
             DeviceLostError: if the device fails every call.
         """
 
-        def decode(batch: Sequence[Tensor]) -> list[Pixels]:
-            return list(self._runner.decode(torch.stack(list(batch))).numpy())
+        def decode(batch: Sequence[DecoderInput]) -> list[Pixels]:
+            latents = torch.stack([item.latent for item in batch])
+            detail = torch.tensor([item.detail for item in batch])
+            return list(self._runner.decode(latents, detail).numpy())
 
-        return self._run(decode, latents)
+        return self._run(decode, inputs)
 
     @torch.inference_mode()
     def warm_up(self, max_batch: int) -> None:
@@ -104,7 +118,8 @@ class Engine:
         blank = np.zeros((config.size, config.size, config.channels), np.uint8)
         for count in (1, max_batch):
             self.encode_many([blank] * count)
-            self.decode_many([torch.zeros(config.latent_dim)] * count)
+            for detail in details(self._model):
+                self.decode_many([DecoderInput(torch.zeros(config.latent_dim), detail)] * count)
 
     def _run(self, function: Callable[[Sequence[T]], list[U]], items: list[T]) -> list[U]:
         step = 1 if self._batch_size_one else max(1, len(items))

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from torch import Tensor
 
 from app.inference.batcher import Batcher
-from app.inference.engine import Engine, Pixels, Posterior, choose_device
+from app.inference.engine import DecoderInput, Engine, Pixels, Posterior, choose_device
 from app.inference.errors import NotReadyError, UnknownModelError
 from app.inference.limiter import CapacityLimiter
 from app.inference.readiness import Readiness
+from app.inference.runner_selection import details
 from app.inference.thread_pool import InferenceThreadPool
 from app.observability.metrics import Metrics
 from app.settings import Settings
@@ -36,13 +36,13 @@ class LoadedModel:
 
     Attributes:
         encoder: images, uint8 ``(S, S, C)``, to posteriors.
-        decoder: latents, float32 ``(D,)``, to images, uint8 ``(S, S, C)``.
+        decoder: latents with their detail to images, uint8 ``(S, S, C)``.
     """
 
     name: str
     checkpoint: Checkpoint
     encoder: Batcher[Pixels, Posterior]
-    decoder: Batcher[Tensor, Pixels]
+    decoder: Batcher[DecoderInput, Pixels]
 
     @property
     def id(self) -> str:
@@ -53,6 +53,11 @@ class LoadedModel:
     def dim(self) -> int:
         """Length of a latent."""
         return self.checkpoint.model.config.latent_dim
+
+    @property
+    def max_detail(self) -> float:
+        """1 for a model with a detail branch (see ``vae.detail``), else 0."""
+        return details(self.checkpoint.model)[-1]
 
 
 class Registry:
@@ -116,7 +121,7 @@ class Registry:
                 self._batcher(encode, name, "encode"),
                 self._batcher(decode, name, "decode"),
             )
-            self._readiness.watch(name, partial(decode, [loaded.statistics.mean]))
+            self._readiness.watch(name, partial(decode, [DecoderInput(loaded.statistics.mean)]))
             self._metrics.models.labels(name, loaded.sha256).set(1)
 
     async def check_ready(self) -> None:

@@ -69,7 +69,7 @@ def select_runner(
         )
     sizes = batch_sizes(max_batch) if on_cuda else sorted({1, min(max_batch, MAX_CHECK_BATCH)})
     for candidate in candidates:
-        if runner := _make_matching(candidate, reference, model.config.latent_dim, sizes):
+        if runner := _make_matching(candidate, reference, model, sizes):
             return runner
         gc.collect()  # a failed capture may hold on to its memory in a reference cycle
         torch.cuda.empty_cache()
@@ -93,7 +93,9 @@ def cuda_candidates(
     config = model.config
     shape = (config.size, config.size, config.channels)
     capture = capture or (
-        lambda runner: CudaGraphRunner(runner, shape, config.latent_dim, max_batch)
+        lambda runner: CudaGraphRunner(
+            runner, shape, config.latent_dim, max_batch, model.detail is not None
+        )
     )
 
     def half() -> EagerRunner:
@@ -131,12 +133,13 @@ def cpu_candidates(reference: EagerRunner, model: VAE) -> list[Candidate]:
 
 
 def _make_matching(
-    candidate: Candidate, reference: EagerRunner, dim: int, sizes: Sequence[int]
+    candidate: Candidate, reference: EagerRunner, model: VAE, sizes: Sequence[int]
 ) -> Runner | None:
     """The runner, or None if it cannot be made or does not match; the log says which."""
     try:
         runner = candidate.make()
-        if matches_reference(runner, reference, dim, sizes, candidate.max_abs_latent):
+        checks = (model.config.latent_dim, sizes, candidate.max_abs_latent, details(model))
+        if matches_reference(runner, reference, *checks):
             log.info("the model runs as %s", candidate.name)
             return runner
         reason = f"results differ, images by more than {PIXEL_TOLERANCE} grey levels"
@@ -152,6 +155,7 @@ def matches_reference(
     dim: int,
     sizes: Sequence[int],
     max_abs_latent: float = MAX_ABS_LATENT,
+    details: Sequence[float] = (0.0,),
 ) -> bool:
     """Whether decodes and encodes agree with the reference, within the tolerances above.
 
@@ -162,29 +166,42 @@ def matches_reference(
         sizes: of the batches to check.
         max_abs_latent: besides standard normal latents, those whose values all are of this
             magnitude are checked.
+        details: of the decodes to check.
     """
     noise = seeded_noise(range(max(sizes)), dim)
     extremes = max_abs_latent * noise.sign()
-    return all(_agrees(runner, reference, z[:size]) for size in sizes for z in (noise, extremes))
+    return all(
+        _agrees(runner, reference, z[:size], torch.full((size,), detail))
+        for size in sizes
+        for z in (noise, extremes)
+        for detail in details
+    )
 
 
-def _agrees(runner: Runner, reference: Runner, latents: Tensor) -> bool:
-    expected = _decode_in_parts(reference, latents)
+def details(model: VAE) -> tuple[float, ...]:
+    """The ends of the range of detail that a model has: 0, and 1 with a detail branch."""
+    return (0.0,) if model.detail is None else (0.0, 1.0)
+
+
+def _agrees(runner: Runner, reference: Runner, latents: Tensor, detail: Tensor) -> bool:
+    expected = _decode_in_parts(reference, latents, detail)
     encoded = [reference.encode(part) for part in expected.split(REFERENCE_BATCH)]  # type: ignore[no-untyped-call]
-    reconstructed = _decode_in_parts(reference, torch.cat([mean for mean, _ in encoded]))
+    means = torch.cat([mean for mean, _ in encoded])
+    reconstructed = _decode_in_parts(reference, means, detail)
     mean, logvar = runner.encode(expected)
     difference = (logvar - torch.cat([logvar for _, logvar in encoded])).abs()
     return (
         bool(mean.isfinite().all())
         and _nearly_all(difference <= LOGVAR_TOLERANCE)  # false for NaN
-        and _pixels_match(runner.decode(latents), expected)
-        and _pixels_match(_decode_in_parts(reference, mean), reconstructed)
+        and _pixels_match(runner.decode(latents, detail), expected)
+        and _pixels_match(_decode_in_parts(reference, mean, detail), reconstructed)
     )
 
 
-def _decode_in_parts(reference: Runner, latents: Tensor) -> Tensor:
-    parts = latents.split(REFERENCE_BATCH)  # type: ignore[no-untyped-call]
-    return torch.cat([reference.decode(part) for part in parts])
+def _decode_in_parts(reference: Runner, latents: Tensor, detail: Tensor) -> Tensor:
+    starts = range(0, len(latents), REFERENCE_BATCH)
+    parts = [slice(i, i + REFERENCE_BATCH) for i in starts]
+    return torch.cat([reference.decode(latents[part], detail[part]) for part in parts])
 
 
 def _pixels_match(actual: Tensor, expected: Tensor) -> bool:

@@ -27,8 +27,13 @@ class Runner(Protocol):
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logvar, float32 ``(N, D)``, of uint8 ``(N, S, S, C)``."""
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """Images, uint8 ``(N, S, S, C)``, of float32 ``(N, D)``."""
+    def decode(self, latents: Tensor, detail: Tensor) -> Tensor:
+        """Images, uint8 ``(N, S, S, C)``, of float32 ``(N, D)``.
+
+        Args:
+            latents: to decode.
+            detail: float32 ``(N,)`` in [0, 1], see ``VAE.decode_with_detail``.
+        """
 
 
 class EagerRunner:
@@ -46,21 +51,24 @@ class EagerRunner:
     ) -> None:
         self.device, self.dtype = device, dtype
         self._model = model.for_inference().to(device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._split: tuple[nn.Module, nn.Module] | None = None
+        if model.detail is not None:
+            self._split = self._model.split_decoder()
         if trace:
-            options: dict[str, Any] = {"device": device, "dtype": dtype}
-            image = torch.zeros(1, *model.config.shape, **options)
-            latent = torch.zeros(1, model.config.latent_dim, **options)
-            self._model.encoder = trace_network(self._model.encoder, image)
-            self._model.decoder = trace_network(self._model.decoder, latent)
+            self._trace()
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logvar, float32 ``(N, D)``, of uint8 ``(N, S, S, C)``."""
         mean, logvar = self.encode_on_device(images.to(self.device))
         return mean.cpu(), logvar.cpu()
 
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, detail: Tensor) -> Tensor:
         """Images, uint8 ``(N, S, S, C)``, of float32 ``(N, D)``."""
-        [images] = self.decode_on_device(latents.to(self.device))
+        if detail.any():
+            rows = torch.cat([latents, detail[:, None]], dim=1)
+            [images] = self.decode_with_detail_on_device(rows.to(self.device))
+        else:
+            [images] = self.decode_on_device(latents.to(self.device))
         return images.cpu()
 
     def encode_on_device(self, images: Tensor) -> tuple[Tensor, ...]:
@@ -70,11 +78,44 @@ class EagerRunner:
         return posterior.mean, posterior.logvar
 
     def decode_on_device(self, latents: Tensor) -> tuple[Tensor, ...]:
-        """``decode`` without copies between host and device; the images are its single output."""
+        """``decode`` at detail 0 without copies between host and device: one output, the images."""
         logits = self._model.decode_logits(latents.to(self.dtype))
         step = len(logits) if self.device.type == "cuda" else 1  # one image fits into the cache
         parts = logits.split(step)
         return (torch.cat([to_uint8(self._model.to_images(part)) for part in parts]),)
+
+    def decode_with_detail_on_device(self, rows: Tensor) -> tuple[Tensor, ...]:
+        """``decode_on_device`` of latents with the detail as last value, ``(N, D + 1)``."""
+        if self._split is None:
+            raise ValueError("this model has no detail branch")
+        trunk, head = self._split
+        features = trunk(rows[:, :-1].to(self.dtype))
+        logits, detail = head(features), rows[:, -1]
+        if self.device.type == "cuda":  # a captured graph cannot depend on the values of detail
+            residual = self._model.detail_residual(features)
+            return (to_uint8(self._model.blend(logits, residual, detail)),)
+        parts = [slice(i, i + 1) for i in range(len(rows))]  # one image fits into the cache
+        images = [self._blend(logits[i], features[i], detail[i]) for i in parts]
+        return (torch.cat([to_uint8(image) for image in images]),)
+
+    def _blend(self, logits: Tensor, features: Tensor, detail: Tensor) -> Tensor:
+        """One image; the detail branch runs if it is needed."""
+        model: VAE = self._model
+        if not detail.item():
+            return model.to_images(logits)
+        return model.blend(logits, model.detail_residual(features), detail)
+
+    def _trace(self) -> None:
+        options: dict[str, Any] = {"device": self.device, "dtype": self.dtype}
+        image = torch.zeros(1, *self._model.config.shape, **options)
+        latent = torch.zeros(1, self._model.config.latent_dim, **options)
+        self._model.encoder = trace_network(self._model.encoder, image)
+        self._model.decoder = trace_network(self._model.decoder, latent)
+        if self._split is not None and self._model.detail is not None:
+            trunk, head = self._split
+            features = trunk(latent)
+            self._split = trace_network(trunk, latent), trace_network(head, features)
+            self._model.detail.layers = trace_network(self._model.detail.layers, features)
 
 
 class RangeGuardedRunner:
@@ -99,16 +140,17 @@ class RangeGuardedRunner:
             return mean, logvar
         return self._exact.encode(images)
 
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, detail: Tensor) -> Tensor:
         """Images, uint8 ``(N, S, S, C)``, of float32 ``(N, D)``."""
         in_range = (latents.abs() <= self.max_abs_latent).all(1)  # false for NaN
         if in_range.all():
-            return self.fast.decode(latents)
-        exact = self._exact.decode(latents[~in_range])
+            return self.fast.decode(latents, detail)
+        exact = self._exact.decode(latents[~in_range], detail[~in_range])
         if not in_range.any():
             return exact
         images = exact.new_empty(len(latents), *exact.shape[1:])
-        images[in_range], images[~in_range] = self.fast.decode(latents[in_range]), exact
+        images[in_range] = self.fast.decode(latents[in_range], detail[in_range])
+        images[~in_range] = exact
         return images
 
 

@@ -16,6 +16,10 @@ class TooManyImagesError(Exception):
     """A request has more images or latents than one request may have."""
 
 
+class DetailError(Exception):
+    """Detail was requested of a model that has no detail branch."""
+
+
 class ImageRunner(Protocol):
     """Runs image work on threads, as ``app.inference.image_pool.ImagePool`` does."""
 
@@ -75,9 +79,30 @@ class Context:
         image_pool: decodes image files.
         limits: of the request.
         timing: filled in by the model's batchers.
+        detail: of the images that the model makes, see ``chosen_detail``.
     """
 
     model: LoadedModel
     image_pool: ImageRunner
     limits: Limits
     timing: Timing
+    detail: float
+
+
+def chosen_detail(model: LoadedModel, requested: float | None) -> float:
+    """The detail of a request's images: 0 for the least-squares image, 1 for the sharp one.
+
+    Args:
+        model: the model that the request chose.
+        requested: in [0, 1]; None for the most that the model has.
+
+    Raises:
+        DetailError: if the model has no detail branch and more than 0 is requested.
+    """
+    if requested is None:
+        return model.max_detail
+    if requested > model.max_detail:
+        raise DetailError(
+            f"the model {model.name!r} has no detail branch; send detail=0, or leave detail out"
+        )
+    return requested

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from app.inference.engine import Pixels
+from app.inference.engine import DecoderInput, Pixels
 from app.operations.context import Context
 from app.operations.operands import checked_latent
 
@@ -41,6 +41,7 @@ async def decode(context: Context, latents: Sequence[Sequence[float]]) -> list[D
 
 
 async def decode_latents(context: Context, latents: Sequence[Tensor]) -> list[DecodedImage]:
-    """The image of each latent ``(D,)``."""
-    pixels = await context.model.decoder.run(latents, context.timing)
+    """The image of each latent ``(D,)``, with the detail of the request."""
+    inputs = [DecoderInput(z, context.detail) for z in latents]
+    pixels = await context.model.decoder.run(inputs, context.timing)
     return [DecodedImage(p, z) for p, z in zip(pixels, latents, strict=True)]

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from app.http.schemas import Problem
+from app.http.response_schemas import Problem
 from app.settings import Settings
 
 MAX_PIPELINED = 1000  # requests of a connection that wait for the one before them

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from training.fit.errors import TrainingError
 from training.fit.saves import in_layout_of, read_save, write_save
 from training.fit.schedule import ema_decay, update_average
 from vae.checkpoint import Checkpoint
-from vae.detail import DetailBranch, TappedDecoder
+from vae.detail import DetailBranch
 from vae.model import VAE
 from vae.pixels import to_float
 
@@ -83,7 +84,10 @@ class AdversarialTrainer:
         self.discriminator.to(memory_format=torch.channels_last)
         self.averaged = {k: v.detach().clone() for k, v in self.branch.state_dict().items()}
         self._objective = AdversarialObjective(recipe, self.model, self.discriminator)
-        self._threads = ThreadPoolExecutor(recipe.shards)
+        threads = max(1, torch.get_num_threads() // recipe.shards)
+        self._threads = ThreadPoolExecutor(
+            recipe.shards, initializer=partial(torch.set_num_threads, threads)
+        )
         self._optimizers = {
             "branch_optimizer": _adam(self.branch, recipe),
             "discriminator_optimizer": _adam(self.discriminator, recipe),
@@ -217,11 +221,9 @@ class AdversarialTrainer:
 
 
 def _with_branch(model: VAE, detail_channels: int) -> VAE:
-    """A copy of a model with a new detail branch, which begins as the decoder's finest stages."""
+    """A copy of a model with a new detail branch, which adds nothing yet."""
     branched = VAE(replace(model.config, detail_channels=detail_channels))
     assert branched.detail is not None
-    assert isinstance(model.decoder, nn.Sequential)
-    branched.detail.copy_stages(TappedDecoder(model.decoder, model.config.blocks))
     branch = {f"detail.{k}": v for k, v in branched.detail.state_dict().items()}
     branched.load_state_dict({**model.state_dict(), **branch})
     return branched

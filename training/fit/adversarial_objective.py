@@ -41,7 +41,7 @@ class AdversarialObjective:
     ) -> None:
         assert model.detail is not None
         self._recipe, self._model, self._branch = recipe, model, model.detail
-        self._decoder = model.tapped_decoder()
+        self._trunk, self._head = model.split_decoder()
         self._discriminator = discriminator
 
     def __call__(
@@ -77,8 +77,8 @@ class AdversarialObjective:
         posterior = self._model.encode(x)
         noisy = torch.arange(len(x), device=x.device) < self._recipe.sampled * len(x)
         z = torch.where(noisy[:, None], posterior.sample(generator), posterior.mean)
-        logits, features = self._decoder(z)
-        return self._model.pixels(logits), features
+        features = self._trunk(z)
+        return self._model.pixels(self._head(features)), features
 
     def _adversarial(
         self, x: Tensor, images: Tensor, base: Tensor, window: Window, warmup: float

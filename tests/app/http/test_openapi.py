@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from httpx import Client
 
-from app.http.schemas import Problem
+from app.http.response_schemas import Problem
 from app.server.openapi_document import document
 from tests.app.conftest import DIM
 

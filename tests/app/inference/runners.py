@@ -17,6 +17,11 @@ def on_cuda(reference: EagerRunner, capture: Callable[[EagerRunner], Runner]) ->
     return select_runner(reference, model, 4, cuda_candidates(reference, model, 4, capture))
 
 
+def decode(runner: Runner, latents: Tensor, detail: float = 0.0) -> Tensor:
+    """The images of a runner, all with the same detail."""
+    return runner.decode(latents, torch.full((len(latents),), detail))
+
+
 class Shifted:
     """A runner whose images are darker by a few grey levels, or whose posteriors are shifted."""
 
@@ -34,5 +39,6 @@ class Shifted:
         mean, logvar = self.runner.encode(images)
         return mean + self.shift, logvar + self.wider
 
-    def decode(self, latents: Tensor) -> Tensor:
-        return (self.runner.decode(latents).int() - self.levels).clamp(0, 255).to(torch.uint8)
+    def decode(self, latents: Tensor, detail: Tensor) -> Tensor:
+        images = self.runner.decode(latents, detail).int()
+        return (images - self.levels).clamp(0, 255).to(torch.uint8)

@@ -9,9 +9,8 @@ from typing import Any
 import httpx
 import pytest
 import torch
-from torch import Tensor
 
-from app.inference.engine import Engine
+from app.inference.engine import DecoderInput, Engine
 from app.settings import Settings
 from tests.app.conftest import Pixels, apart, file, images, ok, random_image, serving, text
 from vae.latent import seeded_noise, seeded_noise_and_uniform
@@ -27,9 +26,9 @@ def recording_server(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Ite
     sizes: list[tuple[int, int]] = []
     decode_many = Engine.decode_many
 
-    def recording(self: Engine, latents: list[Tensor]) -> list[Pixels]:
-        sizes.append((len(latents), torch.get_num_threads()))
-        return decode_many(self, latents)
+    def recording(self: Engine, inputs: list[DecoderInput]) -> list[Pixels]:
+        sizes.append((len(inputs), torch.get_num_threads()))
+        return decode_many(self, inputs)
 
     monkeypatch.setattr(Engine, "decode_many", recording)
     with serving(settings) as client:

@@ -11,7 +11,9 @@ from app.inference.cuda_graphs import CudaGraphRunner, batch_sizes, padded_size
 from app.inference.engine import Engine
 from app.inference.runners import EagerRunner, RangeGuardedRunner
 from tests.app.conftest import DIM, SIZE, tiny_checkpoint
+from tests.app.inference.runners import decode
 from vae.latent import seeded_noise
+from vae.model import VAE
 
 pytestmark = pytest.mark.usefixtures("no_gradients")
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
@@ -53,11 +55,11 @@ def test_graphs_share_memory_and_the_largest_is_captured_first(
     reference: EagerRunner, graphs: SimpleNamespace
 ) -> None:
     sizes: list[int] = []
-    decode = reference.decode_on_device
+    decode_on_device = reference.decode_on_device
 
     def recorded(latents: Tensor) -> tuple[Tensor, ...]:
         sizes.append(len(latents))
-        return decode(latents)
+        return decode_on_device(latents)
 
     reference.decode_on_device = recorded  # type: ignore[method-assign]
     CudaGraphRunner(reference, (SIZE, SIZE, 3), DIM, 6)
@@ -79,7 +81,7 @@ def test_graphs_run_one_at_a_time(reference: EagerRunner, graphs: SimpleNamespac
     apart = torch.inference_mode()  # holds for one thread
     blank = torch.zeros(2, SIZE, SIZE, 3, dtype=torch.uint8)
     with ThreadPoolExecutor(2) as threads:
-        abandoned = threads.submit(apart(captured.decode), torch.zeros(1, DIM))
+        abandoned = threads.submit(apart(captured.decode), torch.zeros(1, DIM), torch.zeros(1))
         assert inside.wait(30)
         successor = threads.submit(apart(captured.encode), blank)
         with pytest.raises(TimeoutError):
@@ -96,11 +98,31 @@ def test_captured_graphs_run_every_batch_size(reference: EagerRunner) -> None:
     captured = CudaGraphRunner(cuda, (SIZE, SIZE, 3), DIM, 6)
     for count in range(1, 9):
         latents = seeded_noise(range(count), DIM)
-        expected = reference.decode(latents)
-        images = captured.decode(latents)
+        expected = decode(reference, latents)
+        images = decode(captured, latents)
         assert (images.int() - expected.int()).abs().max() <= 2
         mean, _ = captured.encode(expected)
         torch.testing.assert_close(mean, reference.encode(expected)[0], atol=0.05, rtol=0.02)
+
+
+@pytest.mark.gpu
+@needs_cuda
+def test_captured_graphs_decode_with_detail(detailed: VAE) -> None:
+    reference = EagerRunner(detailed, torch.device("cpu"), torch.float32)
+    cuda = EagerRunner(detailed, torch.device("cuda"), torch.float32)
+    captured = CudaGraphRunner(cuda, (SIZE, SIZE, 3), DIM, 4, detail=True)
+    for count in range(1, 6):
+        latents, detail = seeded_noise(range(count), DIM), torch.linspace(0, 1, count)
+        expected = reference.decode(latents, detail)
+        assert (captured.decode(latents, detail).int() - expected.int()).abs().max() <= 1
+
+
+def test_a_model_with_detail_is_captured_with_and_without(
+    detailed: VAE, graphs: SimpleNamespace
+) -> None:
+    reference = EagerRunner(detailed, torch.device("cpu"), torch.float32)
+    CudaGraphRunner(reference, (SIZE, SIZE, 3), DIM, 2, detail=True)
+    assert len(graphs.captures) == 2 * 3  # encode, decode, decode with detail, of two sizes
 
 
 @pytest.mark.gpu

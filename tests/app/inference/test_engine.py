@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.inference.engine import Engine, choose_device
+from app.inference.engine import DecoderInput, Engine, choose_device
 from app.inference.errors import DeviceError, DeviceLostError, OutOfMemoryError
 from tests.app.conftest import DIM, SIZE, apart, random_image, tiny_checkpoint
 from vae.latent import seeded_noise
@@ -14,6 +14,7 @@ from vae.pixels import to_float, to_uint8
 
 IMAGES = [np.asarray(random_image(seed)) for seed in range(5)]
 LATENTS = list(seeded_noise(range(5), DIM))
+INPUTS = [DecoderInput(z) for z in LATENTS]
 CPU = torch.device("cpu")
 
 
@@ -34,7 +35,7 @@ def test_results_are_those_of_the_model() -> None:
         torch.testing.assert_close(
             encoded.logvar, posterior.logvar[i : i + 1], atol=1e-4, rtol=1e-4
         )
-    for image, expected in zip(engine.decode_many(LATENTS), copies, strict=True):
+    for image, expected in zip(engine.decode_many(INPUTS), copies, strict=True):
         assert image.dtype == np.uint8
         assert image.shape == (SIZE, SIZE, 3)
         assert apart(image, expected) <= 1
@@ -45,9 +46,9 @@ def test_a_grey_model() -> None:
     engine = Engine(tiny_checkpoint(9, channels=1, dim=5), CPU, batch_size_one=False)
     grey = [image[:, :, :1] for image in IMAGES]
     assert [p.mean.shape for p in engine.encode_many(grey)] == [(1, 5)] * 5
-    assert [p.shape for p in engine.decode_many(list(seeded_noise([1, 2], 5)))] == [
-        (SIZE, SIZE, 1)
-    ] * 2
+    assert [
+        p.shape for p in engine.decode_many([DecoderInput(z) for z in seeded_noise([1, 2], 5)])
+    ] == [(SIZE, SIZE, 1)] * 2
 
 
 def test_batch_size_one_gives_the_same_bytes_with_any_batch_neighbours(
@@ -55,8 +56,8 @@ def test_batch_size_one_gives_the_same_bytes_with_any_batch_neighbours(
 ) -> None:
     engine = Engine(tiny_checkpoint(0), CPU, batch_size_one=True)
     engine.warm_up(4)
-    together = engine.decode_many(LATENTS)
-    alone = [engine.decode_many([z])[0] for z in LATENTS]
+    together = engine.decode_many(INPUTS)
+    alone = [engine.decode_many([item])[0] for item in INPUTS]
     assert np.array_equal(together, alone)
     encoded = engine.encode_many(IMAGES)
     for image, posterior in zip(IMAGES, encoded, strict=True):
@@ -72,10 +73,10 @@ def test_a_lost_device_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_device", torch.device("cuda"))
     monkeypatch.setattr(torch.cuda, "synchronize", lambda *_: None)
     with pytest.raises(RuntimeError, match="illegal"):
-        engine.decode_many(LATENTS)
+        engine.decode_many(INPUTS)
     monkeypatch.setattr(torch.cuda, "synchronize", fails)
     with pytest.raises(DeviceLostError, match="the device is lost"):
-        engine.decode_many(LATENTS)
+        engine.decode_many(INPUTS)
 
 
 def allocate_on_cpu() -> None:
@@ -114,7 +115,7 @@ def test_too_little_memory_for_one_image_is_reported(
     monkeypatch.setattr(VAE, "decode_logits", lambda *_: exhaust())
     engine = Engine(tiny_checkpoint(0), CPU, batch_size_one=False)
     with pytest.raises(OutOfMemoryError, match="not enough memory on the device for one image"):
-        engine.decode_many(LATENTS)
+        engine.decode_many(INPUTS)
 
 
 @pytest.mark.parametrize("exhaust", OUT_OF_MEMORY)
@@ -122,7 +123,7 @@ def test_a_batch_that_exceeds_memory_is_run_in_parts(
     exhaust: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = Engine(tiny_checkpoint(0), CPU, batch_size_one=False)
-    expected = engine.decode_many(LATENTS)
+    expected = engine.decode_many(INPUTS)
     decode_logits = VAE.decode_logits
     sizes: list[int] = []
 
@@ -133,7 +134,7 @@ def test_a_batch_that_exceeds_memory_is_run_in_parts(
         return decode_logits(model, z)
 
     monkeypatch.setattr(VAE, "decode_logits", limited)
-    for image, whole in zip(engine.decode_many(LATENTS), expected, strict=True):
+    for image, whole in zip(engine.decode_many(INPUTS), expected, strict=True):
         assert apart(image, whole) <= 1
     assert sizes == [5, 3, 2, 1, 2]
 
@@ -163,7 +164,7 @@ def test_float32_on_cuda_agrees_with_the_cpu_within_one_grey_level() -> None:
         Engine(tiny_checkpoint(0), torch.device(name), batch_size_one=False)
         for name in ("cpu", "cuda")
     )
-    for image, other in zip(here.decode_many(LATENTS), there.decode_many(LATENTS), strict=True):
+    for image, other in zip(here.decode_many(INPUTS), there.decode_many(INPUTS), strict=True):
         assert apart(image, other) <= 1
     for a, b in zip(here.encode_many(IMAGES), there.encode_many(IMAGES), strict=True):
         assert b.mean.device == CPU

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from app.inference import readiness, registry
-from app.inference.engine import Engine
+from app.inference.engine import DecoderInput, Engine
 from app.inference.errors import InferenceTimeoutError, NotReadyError
 from app.inference.registry import Registry
 from app.observability.metrics import Metrics
@@ -32,11 +31,11 @@ class ControlledEngine:
         self.decoded: list[int] = []  # batch sizes
         decode_many = Engine.decode_many
 
-        def controlled(engine: Engine, latents: list[Tensor]) -> list[Pixels]:
+        def controlled(engine: Engine, inputs: list[DecoderInput]) -> list[Pixels]:
             assert self.open.wait(20)
             time.sleep(self.pace)
-            self.decoded.append(len(latents))
-            return decode_many(engine, latents)
+            self.decoded.append(len(inputs))
+            return decode_many(engine, inputs)
 
         patch.setattr(Engine, "decode_many", controlled)
 
@@ -93,9 +92,9 @@ def test_it_stays_ready_while_the_queue_is_full(
     async def scenario(loaded: Registry) -> None:
         engine.pace = 0.02
         decoder = loaded.get("tiny").decoder
-        running = asyncio.create_task(decoder.run([torch.zeros(DIM)]))
+        running = asyncio.create_task(decoder.run([DecoderInput(torch.zeros(DIM))]))
         await asyncio.sleep(0.001)
-        full = asyncio.create_task(decoder.run([torch.zeros(DIM)] * MAX_QUEUE))
+        full = asyncio.create_task(decoder.run([DecoderInput(torch.zeros(DIM))] * MAX_QUEUE))
         await asyncio.sleep(0)
         assert decoder.waiting == MAX_QUEUE
         while not full.done():
@@ -125,7 +124,7 @@ def test_an_idle_model_decodes_one_canary_for_all_who_ask(
         engine.open.set()
         await asyncio.gather(*checks)
         assert engine.decoded == [1] * MODELS
-        await loaded.get("tiny").decoder.run([torch.zeros(DIM)])
+        await loaded.get("tiny").decoder.run([DecoderInput(torch.zeros(DIM))])
         await loaded.check_ready()
         assert engine.decoded == [1] * (MODELS + 1)
 
@@ -159,7 +158,7 @@ def test_a_model_that_hangs_is_not_ready_until_it_has_decoded_again(
     async def scenario(loaded: Registry) -> None:
         monkeypatch.setattr(readiness, "MAX_SUCCESS_AGE_SECONDS", 0.05)
         engine.open.clear()
-        hung = asyncio.create_task(loaded.get("tiny").decoder.run([torch.zeros(DIM)]))
+        hung = asyncio.create_task(loaded.get("tiny").decoder.run([DecoderInput(torch.zeros(DIM))]))
         await asyncio.sleep(0.1)
         for _ in range(2):
             with pytest.raises(NotReadyError, match=r"no test image .* within 0\.1 seconds"):
@@ -180,7 +179,7 @@ def test_a_timeout_makes_it_not_ready_at_once(
     async def scenario(loaded: Registry) -> None:
         engine.open.clear()
         with pytest.raises(InferenceTimeoutError):
-            await loaded.get("tiny").decoder.run([torch.zeros(DIM)])
+            await loaded.get("tiny").decoder.run([DecoderInput(torch.zeros(DIM))])
         with pytest.raises(NotReadyError, match=r"could not be decoded: .* within 1 s"):
             await loaded.check_ready()
         engine.open.set()
@@ -210,7 +209,7 @@ def test_threads_that_failed_for_good_are_not_ready(
         engine.open.clear()
         for _ in range(4):
             with pytest.raises(InferenceTimeoutError):
-                await loaded.get("tiny").decoder.run([torch.zeros(DIM)])
+                await loaded.get("tiny").decoder.run([DecoderInput(torch.zeros(DIM))])
         with pytest.raises(NotReadyError, match="for good"):
             await loaded.check_ready()
         engine.open.set()
@@ -235,7 +234,7 @@ def test_device_memory_is_read_on_the_model_thread_and_at_intervals(
     async def scenario(loaded: Registry) -> None:
         loaded.device = torch.device("cuda")
         for model in loaded:
-            await model.decoder.run([model.checkpoint.statistics.mean])
+            await model.decoder.run([DecoderInput(model.checkpoint.statistics.mean)])
 
     metrics = with_registry(settings(), scenario)
     for _ in range(3):

@@ -6,10 +6,15 @@ import torch
 from torch import Tensor
 
 from app.inference.cuda_graphs import batch_sizes
-from app.inference.runner_selection import REDUCED_MAX_ABS_LATENT, matches_reference, select_runner
+from app.inference.runner_selection import (
+    REDUCED_MAX_ABS_LATENT,
+    details,
+    matches_reference,
+    select_runner,
+)
 from app.inference.runners import MAX_ABS_LATENT, EagerRunner, RangeGuardedRunner, Runner
 from tests.app.conftest import DIM, SIZE
-from tests.app.inference.runners import CPU, Shifted, on_cuda
+from tests.app.inference.runners import CPU, Shifted, decode, on_cuda
 from vae.latent import seeded_noise
 from vae.model import VAE, VAEConfig
 
@@ -39,19 +44,31 @@ def test_a_runner_that_fails_at_one_batch_size_does_not_match(
     reference: EagerRunner, broken: int
 ) -> None:
     class Faulty(Shifted):
-        def decode(self, latents: Tensor) -> Tensor:
+        def decode(self, latents: Tensor, detail: Tensor) -> Tensor:
             self.levels = 9 if len(latents) == broken else 0
-            return super().decode(latents)
+            return super().decode(latents, detail)
 
     assert not matches_reference(Faulty(reference), reference, DIM, batch_sizes(6))
 
 
 def test_a_runner_that_fails_for_large_latents_does_not_match(reference: EagerRunner) -> None:
     class Overflowing(Shifted):
-        def decode(self, latents: Tensor) -> Tensor:
-            return self.runner.decode(torch.where(latents.abs() > MAX_ABS_LATENT / 2, 0.0, latents))
+        def decode(self, latents: Tensor, detail: Tensor) -> Tensor:
+            small = torch.where(latents.abs() > MAX_ABS_LATENT / 2, 0.0, latents)
+            return self.runner.decode(small, detail)
 
     assert not matches_reference(Overflowing(reference), reference, DIM, batch_sizes(4))
+
+
+def test_a_runner_whose_detail_differs_does_not_match(detailed: VAE) -> None:
+    class WithoutDetail(Shifted):
+        def decode(self, latents: Tensor, detail: Tensor) -> Tensor:
+            return super().decode(latents, torch.zeros(len(latents)))
+
+    exact = EagerRunner(detailed, CPU, torch.float32)
+    checks = (exact, DIM, batch_sizes(2), 1.0, details(detailed))
+    assert matches_reference(exact, *checks)
+    assert not matches_reference(WithoutDetail(exact), *checks)
 
 
 def test_the_first_candidate_that_matches_is_selected(
@@ -77,11 +94,11 @@ def test_the_first_candidate_that_matches_is_selected(
     assert uncaptured.fast.dtype == torch.float16
     assert "not permitted" in caplog.text
 
-    decode = EagerRunner.decode
+    decode_well = EagerRunner.decode
     monkeypatch.setattr(
         EagerRunner,
         "decode",
-        lambda self, z: decode(self, z) // (2 if self.dtype == torch.float16 else 1),
+        lambda self, *z: decode_well(self, *z) // (2 if self.dtype == torch.float16 else 1),
     )
     assert isinstance(on_cuda(reference, capture=recorded), Shifted)
     assert tried == [torch.float16, torch.float32]
@@ -100,7 +117,7 @@ def test_a_cpu_with_instructions_for_it_runs_bfloat16(
     assert isinstance(selected.fast, EagerRunner)
     assert selected.fast.dtype == torch.bfloat16
     latents = seeded_noise(range(8), DIM)
-    assert (selected.decode(latents).int() - reference.decode(latents).int()).abs().max() <= 2
+    assert (decode(selected, latents).int() - decode(reference, latents).int()).abs().max() <= 2
 
 
 def test_a_cpu_without_them_runs_float32(smooth: VAE, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +127,7 @@ def test_a_cpu_without_them_runs_float32(smooth: VAE, monkeypatch: pytest.Monkey
     assert isinstance(selected, EagerRunner)
     assert selected.dtype == torch.float32
     latents = seeded_noise(range(8), DIM)
-    assert torch.equal(selected.decode(latents), reference.decode(latents))
+    assert torch.equal(decode(selected, latents), decode(reference, latents))
 
 
 def test_networks_that_cannot_be_traced_run_as_they_are(
@@ -130,15 +147,15 @@ def test_bfloat16_is_used_for_the_range_of_latents_in_which_it_matches(
     smooth: VAE, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    reference, decode = EagerRunner(smooth, CPU, torch.float32), EagerRunner.decode
+    reference, decode_well = EagerRunner(smooth, CPU, torch.float32), EagerRunner.decode
 
-    def coarse(self: EagerRunner, latents: Tensor) -> Tensor:
+    def coarse(self: EagerRunner, latents: Tensor, detail: Tensor) -> Tensor:
         off = (
             9
             if self.dtype == torch.bfloat16 and bool((latents.abs() > REDUCED_MAX_ABS_LATENT).any())
             else 0
         )
-        return decode(self, latents) ^ off
+        return decode_well(self, latents, detail) ^ off
 
     monkeypatch.setattr(EagerRunner, "decode", coarse)
     selected = select_runner(reference, smooth, 8)
@@ -146,7 +163,7 @@ def test_bfloat16_is_used_for_the_range_of_latents_in_which_it_matches(
     assert selected.max_abs_latent == REDUCED_MAX_ABS_LATENT
     latents = seeded_noise(range(8), DIM)
     latents[0, 0] = -REDUCED_MAX_ABS_LATENT * 1.01
-    assert torch.equal(selected.decode(latents)[:1], reference.decode(latents[:1]))
+    assert torch.equal(decode(selected, latents)[:1], decode(reference, latents[:1]))
 
 
 def test_a_rejected_runner_is_freed_before_the_next_is_made(reference: EagerRunner) -> None:

@@ -10,11 +10,10 @@ from contextlib import contextmanager
 import httpx
 import pytest
 from PIL import Image
-from torch import Tensor
 
 from app.images import decoding
 from app.inference import readiness
-from app.inference.engine import Engine
+from app.inference.engine import DecoderInput, Engine
 from app.settings import Settings
 from tests.app.conftest import Pixels, file, ok, problem, random_image, serving, text
 from vae.preprocessing import Fit, to_square
@@ -33,11 +32,11 @@ class SlowEngine:
         self.pace = 0.0  # seconds for each batch
         decode_many = Engine.decode_many
 
-        def slow(engine: Engine, latents: list[Tensor]) -> list[Pixels]:
-            self.sizes.append(len(latents))
+        def slow(engine: Engine, inputs: list[DecoderInput]) -> list[Pixels]:
+            self.sizes.append(len(inputs))
             assert self.open.wait(20)
             time.sleep(self.pace)
-            return decode_many(engine, latents)
+            return decode_many(engine, inputs)
 
         patch.setattr(Engine, "decode_many", slow)
 

@@ -1,0 +1,96 @@
+"""The fields of responses in JSON."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+
+class HealthResponse(BaseModel):
+    """Whether the service is live, or ready."""
+
+    status: Literal["live", "ready"]
+
+
+class PosteriorResponse(BaseModel):
+    """The encoder's posterior of one image."""
+
+    mean: list[float]
+    logvar: list[float]
+
+
+class EncodeResponse(BaseModel):
+    """Posteriors in the order of the images."""
+
+    model: str
+    latents: list[PosteriorResponse]
+
+
+class ImagesResponse(BaseModel):
+    """Images as base64 PNGs, with the latents they were decoded from."""
+
+    model: str
+    detail: float = Field(description="With which they were decoded, 0 to 1.")
+    images: list[str]
+    latents: list[list[float]]
+    seeds: list[int]
+
+
+class DirectionResponse(BaseModel):
+    """A named direction of a model."""
+
+    name: str
+    meaning: str
+    scale: float = Field(description="Length of one mean step from without to with.")
+    method: str
+    count: int = Field(description="Images it was made from.")
+    kinds: int = Field(
+        description="Axes along which images with the label differ and others do not (of glasses: "
+        "frames). They are removed with the direction when it is subtracted."
+    )
+
+
+class DirectionsResponse(BaseModel):
+    """The named directions of a model."""
+
+    model: str
+    directions: list[DirectionResponse]
+
+
+class ModelResponse(BaseModel):
+    """A loaded model, by the metadata of its checkpoint."""
+
+    name: str
+    id: str = Field(description="`NAME@SHA256-12`, as in the header `Lorgnette-Model`.")
+    sha256: str
+    device: str
+    config: dict[str, Any]
+    parameters: int
+    max_detail: float = Field(description="Of its images: 1 with a detail branch, else 0.")
+    labels: list[str]
+    directions: list[str]
+    metrics: dict[str, Any]
+    provenance: dict[str, Any]
+
+
+class ModelsResponse(BaseModel):
+    """The loaded models, the default first."""
+
+    models: list[ModelResponse]
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """An error, RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[FieldProblem] | None = None
