@@ -14,18 +14,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from training.analysis.classifier_networks import NETWORKS, Network, build, to_input
 from training.analysis.encoding import batches
-from training.analysis.features import WIDTH, Backbone, resized
 from training.data.dataset import DataError, Dataset
 from vae import tensor_file
 
-SIZE = 128  # pixels a side of the network's input
-NORM_MOMENTUM = 0.1  # ImageNet's running statistics have to adapt to those of faces
+SIZE = 128  # pixels a side of the images that it is trained on
 METADATA_KEY, OLD_METADATA_KEY = "attribute_classifier", "probes"
 
 
 class AttributeClassifier(nn.Module):
-    """EfficientNet-Lite0 with ImageNet weights and a new head of one output a label.
+    """A network with a head of one output a label.
+
+    Args:
+        labels: to predict.
+        network: ``efficientnet-lite0``, with ImageNet weights, or ``convnet``, with new weights.
 
     Attributes:
         labels: in the order of the outputs.
@@ -33,20 +36,18 @@ class AttributeClassifier(nn.Module):
         accuracy: on the test split, by label, as the file records it.
     """
 
-    def __init__(self, labels: Sequence[str]) -> None:
+    def __init__(self, labels: Sequence[str], network: Network = "efficientnet-lite0") -> None:
         super().__init__()
         self.labels = tuple(labels)
+        self.network = network
         self.sha256 = ""
         self.accuracy: dict[str, float] = {}
-        self.backbone = Backbone()
-        for layer in self.backbone.modules():
-            if isinstance(layer, nn.BatchNorm2d):
-                layer.momentum = NORM_MOMENTUM
-        self.head = nn.Linear(WIDTH, len(self.labels))
+        self.backbone, width = build(network)
+        self.head = nn.Linear(width, len(self.labels))
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``(N, labels)`` of images ``(N, 3, S, S)`` in [0, 1]."""
-        logits: Tensor = self.head(self.backbone(resized(x, SIZE)))
+        logits: Tensor = self.head(self.backbone(to_input(self.network, x)))
         return logits
 
     def probability(self, label: str, x: Tensor) -> Tensor:
@@ -112,7 +113,11 @@ def accuracy(classifier: AttributeClassifier, data: Dataset) -> dict[str, float]
 def save(classifier: AttributeClassifier, accuracy: dict[str, float], path: Path) -> None:
     """Write a classifier and its test accuracy atomically; missing folders are created."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    metadata = {"labels": classifier.labels, "accuracy": accuracy}
+    metadata = {
+        "labels": classifier.labels,
+        "network": classifier.network,
+        "accuracy": accuracy,
+    }
     tensors = {k: v.detach().cpu().contiguous() for k, v in classifier.state_dict().items()}
     tensor_file.write_atomically(path, tensors, {METADATA_KEY: json.dumps(metadata)})
 
@@ -127,7 +132,10 @@ def load(path: Path) -> AttributeClassifier:
         file = tensor_file.read(path)
         text = file.metadata.get(METADATA_KEY) or file.metadata[OLD_METADATA_KEY]
         metadata = json.loads(text)
-        classifier = AttributeClassifier(metadata["labels"])
+        network = metadata.get("network", "efficientnet-lite0")
+        if network not in NETWORKS:
+            raise ValueError(f"network is {network!r}; choose from {NETWORKS}")
+        classifier = AttributeClassifier(metadata["labels"], network)
         classifier.load_state_dict(file.tensors)
         classifier.accuracy = dict(metadata["accuracy"])
     except (tensor_file.TensorFileError, KeyError, RuntimeError, ValueError) as error:

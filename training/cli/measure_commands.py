@@ -1,20 +1,22 @@
 """The commands that measure: ``evaluate``, ``card``, ``classifier`` and ``baseline``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+import tyro
 from tyro.conf import Positional
 
 from training.analysis import attribute_classifier
 from training.analysis.attribute_classifier import AttributeClassifier
+from training.analysis.classifier_networks import Network
 from training.cli.pipeline import EPOCHS, RunOptions, run_recipe
 from training.cli.terminal import Device, OptionalPath, console, pick_device, print_metrics
 from training.data.decoding import prepare
 from training.data.sources import Source
 from training.evaluate import baselines
-from training.fit.classifier_training import Schedule, train_classifier
+from training.fit.classifier_training import SCHEDULES, train_classifier
 from training.fit.presets import PRESETS
 from training.report import card as cards
 from training.report import publish
@@ -108,7 +110,9 @@ class TrainClassifier:
         out: file to write.
         source: kind of data.
         run: working folder.
-        epochs: passes over the train split.
+        network: EfficientNet-Lite0 with ImageNet weights, or a small network with new weights,
+            whose errors are not those of a loss with EfficientNet-Lite0.
+        epochs: passes over the train split; by default 3, of convnet 8.
         labels: names of the 0/1 labels to predict.
         seed: of everything random; an auxiliary classifier needs one of its own.
         device: where to run; auto takes CUDA where there is a device.
@@ -121,19 +125,22 @@ class TrainClassifier:
     out: Path
     source: Source = "auto"
     run: Path = Path("runs/classifier")
-    epochs: int = 3
+    network: Network = "efficientnet-lite0"
+    epochs: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     labels: tuple[str, ...] = ("glasses", "male")
     seed: int = 0
     device: Device = "auto"
 
     def __post_init__(self) -> None:
-        if self.epochs < 1:
+        if self.epochs is not None and self.epochs < 1:
             raise ValueError(f"epochs is {self.epochs}; it must be 1 or more")
 
     def __call__(self) -> None:
         """Run the command."""
         train, test = prepare(self.data, self.source, attribute_classifier.SIZE, 3, self.run)
-        schedule = Schedule(epochs=self.epochs, seed=self.seed)
+        schedule = replace(SCHEDULES[self.network], seed=self.seed)
+        if self.epochs is not None:
+            schedule = replace(schedule, epochs=self.epochs)
         classifier = train_classifier(train, self.labels, schedule, pick_device(self.device))
         accuracy = attribute_classifier.accuracy(classifier, test)
         attribute_classifier.save(classifier, accuracy, self.out)

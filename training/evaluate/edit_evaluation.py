@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import pairwise, product
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from training.analysis.attribute_classifier import AttributeClassifier
-from training.analysis.encoding import BATCH, device_of, encoded_means
+from training.analysis.encoding import BATCH, batches, device_of, encoded_means
 from training.data.dataset import DataError, Dataset
 from training.evaluate.reconstruction import psnr
-from vae import latent
+from training.evaluate.smoothness import smoothness
 from vae.checkpoint import Checkpoint
 from vae.directions import Direction, apply_directions, group_direction
 from vae.pixels import to_float
@@ -29,8 +29,6 @@ SUMS = {  # glasses and male (1 or 0) of the three terms; the result has the sum
     "women with - women without + men without": ((1, 0), (0, 0), (0, 1)),
     "men with - women with + women without": ((1, 1), (1, 0), (0, 0)),
 }
-PATHS = 60
-PATH_STEPS = 16
 
 Rows = npt.NDArray[np.int64]
 
@@ -49,9 +47,10 @@ def evaluate_edits(
     Returns:
         ``classifier``: its hash and test accuracy. ``recall``: the fraction of images with glasses
         whose reconstructions have glasses; ``false_positive_rate``: likewise of those without.
-        ``edits`` by method and weight: see ``EditEvaluator.edit``. ``sums``: see
-        ``EditEvaluator.sums``. ``smoothness``: largest over mean step along paths of 16 images,
-        root mean square in pixels, mean over pairs of test images.
+        ``sex_changed_by_reconstruction``: the fraction of images whose reconstruction is predicted
+        to be of the other sex than the image. ``edits`` by method and weight: see
+        ``EditEvaluator.edit``. ``sums``: see
+        ``EditEvaluator.sums``. ``smoothness``: see ``training.evaluate.smoothness``.
 
     Raises:
         DataError: if the test split does not have the labels.
@@ -71,12 +70,13 @@ def evaluate_edits(
         "classifier": {"sha256": classifier.sha256, "accuracy": classifier.accuracy},
         "recall": evaluator.positive_rate("glasses", with_glasses),
         "false_positive_rate": evaluator.positive_rate("glasses", without),
+        "sex_changed_by_reconstruction": float(evaluator.flipped_by_reconstruction().mean()),
         "edits": {
             method: {str(w): evaluator.edit(without, with_glasses, w, d) for w in WEIGHTS}
             for method, d in methods.items()
         },
         "sums": evaluator.sums(),
-        "smoothness": evaluator.smoothness(),
+        "smoothness": smoothness(checkpoint.model, evaluator.means),
     }
 
 
@@ -111,6 +111,20 @@ class EditEvaluator:
         self.model, self.data, self.classifier = checkpoint.model, data, classifier
         self.device = device_of(checkpoint.model)
         self.means = encoded_means(checkpoint.model, data)
+        self.male_before = self.probability("male", self.means)
+        self.male_in_originals = self._male_in_originals()
+
+    def flipped_by_reconstruction(self) -> npt.NDArray[np.bool_]:
+        """Of each image, whether its reconstruction is predicted to be of the other sex."""
+        flipped: npt.NDArray[np.bool_] = (self.male_before > 0.5) != self.male_in_originals
+        return flipped
+
+    @torch.inference_mode()
+    def _male_in_originals(self) -> npt.NDArray[np.bool_]:
+        """What is predicted of the images themselves, ``(N,)``."""
+        parts = [self.classifier.probability("male", x) for x in batches(self.data, self.device)]
+        male: npt.NDArray[np.bool_] = torch.cat(parts).cpu().numpy() > 0.5
+        return male
 
     def positive_rate(self, label: str, rows: Rows) -> float:
         """The fraction of the reconstructions of these rows that are predicted to have a label."""
@@ -141,27 +155,42 @@ class EditEvaluator:
 
         Returns:
             ``put_on`` and ``taken_off``: fractions of the edits after which glasses are, or are
-            not, predicted; ``sex_changed``: the fraction whose predicted sex changed, of those
-            whose reconstruction is confidently predicted (above 0.9 or below 0.1);
-            ``outside_eyes_psnr_db``: PSNR of the edit to the reconstruction outside the eyes;
-            ``put_on_preserved`` and ``taken_off_preserved``: with the change added to the original
-            pixels.
+            not, predicted; ``sex_changed``: the fraction whose predicted sex is another than that
+            of the reconstruction, of those whose reconstruction is confidently predicted (above 0.9
+            or below 0.1); ``sex_changed_raw``: the fraction whose predicted sex is another than
+            that of the original; ``sex_changed_beyond_reconstruction``: the same, less the fraction
+            of reconstructions of which it is true; ``sex_changed_worst_group``: the largest of
+            these differences in a group (sex by glasses); ``outside_eyes_psnr_db``: PSNR of the
+            edit to the reconstruction outside the eyes; ``put_on_preserved`` and
+            ``taken_off_preserved``: with the change added to the original pixels.
         """
         added = apply_directions(self.means[without], [(weight, direction)])
         removed = apply_directions(self.means[with_glasses], [(-weight, direction)])
         rows = np.concatenate([without, with_glasses])
         edited = torch.cat([added, removed])
-        before = self.probability("male", self.means[rows])
-        after = self.probability("male", edited)
-        changed = (before > 0.5) != (after > 0.5)
-        confident = (before > CONFIDENT) | (before < 1 - CONFIDENT)
         return {
             "put_on": float(np.mean(self.probability("glasses", added) > 0.5)),
             "taken_off": float(np.mean(self.probability("glasses", removed) < 0.5)),
-            "sex_changed": float((changed & confident).sum() / max(1, confident.sum())),
+            **self._sex_changed(rows, self.probability("male", edited) > 0.5),
             "outside_eyes_psnr_db": self._outside_eyes(edited, self.means[rows]),
             "put_on_preserved": float(np.mean(self._preserved(without, added) > 0.5)),
             "taken_off_preserved": float(np.mean(self._preserved(with_glasses, removed) < 0.5)),
+        }
+
+    def _sex_changed(self, rows: Rows, male: npt.NDArray[np.bool_]) -> dict[str, float]:
+        """The ``sex_changed`` figures of ``edit``, of what is predicted of the edits of rows."""
+        before = self.male_before[rows]
+        changed = (before > 0.5) != male
+        confident = (before > CONFIDENT) | (before < 1 - CONFIDENT)
+        raw = male != self.male_in_originals[rows]
+        beyond = raw.astype(float) - self.flipped_by_reconstruction()[rows]
+        glasses, sex = (self.data.labels[label][rows] for label in ("glasses", "male"))
+        groups = [(glasses == g) & (sex == s) for g, s in product((0, 1), (0, 1))]
+        return {
+            "sex_changed": float((changed & confident).sum() / max(1, confident.sum())),
+            "sex_changed_raw": float(raw.mean()),
+            "sex_changed_beyond_reconstruction": float(beyond.mean()),
+            "sex_changed_worst_group": max(float(beyond[g].mean()) for g in groups if g.any()),
         }
 
     def _preserved(self, rows: Rows, edited: Tensor) -> npt.NDArray[np.float32]:
@@ -211,16 +240,6 @@ class EditEvaluator:
                 "sex": float(np.mean(correct_sex)),
             }
         return fractions
-
-    @torch.inference_mode()
-    def smoothness(self) -> float:
-        """Largest over mean step along paths, in root mean square of pixels."""
-        ratios = []
-        for a, b in list(pairwise(self.means))[:PATHS]:
-            x = self.model.decode(latent.path(a, b, PATH_STEPS).to(self.device))
-            steps = (x[1:] - x[:-1]).square().flatten(1).mean(1).sqrt()
-            ratios.append(float(steps.max() / steps.mean().clamp_min(1e-12)))
-        return float(np.mean(ratios))
 
 
 def _slices(count: int) -> Iterator[slice]:

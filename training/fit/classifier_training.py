@@ -9,18 +9,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.analysis.attribute_classifier import (
-    SIZE,
     AttributeClassifier,
     cross_entropy,
     label_table,
 )
+from training.analysis.classifier_networks import SIZES, Network
 from training.analysis.features import resized
 from training.data.augment import Augmentation
 from training.data.dataset import Dataset
 from vae.pixels import to_float
 
 BLUR_PROBABILITY = 0.5  # of a batch: a VAE's images are blurred
-MIN_BLUR_SIZE = 32  # pixels a side to which the most blurred ones are shrunk
+MIN_BLUR_FRACTION = 0.25  # of the input's side, to which the most blurred ones are shrunk
 AUGMENTATION = Augmentation(flip=True, shift=8, jitter=0.1)
 
 
@@ -29,6 +29,7 @@ class Schedule:
     """AdamW with one cycle of the learning rate.
 
     Attributes:
+        network: see ``AttributeClassifier``.
         epochs: passes over the data.
         batch_size: images a step.
         learning_rate: the peak of the cycle.
@@ -36,11 +37,18 @@ class Schedule:
         seed: of the new weights, the order and the augmentation.
     """
 
+    network: Network = "efficientnet-lite0"
     epochs: int = 3
     batch_size: int = 32
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
     seed: int = 0
+
+
+SCHEDULES: dict[Network, Schedule] = {
+    "efficientnet-lite0": Schedule(),
+    "convnet": Schedule("convnet", 8, 64, learning_rate=2e-3, weight_decay=2e-2),
+}
 
 
 def train_classifier(
@@ -57,7 +65,7 @@ def train_classifier(
     rng = np.random.default_rng(schedule.seed)
     table = label_table(train, labels)
     weights = independence_weights(table)
-    classifier = AttributeClassifier(labels).to(device).train()
+    classifier = AttributeClassifier(labels, schedule.network).to(device).train()
     steps = max(1, schedule.epochs * (len(train) // schedule.batch_size))
     optimizer = torch.optim.AdamW(
         classifier.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
@@ -66,7 +74,7 @@ def train_classifier(
     order = np.concatenate([rng.permutation(len(train)) for _ in range(schedule.epochs)])
     for rows in np.array_split(order, steps):
         x = AUGMENTATION(train.batch(rows), rng).to(device)
-        logits = classifier(_blurred(to_float(x), rng))
+        logits = classifier(_blurred(to_float(x), rng, SIZES[schedule.network]))
         loss = cross_entropy(logits, table[rows].to(device), weight=weights[rows].to(device))
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -97,10 +105,10 @@ def independence_weights(table: Tensor) -> Tensor:
     return weights
 
 
-def _blurred(x: Tensor, rng: np.random.Generator) -> Tensor:
+def _blurred(x: Tensor, rng: np.random.Generator, size: int) -> Tensor:
     """The batch at the classifier's size, at random by way of a smaller size."""
-    x = resized(x, SIZE)
+    x = resized(x, size)
     if rng.random() >= BLUR_PROBABILITY:
         return x
-    small = int(rng.integers(MIN_BLUR_SIZE, SIZE))
-    return F.interpolate(resized(x, small), (SIZE, SIZE), mode="bicubic").clamp(0.0, 1.0)
+    small = int(rng.integers(int(MIN_BLUR_FRACTION * size), size))
+    return F.interpolate(resized(x, small), (size, size), mode="bicubic").clamp(0.0, 1.0)

@@ -9,16 +9,18 @@ from safetensors.torch import load_file, save_file
 from tests.training.sources import dataset, noise
 from training.analysis import attribute_classifier
 from training.analysis.attribute_classifier import AttributeClassifier, cross_entropy, label_table
+from training.analysis.classifier_networks import NETWORKS, ConvNet
 from training.data.dataset import DataError
+from vae.networks import parameter_count
 
 SIZE = 64
 NAN = float("nan")
 
 
-@pytest.fixture(scope="module")
-def classifier() -> AttributeClassifier:
+@pytest.fixture(scope="module", params=NETWORKS)
+def classifier(request: pytest.FixtureRequest) -> AttributeClassifier:
     torch.manual_seed(0)
-    return AttributeClassifier(("glasses", "male")).eval()
+    return AttributeClassifier(("glasses", "male"), request.param).eval()
 
 
 @torch.inference_mode()
@@ -30,22 +32,29 @@ def test_a_loaded_classifier_computes_as_the_saved_one(
     loaded = attribute_classifier.load(file)
     assert loaded.accuracy == {"glasses": 0.9, "male": 0.8}
     assert loaded.labels == ("glasses", "male")
+    assert loaded.network == classifier.network
     assert loaded.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     x = torch.rand(2, 3, SIZE, SIZE)
     assert loaded(x).equal(classifier(x))
 
 
-def test_a_file_with_the_old_metadata_key_is_read(
-    classifier: AttributeClassifier, tmp_path: Path
-) -> None:
+def test_a_file_with_the_old_metadata_key_is_read(tmp_path: Path) -> None:
     file = tmp_path / "probes.safetensors"
-    attribute_classifier.save(classifier, {}, file)
+    attribute_classifier.save(AttributeClassifier(("glasses", "male")), {}, file)
     metadata = json.dumps({"labels": ["glasses", "male"], "accuracy": {"male": 0.5}})
     save_file(load_file(file), file, {"probes": metadata})
     assert attribute_classifier.load(file).accuracy == {"male": 0.5}
 
 
-@pytest.mark.parametrize("metadata", [None, {}, {"attribute_classifier": "{"}])
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        None,
+        {},
+        {"attribute_classifier": "{"},
+        {"attribute_classifier": '{"labels": ["glasses"], "network": "other", "accuracy": {}}'},
+    ],
+)
 def test_a_file_without_a_classifier_is_refused(
     metadata: dict[str, str] | None, tmp_path: Path
 ) -> None:
@@ -58,6 +67,10 @@ def test_a_file_without_a_classifier_is_refused(
     save_file({"weight": torch.ones(2)}, file, metadata)
     with pytest.raises(DataError, match=r"other\.safetensors: no classifier can be read"):
         attribute_classifier.load(file)
+
+
+def test_parameters_of_the_convnet() -> None:
+    assert parameter_count(ConvNet()) == 647_808
 
 
 @torch.inference_mode()

@@ -23,11 +23,15 @@ def striped(count: int, seed: int = 0) -> Dataset:
     return dataset(images, labels)
 
 
-@pytest.fixture(scope="module")
-def trained() -> AttributeClassifier:
-    return train_classifier(
-        striped(96), ("glasses", "male"), Schedule(epochs=3, batch_size=16), CPU
-    )
+SHORT = (
+    Schedule(epochs=3, batch_size=16),
+    Schedule("convnet", epochs=8, batch_size=16, learning_rate=2e-3),
+)
+
+
+@pytest.fixture(scope="module", params=SHORT, ids=lambda schedule: schedule.network)
+def trained(request: pytest.FixtureRequest) -> AttributeClassifier:
+    return train_classifier(striped(96), ("glasses", "male"), request.param, CPU)
 
 
 def test_a_classifier_learns_what_is_in_the_images(trained: AttributeClassifier) -> None:
