@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,6 +54,10 @@ class AttributeClassifier(nn.Module):
     def probability(self, label: str, x: Tensor) -> Tensor:
         """``(N,)`` in [0, 1]: the probability that each image has the label."""
         return torch.sigmoid(self(x)[:, self.labels.index(label)])
+
+    def facts(self) -> dict[str, Any]:
+        """Its hash, network and test accuracy, for figures that it makes."""
+        return {"sha256": self.sha256, "network": self.network, "accuracy": self.accuracy}
 
 
 def label_table(data: Dataset, labels: Sequence[str]) -> Tensor:

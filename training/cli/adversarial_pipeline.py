@@ -8,9 +8,10 @@ from training.cli.terminal import bar, console, print_metrics
 from training.data.dataset import Dataset
 from training.data.decoding import prepare
 from training.evaluate.edit_evaluation import require_labels
-from training.fit.adversarial import AdversarialProgress, AdversarialTrainer
+from training.fit.adversarial import AdversarialTrainer
 from training.fit.adversarial_recipe import AdversarialRecipe
 from training.fit.errors import TrainingError
+from training.fit.loop import Progress
 from training.report import publish
 from training.report.previews import preview
 from vae.checkpoint import Checkpoint
@@ -64,7 +65,7 @@ def _train(trainer: AdversarialTrainer, shown_images: Dataset, options: RunOptio
     with bar("discriminator {task.fields[d]:.2f}", "error {task.fields[e]:.4f}") as shown:
         task = shown.add_task("fit", total=trainer.steps, completed=trainer.step, speed=0, d=0, e=0)
 
-        def report(progress: AdversarialProgress) -> None:
+        def report(progress: Progress) -> None:
             speed = (shown.tasks[task].speed or 0.0) * trainer.recipe.batch_size
             d, e = progress.terms["discriminator"], progress.terms["absolute"]
             shown.update(task, completed=progress.step, speed=speed, d=d, e=e)

@@ -1,39 +1,27 @@
 """The command line: ``fit`` and ``avatars``, and the parser of all commands."""
 
-import math
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-import torch
 import tyro
+from tyro import MISSING
 
 from training.cli.adversarial_command import FitAdversarial
-from training.cli.measure_commands import (
-    Baseline,
-    Card,
-    Evaluate,
-    TrainClassifier,
-    read_classifier,
-)
-from training.cli.pipeline import RunOptions, clean_run, run_recipe
-from training.cli.terminal import Device, OptionalPath, bar, console, pick_device, plain_errors
+from training.cli.measure_commands import Baseline, Card, Evaluate, TrainClassifier
+from training.cli.pipeline import run_recipe
+from training.cli.run_command import RunCommand
+from training.cli.terminal import PROGRAM, OptionalPath, bar, console, plain_errors
 from training.data import avatars
-from training.fit.adversarial_recipe import AdversarialPreset
+from training.fit.adversarial_recipe import ADVERSARIAL_PRESETS, AdversarialPreset
 from training.fit.presets import PRESETS, Preset, Recipe
-from training.report import publish
-from vae import checkpoint
 from vae.model import VAEConfig
 
-PROGRAM = "python -m training"
-DTYPES = {"fp16": torch.float16, "fp32": torch.float32}
 
-
-@dataclass(frozen=True)
-class Fit:
+@dataclass(frozen=True, kw_only=True)
+class Fit(RunCommand):
     """Train a model and write its checkpoint, figures, images and card.
 
     A run that is stopped, by --max-minutes, Ctrl-C or a crash, resumes from its last save when the
@@ -42,65 +30,21 @@ class Fit:
     Example: python -m training fit --preset avatars --data data/avatars --out models/mine
 
     Attributes:
-        data: a folder of class folders; a folder or .zip with manifest.csv; or the root folder of
-            torchvision's CelebA, MNIST or FashionMNIST.
-        out: folder for the checkpoint and its report.
         preset: recipe that gives the defaults below.
-        run: working folder for saves, decoded images and logs; by default runs/NAME, where NAME is
-            the last part of --out.
         init_from: folder of a checkpoint with the initial weights; if it has more latent
             dimensions than --latent-dim, its first principal axes.
         auxiliary_classifier: file of a classifier for the loss, as ``classifier`` writes it.
-        classifier: file of a classifier to evaluate edits with, as ``classifier`` writes it.
-        licence: of the data, for the card; by default what licence.txt in the data folder says.
-        max_minutes: stop after this time.
-        save_minutes: time between saves.
-        restart: begin anew; the saves in --run are removed.
-        weights: how the checkpoint stores them.
-        private: put images that show the data into the working folder's report.
-        device: where to run; auto takes CUDA where there is a device.
         recipe: the recipe.
     """
 
-    data: Path
-    out: Path
     preset: Preset = "avatars"
-    run: OptionalPath = None
     init_from: OptionalPath = None
     auxiliary_classifier: OptionalPath = None
-    classifier: OptionalPath = None
-    licence: str = ""
-    max_minutes: float = math.inf
-    save_minutes: float = 3.0
-    restart: bool = False
-    weights: Literal["fp16", "fp32"] = "fp16"
-    private: bool = False
-    device: Device = "auto"
     recipe: Recipe = PRESETS["avatars"]
 
     def __call__(self) -> None:
         """Run the command."""
-        folder = self.run or Path("runs") / self.out.resolve().name
-        if self.restart:
-            clean_run(folder)
-        options = RunOptions(
-            out=self.out,
-            folder=folder,
-            device=pick_device(self.device),
-            command=f"{PROGRAM} {shlex.join(sys.argv[1:])}",
-            licence=self.licence or publish.licence_of(self.data),
-            dtype=DTYPES[self.weights],
-            max_minutes=self.max_minutes,
-            save_minutes=self.save_minutes,
-            classifier=read_classifier(self.classifier),
-            private=self.private,
-            init_from=(
-                None
-                if self.init_from is None
-                else checkpoint.load(self.init_from / "model.safetensors")
-            ),
-            auxiliary_classifier=read_classifier(self.auxiliary_classifier),
-        )
+        options = self.begin(self.init_from, self.auxiliary_classifier)
         run_recipe(self.recipe, self.data, options)
 
 
@@ -184,11 +128,14 @@ def parse(arguments: Sequence[str]) -> Callable[[], None]:
     program = f"{PROGRAM} {name}"
     if name == "fit":
         given = _preliminary(options)
-        if given.preset == "faces-sharp":
-            return tyro.cli(FitAdversarial, prog=program, args=options, config=OPTIONS)
-        recipe = _default_recipe(given.preset, given.size)
-        default = Fit(tyro.MISSING, tyro.MISSING, recipe=recipe)
-        return tyro.cli(Fit, prog=program, args=options, default=default, config=OPTIONS)
+        if given.preset == "faces-sharp" or given.preset == "avatars-sharp":
+            recipe = ADVERSARIAL_PRESETS[given.preset]
+            default = FitAdversarial(data=MISSING, out=MISSING, init_from=MISSING, recipe=recipe)
+            return tyro.cli(
+                FitAdversarial, prog=program, args=options, default=default, config=OPTIONS
+            )
+        fit = Fit(data=MISSING, out=MISSING, recipe=_default_recipe(given.preset, given.size))
+        return tyro.cli(Fit, prog=program, args=options, default=fit, config=OPTIONS)
     if name in COMMANDS:
         return tyro.cli(COMMANDS[name], prog=program, args=options, config=OPTIONS)
     command: Callable[[], None] = tyro.extras.subcommand_cli_from_dict(

@@ -9,9 +9,9 @@ import tyro
 from tyro.conf import Positional
 
 from training.analysis import attribute_classifier
-from training.analysis.attribute_classifier import AttributeClassifier
 from training.analysis.classifier_networks import Network
 from training.cli.pipeline import EPOCHS, RunOptions, run_recipe
+from training.cli.run_command import read_classifier
 from training.cli.terminal import Device, OptionalPath, console, pick_device, print_metrics
 from training.data.decoding import prepare
 from training.data.sources import Source
@@ -198,8 +198,3 @@ class Baseline:
             classifier=read_classifier(self.classifier),
         )
         return run_recipe(PRESETS["tutorial"], self.data, options).metrics
-
-
-def read_classifier(file: Path | None) -> AttributeClassifier | None:
-    """The classifier of an option, if it was given."""
-    return None if file is None else attribute_classifier.load(file)

@@ -16,8 +16,9 @@ from training.data.dataset import Dataset
 from training.evaluate.edit_evaluation import require_labels
 from training.fit import saves
 from training.fit.errors import TrainingError
+from training.fit.loop import Progress
 from training.fit.presets import Recipe
-from training.fit.trainer import Progress, Trainer
+from training.fit.trainer import Trainer
 from training.report import figures, publish
 from vae.checkpoint import Checkpoint
 
@@ -116,7 +117,8 @@ def _train(trainer: Trainer, options: RunOptions) -> None:
 
         def report(step: Progress) -> None:
             speed = (shown.tasks[task].speed or 0.0) * trainer.recipe.batch_size
-            shown.update(task, completed=step.step, speed=speed, d=step.distortion, r=step.rate)
+            d, r = step.terms["distortion"], step.terms["rate (nats)"]
+            shown.update(task, completed=step.step, speed=speed, d=d, r=r)
             if step.epoch_ended is not None:
                 _save_samples(
                     trainer, options.folder / EPOCHS / f"epoch-{step.epoch_ended:04d}.png"

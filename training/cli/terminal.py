@@ -16,6 +16,7 @@ from training.data.dataset import DataError
 from training.fit.errors import TrainingError
 from vae.checkpoint import Checkpoint, CheckpointError
 
+PROGRAM = "python -m training"
 console = Console(stderr=True, markup=False)
 
 Device = Literal["auto", "cpu", "cuda"]

@@ -45,12 +45,12 @@ def evaluate_edits(
         classifier: of both labels.
 
     Returns:
-        ``classifier``: its hash and test accuracy. ``recall``: the fraction of images with glasses
-        whose reconstructions have glasses; ``false_positive_rate``: likewise of those without.
-        ``sex_changed_by_reconstruction``: the fraction of images whose reconstruction is predicted
-        to be of the other sex than the image. ``edits`` by method and weight: see
-        ``EditEvaluator.edit``. ``sums``: see
-        ``EditEvaluator.sums``. ``smoothness``: see ``training.evaluate.smoothness``.
+        ``classifier``: see ``AttributeClassifier.facts``. ``recall``: the fraction of images with
+        glasses whose reconstructions have glasses; ``false_positive_rate``: likewise of those
+        without. ``sex_changed_by_reconstruction``: the fraction of images whose reconstruction is
+        predicted to be of the other sex than the image. ``edits`` by method and weight: see
+        ``EditEvaluator.edit``. ``sums``: see ``EditEvaluator.sums``. ``smoothness``: see
+        ``training.evaluate.smoothness``.
 
     Raises:
         DataError: if the test split does not have the labels.
@@ -67,7 +67,7 @@ def evaluate_edits(
     }
     without, with_glasses = (np.flatnonzero(test.labels["glasses"] == value) for value in (0, 1))
     return {
-        "classifier": {"sha256": classifier.sha256, "accuracy": classifier.accuracy},
+        "classifier": classifier.facts(),
         "recall": evaluator.positive_rate("glasses", with_glasses),
         "false_positive_rate": evaluator.positive_rate("glasses", without),
         "sex_changed_by_reconstruction": float(evaluator.flipped_by_reconstruction().mean()),

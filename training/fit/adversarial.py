@@ -1,10 +1,9 @@
 """The adversarial stage: a detail branch is trained, and every other weight stays as it is."""
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
 
 from training.data.dataset import Dataset
 from training.fit.adversarial_objective import AdversarialObjective, Gradients, Window
@@ -20,6 +18,7 @@ from training.fit.adversarial_recipe import AdversarialRecipe
 from training.fit.batches import BatchOrder, derived_seed, rows_with
 from training.fit.discriminator import PatchDiscriminator
 from training.fit.errors import TrainingError
+from training.fit.loop import Progress, run_loop
 from training.fit.saves import in_layout_of, read_save, write_save
 from training.fit.schedule import ema_decay, update_average
 from vae.checkpoint import Checkpoint
@@ -27,25 +26,7 @@ from vae.detail import DetailBranch
 from vae.model import VAE
 from vae.pixels import to_float
 
-LOG_STEPS = 20  # between two entries for TensorBoard
 GRID = 8  # pixels between possible edges of a window: those of the discriminator's patches
-
-
-@dataclass(frozen=True)
-class AdversarialProgress:
-    """The state of a run after a step.
-
-    Attributes:
-        step: steps done.
-        steps: steps of the whole run.
-        terms: the loss terms of the step, by name.
-        epoch_ended: number of the epoch that this step ended, or None.
-    """
-
-    step: int
-    steps: int
-    terms: dict[str, float]
-    epoch_ended: int | None
 
 
 class AdversarialTrainer:
@@ -103,7 +84,7 @@ class AdversarialTrainer:
 
     def run(
         self,
-        report: Callable[[AdversarialProgress], None],
+        report: Callable[[Progress], None],
         max_minutes: float = math.inf,
         save_minutes: float = 3.0,
     ) -> bool:
@@ -112,20 +93,7 @@ class AdversarialTrainer:
         Raises:
             TrainingError: if a loss is no longer finite; the last save stays as it was.
         """
-        end = time.monotonic() + 60.0 * max_minutes
-        next_save = time.monotonic() + 60.0 * save_minutes
-        with SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.step) as board:
-            while self.step < self.steps and time.monotonic() < end:
-                progress = self._progress(self._train_step())
-                if self.step % LOG_STEPS == 0 or progress.epoch_ended is not None:
-                    for name, value in progress.terms.items():
-                        board.add_scalar(name, value, self.step)
-                report(progress)
-                if time.monotonic() >= next_save:
-                    self.save()
-                    next_save = time.monotonic() + 60.0 * save_minutes
-        self.save()
-        return self.step >= self.steps
+        return run_loop(self, report, max_minutes, save_minutes)
 
     def checkpoint(self) -> Checkpoint:
         """The averaged branch beside the initial model, whose latent space is as it was."""
@@ -164,7 +132,12 @@ class AdversarialTrainer:
         data = self.data.fingerprint()
         return {"recipe": recipe, "data": data, "init_from": self.init_from.sha256}
 
-    def _train_step(self) -> dict[str, float]:
+    def train_step(self) -> dict[str, float]:
+        """Train both networks one step: the loss terms.
+
+        Raises:
+            TrainingError: if one is no longer finite.
+        """
         rng = np.random.default_rng(self._seed("step"))
         index = self._order.indices(self.step)
         images = self.recipe.augmentation(self.data.batch(index), rng)
@@ -213,11 +186,6 @@ class AdversarialTrainer:
 
     def _seed(self, purpose: str) -> int:
         return derived_seed(self.recipe.seed, purpose, self.step)
-
-    def _progress(self, terms: dict[str, float]) -> AdversarialProgress:
-        ended = self.step % self.steps_per_epoch == 0 or self.step == self.steps
-        epoch = math.ceil(self.step / self.steps_per_epoch) if ended else None
-        return AdversarialProgress(self.step, self.steps, terms, epoch)
 
 
 def _with_branch(model: VAE, detail_channels: int) -> VAE:

@@ -6,7 +6,7 @@ from typing import Literal
 from training.data.augment import Augmentation
 from training.data.sources import Source
 
-AdversarialPreset = Literal["faces-sharp"]
+AdversarialPreset = Literal["faces-sharp", "avatars-sharp"]
 
 
 @dataclass(frozen=True)
@@ -84,4 +84,5 @@ ADVERSARIAL_PRESETS: dict[AdversarialPreset, AdversarialRecipe] = {
     "faces-sharp": AdversarialRecipe(
         balance="glasses", augmentation=Augmentation(flip=True)
     ),  # initialised from "faces-stage4"
+    "avatars-sharp": AdversarialRecipe(epochs=4),  # initialised from "avatars"
 }

@@ -1,21 +1,20 @@
 """The training loop, which can be interrupted anywhere and resumed from the last save."""
 
 import math
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from training.analysis.attribute_classifier import AttributeClassifier, label_table
 from training.analysis.latent_pca import reduced_by_pca
 from training.data.dataset import Dataset
 from training.fit.batches import BatchOrder, derived_seed, rows_with
 from training.fit.errors import TrainingError
+from training.fit.loop import Progress, run_loop
 from training.fit.loss import Loss, Terms
 from training.fit.presets import Recipe
 from training.fit.saves import FILE, read_save, run_identity, write_save
@@ -23,29 +22,6 @@ from training.fit.schedule import ema_decay, learning_rate, update_average
 from vae.checkpoint import Checkpoint
 from vae.model import VAE
 from vae.pixels import to_float
-
-LOG_STEPS = 10  # between two entries for TensorBoard
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The state of a run after a step.
-
-    Attributes:
-        step: steps done.
-        steps: steps of the whole run.
-        seen: images seen.
-        distortion: of the last step.
-        rate: of the last step, in nats.
-        epoch_ended: number of the epoch that this step ended, or None.
-    """
-
-    step: int
-    steps: int
-    seen: int
-    distortion: float
-    rate: float
-    epoch_ended: int | None
 
 
 class Trainer:
@@ -113,21 +89,7 @@ class Trainer:
         Raises:
             TrainingError: if the loss is no longer finite; the last save stays as it was.
         """
-        end = time.monotonic() + 60.0 * max_minutes
-        next_save = time.monotonic() + 60.0 * save_minutes
-        with SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.step) as board:
-            while self.step < self.steps and time.monotonic() < end:
-                progress = self._progress(self._train_step())
-                if self.step % LOG_STEPS == 0 or progress.epoch_ended is not None:
-                    board.add_scalar("distortion", progress.distortion, self.step)
-                    board.add_scalar("rate (nats)", progress.rate, self.step)
-                    board.add_scalar("learning rate", self._learning_rate(), self.step)
-                report(progress)
-                if time.monotonic() >= next_save:
-                    self.save()
-                    next_save = time.monotonic() + 60.0 * save_minutes
-        self.save()
-        return self.step >= self.steps
+        return run_loop(self, report, max_minutes, save_minutes)
 
     def averaged_model(self) -> VAE:
         """The weights to keep, in eval mode: their moving average, or the last ones without EMA."""
@@ -167,7 +129,12 @@ class Trainer:
             model = reduced_by_pca(init_from.model, self.data, latent_dim)
             self.model.load_state_dict(model.state_dict())
 
-    def _train_step(self) -> Terms:
+    def train_step(self) -> dict[str, float]:
+        """Train one step: distortion, rate and learning rate.
+
+        Raises:
+            TrainingError: if the loss is no longer finite.
+        """
         seed = derived_seed(self.recipe.seed, "noise", self.step)
         generator = torch.Generator(self.device).manual_seed(seed)
         images, labels = self._batch()
@@ -186,7 +153,11 @@ class Trainer:
         if self.recipe.ema:
             decay = ema_decay(self.recipe.ema, self.step)
             update_average(self.averaged, self.model.state_dict(), decay)
-        return terms
+        return {
+            "distortion": float(terms.distortion),
+            "rate (nats)": float(terms.rate),
+            "learning rate": self._learning_rate(),
+        }
 
     def _check_finite(self, terms: Terms, norm: float) -> None:
         if math.isfinite(float(terms.objective.detach())) and math.isfinite(norm):
@@ -206,14 +177,3 @@ class Trainer:
         seed = derived_seed(self.recipe.seed, "augmentation", self.step)
         images = self.recipe.augmentation(self.data.batch(index), np.random.default_rng(seed))
         return images, None if self._labels is None else self._labels[index].to(self.device)
-
-    def _progress(self, terms: Terms) -> Progress:
-        ended = self.step % self.steps_per_epoch == 0 or self.step == self.steps
-        return Progress(
-            step=self.step,
-            steps=self.steps,
-            seen=self.step * self.recipe.batch_size,
-            distortion=float(terms.distortion),
-            rate=float(terms.rate),
-            epoch_ended=math.ceil(self.step / self.steps_per_epoch) if ended else None,
-        )

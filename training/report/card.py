@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from training.report import card_tables
+from training.report import card_comparison, card_tables
 from training.report.metrics import add_baselines, with_current_names
 from vae.checkpoint import Checkpoint
 
@@ -37,34 +37,54 @@ def write(checkpoint: Checkpoint, folder: Path, compare_with: dict[str, Any] | N
     """
     baselines = add_baselines(folder / "baselines.json", compare_with or {})
     metrics = with_current_names(checkpoint.metrics)
+    by_detail = _by_detail(metrics)
     lines = [
         f"# {folder.resolve().name}",
         "",
         *_introduction(checkpoint),
         *card_tables.provenance(with_current_names(checkpoint.provenance)),
-        *card_tables.figures(metrics),
+        *card_tables.figures(by_detail),
     ]
-    if distances := metrics.get("frechet"):
-        lines += card_tables.frechet(distances)
-    if edits := metrics.get("edits"):
-        lines += card_tables.counterfactuals(edits)
-    if edit_evaluation := metrics.get("edit_evaluation"):
-        lines += card_tables.edit_evaluation(edit_evaluation)
+    if "frechet" in metrics:
+        lines += card_tables.frechet(by_detail)
+    if "realism" in metrics:
+        lines += card_tables.realism(by_detail)
+    for name, values in by_detail.items():
+        at = f", {name}" if name else ""
+        if edits := values.get("edits"):
+            title = f"Edits compared with their correct result{at}"
+            lines += card_tables.counterfactuals(edits, title)
+        if evaluation := values.get("edit_evaluation"):
+            title = f"Edits evaluated by classifiers{at}"
+            lines += card_tables.edit_evaluation(evaluation, title)
     if baselines:
-        lines += card_tables.comparison(metrics, baselines)
+        lines += card_comparison.comparison(by_detail, baselines)
     if checkpoint.directions:
         lines += card_tables.directions(checkpoint.directions)
     lines += _images(folder)
     (folder / "README.md").write_text("\n".join(lines).rstrip() + "\n")
 
 
+def _by_detail(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The figures at each detail that was measured, by what the card calls it."""
+    if "at_detail_1" not in metrics:
+        return {"": metrics}
+    return {"`detail` 0": metrics, "`detail` 1": metrics["at_detail_1"]}
+
+
 def _introduction(checkpoint: Checkpoint) -> list[str]:
     config = checkpoint.model.config
+    branch = (
+        " Its detail branch draws a sharp image of the same latent: `detail` 0 is the image of "
+        "least squared error, 1 the sharp one."
+        if config.detail_channels
+        else ""
+    )
     parameters = sum(p.numel() for p in checkpoint.model.parameters())
     return [
         f"A `{config.family}` variational autoencoder for {config.channels} x {config.size} x "
         f"{config.size} images with {config.latent_dim} latent dimensions and {parameters:,} "
-        "parameters, trained by Lorgnette.",
+        f"parameters, trained by Lorgnette.{branch}",
     ]
 
 

@@ -1,8 +1,9 @@
 """The tables of a model card, each a list of Markdown lines that begins with an empty one."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from training.report.markdown import cell, table
 from vae.directions import Direction
 
 FIGURES = {
@@ -26,45 +27,37 @@ EDIT_COLUMNS = {
     "put_on": "Put on",
     "taken_off": "Taken off",
     "sex_changed": "Sex changed",
+    "sex_changed_raw": "raw",
+    "sex_changed_beyond_reconstruction": "beyond the reconstruction",
+    "sex_changed_worst_group": "worst group",
     "put_on_preserved": "Put on, `preserve` 1",
     "taken_off_preserved": "Taken off, `preserve` 1",
 }
-COMPARED_WEIGHT = "1.5"
-COMPARISON_COLUMNS = {
-    "dimensions": ("latent_dim", "{}"),
-    "PSNR, dB": ("psnr_db", "{:.2f}"),
-    "SSIM": ("ssim", "{:.3f}"),
-    "MS-SSIM": ("ms_ssim", "{:.3f}"),
-    "rate, nats": ("rate_nats", "{:.0f}"),
-    "Fréchet, reconstructions": ("reconstructions", "{:.0f}"),
-    "Fréchet, samples": ("samples", "{:.0f}"),
-    "glasses recall": ("recall", "{:.1%}"),
-    "false positives": ("false_positive_rate", "{:.1%}"),
-    "put on": ("put_on", "{:.1%}"),
-    "taken off": ("taken_off", "{:.1%}"),
-    "sex changed": ("sex_changed", "{:.1%}"),
-}
+ByDetail = Mapping[str, Mapping[str, Any]]  # the figures, by what a column or row is called
 
 
 def provenance(facts: Mapping[str, Any]) -> list[str]:
     """Data, command, seed, code and libraries."""
-    rows = [[name, _cell(value)] for name, value in facts.items()]
-    return ["", "## Where it comes from", *_table(["", ""], rows)]
+    rows = [[name, cell(value)] for name, value in facts.items()]
+    return ["", "## Where it comes from", *table(["", ""], rows)]
 
 
-def figures(metrics: Mapping[str, Any]) -> list[str]:
+def figures(by_detail: ByDetail) -> list[str]:
     """The figures of reconstructions."""
     rows = [
-        [title, form.format(metrics[key])]
+        [title, *(form.format(metrics[key]) for metrics in by_detail.values())]
         for key, (title, form) in FIGURES.items()
-        if key in metrics
+        if all(key in metrics for metrics in by_detail.values())
     ]
-    title = f"## Figures on {metrics.get('images', 0)} test images"
-    return ["", title, *_table(["", ""], rows)]
+    count = next(iter(by_detail.values())).get("images", 0)
+    return ["", f"## Figures on {count} test images", *table(["", *by_detail], rows)]
 
 
-def frechet(distances: Mapping[str, float]) -> list[str]:
+def frechet(by_detail: ByDetail) -> list[str]:
     """Fréchet distances of reconstructions, and of samples by prior."""
+    distances = {name: metrics["frechet"] for name, metrics in by_detail.items()}
+    priors = list(next(iter(distances.values())))
+    rows = [[name, *(f"{d[k]:.2f}" for k in priors)] for name, d in distances.items()]
     return [
         "",
         "## Fréchet distances",
@@ -72,11 +65,29 @@ def frechet(distances: Mapping[str, float]) -> list[str]:
         "In the features of EfficientNet-Lite0 (ImageNet weights), so not an FID: of "
         "reconstructions to their originals, and of samples of each prior to train images. Of "
         "`gaussian` and `mixture` the closer one is the `fitted` prior.",
-        *_table(list(distances), [[f"{value:.2f}" for value in distances.values()]]),
+        *table(["", *priors], rows),
     ]
 
 
-def counterfactuals(edits: Mapping[str, Mapping[str, float]]) -> list[str]:
+def realism(by_detail: ByDetail) -> list[str]:
+    """Kernel distances and fine structure of reconstructions."""
+    rows = []
+    for name, metrics in by_detail.items():
+        values = metrics["realism"]
+        distances = [_with_error(values, key) for key in ("kid_faces", "kid_eyes")]
+        rows.append([name, *distances, f"{values['high_pass_share']:.0%}"])
+    return [
+        "",
+        "## Kernel distances and fine structure",
+        "",
+        "Kernel distances (KID) of reconstructions to their originals, in the same features, with "
+        "their standard errors: of whole images, and of crops of the eyes. *Fine structure* is the "
+        "energy of the differences to a blurred copy, as a fraction of the originals'.",
+        *table(["", "KID", "KID of the eyes", "fine structure"], rows),
+    ]
+
+
+def counterfactuals(edits: Mapping[str, Mapping[str, float]], title: str) -> list[str]:
     """Edits of drawn portraits, compared with the portrait that is drawn with the edit."""
     rows = [
         [name, *(f"{scores[k]:.2f}" for k in COUNTERFACTUAL_COLUMNS)]
@@ -84,24 +95,29 @@ def counterfactuals(edits: Mapping[str, Mapping[str, float]]) -> list[str]:
     ]
     return [
         "",
-        "## Edits compared with their correct result",
+        f"## {title}",
         "",
         "Mean PSNR in dB to the image that is drawn with the edit. *No edit* leaves the latent as "
         "it was; *reconstruction bound* is the reconstruction of the correct result. With "
         "`preserve` 1 the change is added to the original pixels, and *no edit* is the original. "
         "*Closer to the target* is the fraction of edits that are closer to the correct result "
         "than to the original image.",
-        *_table(["edit", *COUNTERFACTUAL_COLUMNS.values()], rows),
+        *table(["edit", *COUNTERFACTUAL_COLUMNS.values()], rows),
     ]
 
 
-def edit_evaluation(evaluation: Mapping[str, Any]) -> list[str]:
+def edit_evaluation(evaluation: Mapping[str, Any], title: str) -> list[str]:
     """What classifiers predict of reconstructions, edits and sums of photographs."""
+    columns = {
+        key: title
+        for key, title in EDIT_COLUMNS.items()
+        if all(key in s for by_weight in evaluation["edits"].values() for s in by_weight.values())
+    }
     edits = [
         [
             method,
             weight,
-            *(f"{scores[k]:.1%}" for k in EDIT_COLUMNS),
+            *(f"{scores[key]:.1%}" for key in columns),
             f"{scores['outside_eyes_psnr_db']:.1f} dB",
         ]
         for method, by_weight in evaluation["edits"].items()
@@ -111,25 +127,34 @@ def edit_evaluation(evaluation: Mapping[str, Any]) -> list[str]:
         [name, f"{correct['glasses']:.1%}", f"{correct['sex']:.1%}"]
         for name, correct in evaluation["sums"].items()
     ]
-    header = ["direction", "weight", *EDIT_COLUMNS.values(), "Outside the eyes"]
+    header = ["direction", "weight", *columns.values(), "Outside the eyes"]
     return [
         "",
-        "## Edits evaluated by classifiers",
+        f"## {title}",
         "",
         "Classifiers of glasses and sex predict what reconstructions and edits show. Of the "
         f"reconstructions of faces with glasses, {evaluation['recall']:.1%} have glasses (recall); "
         f"of those without, {evaluation['false_positive_rate']:.1%} (false positives). Along paths "
         f"the largest step is {evaluation['smoothness']:.2f} times the mean step. *Put on* is the "
         "fraction of faces without glasses that have them after `+ glasses`, *taken off* that of "
-        "faces with glasses that have none after `- glasses`. *Sex changed* counts faces whose sex "
-        "was confidently predicted. *Outside the eyes* is the PSNR of the edit to the "
-        f"reconstruction there.{_classifier(evaluation)}",
-        *_table(header, edits),
+        "faces with glasses that have none after `- glasses`. *Sex changed* counts faces whose "
+        "reconstruction's sex was confidently predicted, and changes from that; *raw* counts all "
+        "faces, and changes from the original; *beyond the reconstruction* is that less what "
+        f"reconstructions change{_by_reconstruction(evaluation)}; *worst group* is the largest of "
+        "these differences among the four groups of sex and glasses. *Outside the eyes* is the "
+        f"PSNR of the edit to the reconstruction there.{_classifier(evaluation)}",
+        *table(header, edits),
         "",
         "Sums of the mean latents of three faces each, and the fraction of 200 whose result is "
         "correct:",
-        *_table(["sum", "glasses", "sex"], sums),
+        *table(["sum", "glasses", "sex"], sums),
     ]
+
+
+def _by_reconstruction(evaluation: Mapping[str, Any]) -> str:
+    """How many reconstructions are of another sex, where that was measured."""
+    share = evaluation.get("sex_changed_by_reconstruction")
+    return "" if share is None else f" ({share:.1%})"
 
 
 def _classifier(evaluation: Mapping[str, Any]) -> str:
@@ -137,66 +162,12 @@ def _classifier(evaluation: Mapping[str, Any]) -> str:
     if "classifier" not in evaluation:
         return ""
     classifier = evaluation["classifier"]
+    network = classifier.get("network", "efficientnet-lite0")
     accuracy = ", ".join(f"{name} {value:.1%}" for name, value in classifier["accuracy"].items())
     return (
-        f" The classifier is `{classifier['sha256'][:12]}`; its accuracy on test images: "
-        f"{accuracy}."
+        f" The classifier is `{classifier['sha256'][:12]}` ({network}); its accuracy on test "
+        f"images: {accuracy}."
     )
-
-
-def comparison(metrics: Mapping[str, Any], baselines: Mapping[str, Any]) -> list[str]:
-    """The model beside other checkpoints and principal components."""
-    models: list[tuple[str, Mapping[str, Any]]] = [("this model", metrics)]
-    for name, values in baselines.items():
-        if name != "pca":
-            title = f"`{name}`, as published" if name == "tutorial" else f"`{name}`"
-            models.append((title, values))
-    for count, value in baselines.get("pca", {}).items():
-        name = "principal components" if count != "0" else "the mean image"
-        models.append((name, {"latent_dim": count, "psnr_db": value}))
-    return [
-        "",
-        "## Comparison with baselines",
-        "",
-        "Fitted to the same train images, measured on the same test images. *Put on*, *taken "
-        f"off* and *sex changed* are those of `glasses`, by regression, at weight "
-        f"{COMPARED_WEIGHT}.",
-        *_table(["", *COMPARISON_COLUMNS], [[name, *_compared(values)] for name, values in models]),
-        *_other_classifiers(models),
-    ]
-
-
-def _other_classifiers(models: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    """Which models were evaluated by another classifier than the first one was."""
-    classifiers = {
-        name: values["edit_evaluation"].get("classifier")
-        for name, values in models
-        if "edit_evaluation" in values
-    }
-    first = classifiers.get(models[0][0])
-    others = [name for name, classifier in classifiers.items() if classifier != first]
-    if not others:
-        return []
-    return [
-        "",
-        f"The edits of {', '.join(others)} were evaluated by another classifier than this model's; "
-        "classifiers differ, most of all about sex.",
-    ]
-
-
-def _compared(metrics: Mapping[str, Any]) -> list[str]:
-    """The cells of ``COMPARISON_COLUMNS``, empty where a figure was not measured."""
-    distances = dict(metrics.get("frechet", {}))
-    distances["samples"] = min(
-        (v for k, v in distances.items() if k != "reconstructions"), default=None
-    )
-    evaluated = metrics.get("edit_evaluation", {})
-    edits = evaluated.get("edits", {}).get("regression", {}).get(COMPARED_WEIGHT, {})
-    values = {**metrics, **distances, **evaluated, **edits}
-    return [
-        form.format(values[key]) if values.get(key) is not None else ""
-        for key, form in COMPARISON_COLUMNS.values()
-    ]
 
 
 def directions(named: Mapping[str, Direction]) -> list[str]:
@@ -205,18 +176,8 @@ def directions(named: Mapping[str, Direction]) -> list[str]:
         [f"`{name}`", d.meaning, f"{float(d.vector.norm()):.2f}", f"{d.method}, {d.count} images"]
         for name, d in named.items()
     ]
-    return ["", "## Directions", *_table(["name", "meaning", "length", "made by"], rows)]
+    return ["", "## Directions", *table(["name", "meaning", "length", "made by"], rows)]
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [header, ["---"] * len(header), *rows]
-    return ["", *("| " + " | ".join(line) + " |" for line in lines)]
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(
-            f"{k} ({_cell(v)})" if isinstance(v, dict) else f"{k} {_cell(v)}"
-            for k, v in value.items()
-        )
-    return str(value).replace("|", "\\|")
+def _with_error(values: Mapping[str, float], key: str) -> str:
+    return f"{values[key]:.1f} ± {values[f'{key}_error']:.1f}" if key in values else ""

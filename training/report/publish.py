@@ -142,7 +142,8 @@ def publish(
     shutil.rmtree(folder / "report", ignore_errors=True)
     if len(test):
         showing_data = epochs.parent / "report" if private else None
-        figures.write(stored, test, epochs, folder / "report", showing_data)
+        shown = stored if stored.model.detail is None else at_detail(stored, 1.0)
+        figures.write(shown, test, epochs, folder / "report", showing_data)
     card.write(stored, folder)
     return stored
 

@@ -44,6 +44,7 @@ class Reader(AttributeClassifier):
     def __init__(self) -> None:
         torch.nn.Module.__init__(self)
         self.labels = ("glasses", "male")
+        self.network = "convnet"
         self.sha256, self.accuracy = "reader", {"glasses": 1.0, "male": 1.0}
 
     def forward(self, x: Tensor) -> Tensor:

@@ -8,8 +8,9 @@ import torch
 from tests.training.sources import dataset, noise
 from training.data.augment import Augmentation
 from training.data.dataset import Dataset
-from training.fit.adversarial import AdversarialProgress, AdversarialTrainer
+from training.fit.adversarial import AdversarialTrainer
 from training.fit.adversarial_recipe import AdversarialRecipe
+from training.fit.loop import Progress
 from vae.checkpoint import Checkpoint
 from vae.directions import Direction
 from vae.model import VAE, VAEConfig
@@ -55,12 +56,12 @@ def trainer(
     return AdversarialTrainer(recipe, data or images(), folder, torch.device("cpu"), start())
 
 
-def ignore(_: AdversarialProgress) -> None:
+def ignore(_: Progress) -> None:
     pass
 
 
-def stop_after(step: int) -> Callable[[AdversarialProgress], None]:
-    def report(progress: AdversarialProgress) -> None:
+def stop_after(step: int) -> Callable[[Progress], None]:
+    def report(progress: Progress) -> None:
         if progress.step > step:
             raise KeyboardInterrupt
 

@@ -22,10 +22,10 @@ from tests.training.fit.adversarial_runs import (
 )
 from tests.training.fit.trainer_runs import same
 from tests.training.sources import dataset, noise
-from training.fit import adversarial
-from training.fit.adversarial import AdversarialProgress
+from training.fit import loop
 from training.fit.adversarial_objective import AdversarialObjective, Gradients, Window
 from training.fit.errors import TrainingError
+from training.fit.loop import Progress
 from training.report.previews import decode_with_detail, preview
 from vae import checkpoint
 
@@ -70,9 +70,9 @@ def test_shards_change_a_step_by_rounding_and_noise_only(
     recipe = replace(RECIPE, sampled=0.0, warmup_steps=0)
     one = trainer(tmp_path / "1", replace(recipe, shards=1))
     two = trainer(tmp_path / "2", replace(recipe, shards=2))
-    seen: list[AdversarialProgress] = []
+    seen: list[Progress] = []
 
-    def first_step(progress: AdversarialProgress) -> None:
+    def first_step(progress: Progress) -> None:
         seen.append(progress)
         raise KeyboardInterrupt
 
@@ -106,7 +106,7 @@ def test_the_first_step_goes_against_the_sign_of_every_gradient(tmp_path: Path) 
 def test_curves_have_every_logged_step_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adversarial, "LOG_STEPS", 2)
+    monkeypatch.setattr(loop, "LOG_STEPS", 2)
     with pytest.raises(KeyboardInterrupt):
         trainer(tmp_path).run(stop_after(4), save_minutes=math.inf)
     trainer(tmp_path).run(ignore)

@@ -21,9 +21,10 @@ from tests.training.sources import dataset, noise
 from training.analysis.attribute_classifier import AttributeClassifier
 from training.data.augment import Augmentation
 from training.fit.errors import TrainingError
+from training.fit.loop import Progress
 from training.fit.loss import Loss, LossConfig, Terms
 from training.fit.presets import Recipe
-from training.fit.trainer import Progress, Trainer
+from training.fit.trainer import Trainer
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_no_time_at_all_saves_the_beginning(tmp_path: Path) -> None:
 
 def test_time_that_runs_out_leaves_a_save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
-    monkeypatch.setattr("training.fit.trainer.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("training.fit.loop.time.monotonic", lambda: clock[0])
 
     def a_minute_passes(_: Progress) -> None:
         clock[0] += 60

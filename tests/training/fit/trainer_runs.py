@@ -9,8 +9,9 @@ from torch import Tensor
 
 from tests.training.sources import dataset, noise
 from training.data.dataset import Dataset
+from training.fit.loop import Progress
 from training.fit.presets import Recipe
-from training.fit.trainer import Progress, Trainer
+from training.fit.trainer import Trainer
 from vae.model import VAEConfig
 
 SMALL = VAEConfig("residual", 3, 32, latent_dim=4, widths=(8, 16))

@@ -1,0 +1,84 @@
+"""The options that every ``fit`` has, whatever its preset."""
+
+import math
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from training.analysis import attribute_classifier
+from training.analysis.attribute_classifier import AttributeClassifier
+from training.cli.pipeline import RunOptions, clean_run
+from training.cli.terminal import PROGRAM, Device, OptionalPath, pick_device
+from training.report import publish
+from vae import checkpoint
+
+DTYPES = {"fp16": torch.float16, "fp32": torch.float32}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunCommand:
+    """The options of a run beside its recipe.
+
+    Attributes:
+        data: a folder of class folders; a folder or .zip with manifest.csv; or the root folder of
+            torchvision's CelebA, MNIST or FashionMNIST.
+        out: folder for the checkpoint and its report.
+        run: working folder for saves, decoded images and logs; by default runs/NAME, where NAME is
+            the last part of --out.
+        classifier: file of a classifier to evaluate edits with, as ``classifier`` writes it.
+        licence: of the data, for the card; by default what licence.txt in the data folder says.
+        max_minutes: stop after this time.
+        save_minutes: time between saves.
+        restart: begin anew; the saves in --run are removed.
+        weights: how the checkpoint stores them.
+        private: put images that show the data into the working folder's report.
+        device: where to run; auto takes CUDA where there is a device.
+    """
+
+    data: Path
+    out: Path
+    run: OptionalPath = None
+    classifier: OptionalPath = None
+    licence: str = ""
+    max_minutes: float = math.inf
+    save_minutes: float = 3.0
+    restart: bool = False
+    weights: Literal["fp16", "fp32"] = "fp16"
+    private: bool = False
+    device: Device = "auto"
+
+    def begin(self, init_from: Path | None, auxiliary_classifier: Path | None = None) -> RunOptions:
+        """The options for the pipeline; with ``restart``, the working folder is cleaned.
+
+        Args:
+            init_from: folder of a checkpoint with the initial weights.
+            auxiliary_classifier: file of a classifier for the loss.
+        """
+        folder = self.run or Path("runs") / self.out.resolve().name
+        if self.restart:
+            clean_run(folder)
+        return RunOptions(
+            out=self.out,
+            folder=folder,
+            device=pick_device(self.device),
+            command=f"{PROGRAM} {shlex.join(sys.argv[1:])}",
+            licence=self.licence or publish.licence_of(self.data),
+            dtype=DTYPES[self.weights],
+            max_minutes=self.max_minutes,
+            save_minutes=self.save_minutes,
+            classifier=read_classifier(self.classifier),
+            private=self.private,
+            init_from=(
+                None if init_from is None else checkpoint.load(init_from / "model.safetensors")
+            ),
+            auxiliary_classifier=read_classifier(auxiliary_classifier),
+        )
+
+
+def read_classifier(file: Path | None) -> AttributeClassifier | None:
+    """The classifier of an option, if it was given."""
+    return None if file is None else attribute_classifier.load(file)

@@ -1,0 +1,80 @@
+"""The loop of every training: steps, curves for TensorBoard, and saves."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from torch.utils.tensorboard import SummaryWriter
+
+LOG_STEPS = 10  # between two entries for TensorBoard
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The state of a run after a step.
+
+    Attributes:
+        step: steps done.
+        steps: steps of the whole run.
+        terms: what the step measured, by name.
+        epoch_ended: number of the epoch that this step ended, or None.
+    """
+
+    step: int
+    steps: int
+    terms: Mapping[str, float]
+    epoch_ended: int | None
+
+
+class Steps(Protocol):
+    """A run that can be interrupted anywhere and resumed from its last save.
+
+    Attributes:
+        step: steps done.
+        steps: steps of the whole run.
+        steps_per_epoch: of an epoch.
+        folder: of the saves.
+    """
+
+    step: int
+    steps: int
+    steps_per_epoch: int
+    folder: Path
+
+    def train_step(self) -> Mapping[str, float]:
+        """Train one step, and return what it measured by name."""
+
+    def save(self) -> None:
+        """Write everything that resuming needs."""
+
+
+def run_loop(
+    run: Steps, report: Callable[[Progress], None], max_minutes: float, save_minutes: float
+) -> bool:
+    """Train to the end of the run or until time is up; True if it is done.
+
+    Args:
+        run: what to train.
+        report: called after every step.
+        max_minutes: of training in this call.
+        save_minutes: between saves; one more is made at the end.
+    """
+    end = time.monotonic() + 60.0 * max_minutes
+    next_save = time.monotonic() + 60.0 * save_minutes
+    with SummaryWriter(str(run.folder / "tensorboard"), purge_step=run.step) as board:
+        while run.step < run.steps and time.monotonic() < end:
+            terms = run.train_step()
+            ended = run.step % run.steps_per_epoch == 0 or run.step == run.steps
+            epoch = math.ceil(run.step / run.steps_per_epoch) if ended else None
+            if run.step % LOG_STEPS == 0 or ended:
+                for name, value in terms.items():
+                    board.add_scalar(name, value, run.step)
+            report(Progress(run.step, run.steps, terms, epoch))
+            if time.monotonic() >= next_save:
+                run.save()
+                next_save = time.monotonic() + 60.0 * save_minutes
+    run.save()
+    return run.step >= run.steps
