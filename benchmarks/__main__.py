@@ -1,4 +1,4 @@
-"""The command line: ``python -m benchmarks compare``, ``curves`` or ``report``."""
+"""The command line: ``python -m benchmarks compare``, ``curves``, ``detail`` or ``report``."""
 
 import argparse
 import shutil
@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import check, compare, curves, load, processes, report
+from benchmarks import check, compare, curves, detail, load, processes, report
 from benchmarks.systems import SYSTEMS
 from benchmarks.works import WORKS
 
@@ -16,7 +16,7 @@ def main() -> int:
     """Run the command that the arguments name."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped
     arguments = _parse_arguments()
-    if arguments.what != "report" and shutil.which("wrk") is None:
+    if arguments.what in ("compare", "curves") and shutil.which("wrk") is None:
         print("the load generator is missing: install wrk (Debian: apt-get install wrk)")
         return 2
     try:
@@ -42,6 +42,10 @@ def _run(arguments: argparse.Namespace) -> None:
     elif arguments.what == "curves":
         curves_plan = replace(curves.Plan(), out=arguments.out)
         curves.run(curves_plan.quick() if arguments.quick else curves_plan)
+    elif arguments.what == "detail":
+        rounds = 2 if arguments.quick else detail.ROUNDS
+        print(*detail.run(arguments.out, rounds), sep="\n")
+        return
     for file in report.write(arguments.out):
         print(file)
 
@@ -49,7 +53,7 @@ def _run(arguments: argparse.Namespace) -> None:
 def _parse_arguments() -> argparse.Namespace:
     plan = compare.Plan()
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", choices=["compare", "curves", "report"])
+    parser.add_argument("what", choices=["compare", "curves", "detail", "report"])
     parser.add_argument("--quick", action="store_true", help="takes seconds; checks that it works")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(plan.systems))
     parser.add_argument("--works", nargs="+", choices=WORKS, default=list(plan.works))

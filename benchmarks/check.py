@@ -102,7 +102,7 @@ def expected(model: servers.Model, work: Work, i: int) -> servers.Pixels:
 def request_image(work: Work, i: int, port: int) -> bytes:
     """The response to the i-th request of a work."""
     headers = {"Content-Type": work.content_type, "Accept": "image/png"}
-    url = f"http://127.0.0.1:{port}{work.path}"
+    url = f"http://127.0.0.1:{port}{work.path_and_query}"
     request = urllib.request.Request(url, work.body(i), headers)
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with direct.open(request, timeout=120) as response:

@@ -52,6 +52,11 @@ class Work:
         """Of the request."""
         return FORM if self.encodes else JSON
 
+    @property
+    def path_and_query(self) -> str:
+        """Of the request; every system runs the decoder without its detail branch."""
+        return f"{self.path}?detail=0"
+
     def seed(self, i: int) -> int:
         """Of the i-th request, where it has one; no two share an image."""
         return self.decodes * i
@@ -113,5 +118,5 @@ def write(work: Work, folder: Path, count: int = BODIES) -> None:
 
 def target(work: Work, folder: Path, port: int, count: int = BODIES) -> Target:
     """A work as the load generator takes it, from bodies that were written."""
-    url = f"http://127.0.0.1:{port}{work.path}"
+    url = f"http://127.0.0.1:{port}{work.path_and_query}"
     return Target(url, folder, count, work.content_type, work.width, work.height)

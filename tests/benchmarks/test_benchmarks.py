@@ -169,6 +169,13 @@ def test_the_harness_draws_the_curves(tmp_path: Path) -> None:
     assert {"curves.md", "curves.png"} <= record
 
 
+def test_detail_is_measured(tmp_path: Path) -> None:
+    assert bench(tmp_path, "detail") == {"detail.json", "detail.md"}
+    cells = json.loads((tmp_path / "detail.json").read_text())
+    assert {(cell["threads"], cell["batch"]) for cell in cells} == {(1, 1), (1, 8), (2, 1), (2, 8)}
+    assert all(len(times) == 2 for cell in cells for times in cell["seconds"].values())
+
+
 def bench(out: Path, *arguments: str) -> set[str]:
     """The files that a quick run names as written."""
     command = [sys.executable, "-m", "benchmarks", *arguments, "--quick", "--out", str(out)]
