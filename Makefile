@@ -37,7 +37,9 @@ openapi: $(VENV)/dev.stamp  ## write openapi.json from the live application
 
 train-avatars: $(VENV)/dev.stamp  ## draw the avatars and train models/avatars from them
 	$(BIN)/python -m training avatars --out data/avatars -n 8000
-	$(BIN)/python -m training fit --preset avatars --data data/avatars --out models/avatars
+	$(BIN)/python -m training fit --preset avatars --data data/avatars --out runs/out/avatars
+	$(BIN)/python -m training fit --preset avatars-sharp --init-from runs/out/avatars \
+	  --data data/avatars --out models/avatars --run runs/avatars-sharp
 
 DATA ?= data/faces.zip
 FACES := --data $(DATA) --classifier runs/classifier.safetensors
@@ -46,7 +48,8 @@ UTKFACE := UTKFace: non-commercial research use only; copyright of each image st
 PRIVATE := --private --licence "$(UTKFACE)"
 
 train-faces: $(VENV)/dev.stamp  ## train models/faces and its baselines from DATA=faces.zip; hours
-	$(BIN)/python -m training classifier --data $(DATA) --out runs/classifier.safetensors
+	$(BIN)/python -m training classifier --data $(DATA) --out runs/classifier.safetensors \
+	  --network convnet
 	$(BIN)/python -m training classifier --data $(DATA) --out runs/auxiliary.safetensors \
 	  --labels glasses --seed 101 --epochs 2
 	$(BIN)/python -m training baseline pca --data $(DATA) --out models/faces/baselines.json
@@ -58,8 +61,10 @@ train-faces: $(VENV)/dev.stamp  ## train models/faces and its baselines from DAT
 	$(BIN)/python -m training fit --preset faces-stage3 --init-from runs/out/faces-stage2 $(STAGE) \
 	  --out runs/out/faces-stage3 --run runs/faces-stage3 $(PRIVATE)
 	$(BIN)/python -m training fit --preset faces-stage4 --init-from runs/out/faces-stage3 $(STAGE) \
-	  --out models/faces --run runs/faces-stage4 $(PRIVATE)
-	$(BIN)/python -m training fit --preset faces-100 --init-from models/faces $(STAGE) \
+	  --out runs/out/faces-stage4 --run runs/faces-stage4 $(PRIVATE)
+	$(BIN)/python -m training fit --preset faces-sharp --init-from runs/out/faces-stage4 $(FACES) \
+	  --out models/faces --run runs/faces-sharp $(PRIVATE)
+	$(BIN)/python -m training fit --preset faces-100 --init-from runs/out/faces-stage4 $(STAGE) \
 	  --out runs/out/faces-100 --run runs/faces-100 $(PRIVATE)
 	$(BIN)/python -m training card --model models/faces --compare-with runs/out/faces-100
 

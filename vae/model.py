@@ -201,7 +201,7 @@ class VAE(nn.Module):
             detail: ``(N,)`` in [0, 1].
         """
         share = detail.float()[:, None, None, None]
-        return (self.pixels(logits) + share * residual.float()).clamp(0.0, 1.0)
+        return (share * residual).add_(self.pixels(logits)).clamp_(0.0, 1.0)
 
     def split_decoder(self) -> tuple[nn.Sequential, nn.Sequential]:
         """The decoder's trunk, whose features the detail branch reads, and its head.

@@ -17,7 +17,7 @@ from vae.model import VAE
 PIXEL_TOLERANCE = 2  # grey levels by which half precision may differ from float32
 LOGVAR_TOLERANCE = 0.05  # a variance may differ by a twentieth
 MIN_MATCH_FRACTION = 0.999  # of the values that must be within these tolerances
-REDUCED_MAX_ABS_LATENT = 4.0  # up to which bfloat16 matches for models that do not further out
+REDUCED_MAX_ABS_LATENTS = (8.0, 4.0)  # for bfloat16 and models that do not match further out
 REFERENCE_BATCH = 8  # images that float32 has memory for, whatever the largest batch is
 MAX_CHECK_BATCH = 4  # on the CPU, where larger batches run the same way
 BFLOAT16_FEATURES = ("avx512_bf16", "amx_bf16")  # of CPUs that multiply it faster than float32
@@ -122,7 +122,7 @@ def cpu_candidates(reference: EagerRunner, model: VAE) -> list[Candidate]:
 
     features = torch.cpu.get_capabilities()
     has_bfloat16 = any(features.get(name, False) for name in BFLOAT16_FEATURES)
-    ranges = (MAX_ABS_LATENT, REDUCED_MAX_ABS_LATENT) if has_bfloat16 else ()
+    ranges = (MAX_ABS_LATENT, *REDUCED_MAX_ABS_LATENTS) if has_bfloat16 else ()
     return [
         *(
             Candidate(f"torch.bfloat16 for latents up to {limit:g}", partial(half, limit), limit)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from vae.model import VAE
 from vae.pixels import to_float, to_uint8
 
+DETAIL_BATCH = 4  # images in one call of the detail branch on a CPU, whose cache they fit into
 MAX_ABS_LATENT = 12.0  # for half precision; samples at temperature 2 reach 10
 OUT_OF_MEMORY_MESSAGES = (
     "out of memory",
@@ -94,16 +95,21 @@ class EagerRunner:
         if self.device.type == "cuda":  # a captured graph cannot depend on the values of detail
             residual = self._model.detail_residual(features)
             return (to_uint8(self._model.blend(logits, residual, detail)),)
-        parts = [slice(i, i + 1) for i in range(len(rows))]  # one image fits into the cache
-        images = [self._blend(logits[i], features[i], detail[i]) for i in parts]
-        return (torch.cat([to_uint8(image) for image in images]),)
+        return (self._images_in_parts(logits, features, detail),)
 
-    def _blend(self, logits: Tensor, features: Tensor, detail: Tensor) -> Tensor:
-        """One image; the detail branch runs if it is needed."""
-        model: VAE = self._model
-        if not detail.item():
-            return model.to_images(logits)
-        return model.blend(logits, model.detail_residual(features), detail)
+    def _images_in_parts(self, logits: Tensor, features: Tensor, detail: Tensor) -> Tensor:
+        """uint8 images, one at a time, since one fits into the cache; the branch if it is needed."""
+        images: list[Tensor] = [torch.empty(0)] * len(logits)
+        for i in (detail == 0).nonzero().flatten().tolist():
+            images[i] = to_uint8(self._model.to_images(logits[i : i + 1]))
+        rows = detail.nonzero().flatten().tolist()
+        for part in (rows[k : k + DETAIL_BATCH] for k in range(0, len(rows), DETAIL_BATCH)):
+            inputs = features[part].contiguous(memory_format=torch.channels_last)
+            residuals = self._model.detail_residual(inputs).split(1)
+            for i, residual in zip(part, residuals, strict=True):
+                blended = self._model.blend(logits[i : i + 1], residual, detail[i : i + 1])
+                images[i] = to_uint8(blended)
+        return torch.cat(images)
 
     def _trace(self) -> None:
         options: dict[str, Any] = {"device": self.device, "dtype": self.dtype}

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from app.inference.cuda_graphs import batch_sizes
 from app.inference.runner_selection import (
-    REDUCED_MAX_ABS_LATENT,
+    REDUCED_MAX_ABS_LATENTS,
     details,
     matches_reference,
     select_runner,
@@ -143,26 +143,23 @@ def test_networks_that_cannot_be_traced_run_as_they_are(
     assert "does not run as torch.float32: cannot be traced" in caplog.text
 
 
+@pytest.mark.parametrize("limit", REDUCED_MAX_ABS_LATENTS)
 def test_bfloat16_is_used_for_the_range_of_latents_in_which_it_matches(
-    smooth: VAE, monkeypatch: pytest.MonkeyPatch
+    smooth: VAE, monkeypatch: pytest.MonkeyPatch, limit: float
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     reference, decode_well = EagerRunner(smooth, CPU, torch.float32), EagerRunner.decode
 
     def coarse(self: EagerRunner, latents: Tensor, detail: Tensor) -> Tensor:
-        off = (
-            9
-            if self.dtype == torch.bfloat16 and bool((latents.abs() > REDUCED_MAX_ABS_LATENT).any())
-            else 0
-        )
+        off = 9 if self.dtype == torch.bfloat16 and bool((latents.abs() > limit).any()) else 0
         return decode_well(self, latents, detail) ^ off
 
     monkeypatch.setattr(EagerRunner, "decode", coarse)
     selected = select_runner(reference, smooth, 8)
     assert isinstance(selected, RangeGuardedRunner)
-    assert selected.max_abs_latent == REDUCED_MAX_ABS_LATENT
+    assert selected.max_abs_latent == limit
     latents = seeded_noise(range(8), DIM)
-    latents[0, 0] = -REDUCED_MAX_ABS_LATENT * 1.01
+    latents[0, 0] = -limit * 1.01
     assert torch.equal(decode(selected, latents)[:1], decode(reference, latents[:1]))
 
 
