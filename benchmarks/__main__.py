@@ -11,6 +11,8 @@ from benchmarks import check, compare, curves, detail, load, processes, report
 from benchmarks.systems import SYSTEMS
 from benchmarks.works import WORKS
 
+ERRORS = (check.WrongImageError, load.LoadError, processes.ServerError, detail.NoDetailError)
+
 
 def main() -> int:
     """Run the command that the arguments name."""
@@ -21,7 +23,7 @@ def main() -> int:
         return 2
     try:
         _run(arguments)
-    except (check.WrongImageError, load.LoadError, processes.ServerError) as error:
+    except ERRORS as error:
         print(error, file=sys.stderr)
         return 1
     return 0

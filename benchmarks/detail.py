@@ -22,6 +22,10 @@ ROUNDS = 30
 RESULT = "detail.json"
 
 
+class NoDetailError(Exception):
+    """The checkpoint has no detail branch."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """The seconds of every decode of a batch, by detail."""
@@ -41,7 +45,7 @@ def run(out: Path, rounds: int = ROUNDS) -> list[Path]:
     """
     loaded = checkpoint.load(FILE)
     if loaded.model.detail is None:
-        raise ValueError(f"{FILE} has no detail branch")
+        raise NoDetailError(f"{FILE} has no detail branch, whose cost this measures")
     engine = Engine(loaded, torch.device("cpu"), batch_size_one=False)
     engine.warm_up(max(BATCHES))
     dim = loaded.model.config.latent_dim

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from vae import metadata as description
 from vae import tensor_file
+from vae.config import VAEConfig
 from vae.directions import Direction, WithinLabelSubspace
 from vae.latent import seeded_noise_and_uniform
-from vae.model import VAE, VAEConfig
+from vae.model import VAE
 from vae.prior import GaussianMixture, LatentStatistics
 
 FORMAT = 2

@@ -11,7 +11,7 @@ from app.http.body_budget import ReservedImagePool
 from app.http.context import request_context
 from app.http.negotiation import JSON, negotiate
 from app.http.request_parsing import BodyForms, read_request
-from app.http.responses import EncodedResponse, Origin, images_as_json, images_as_png
+from app.http.responses import EncodedResponse, images_as_json, images_as_png
 from app.http.schemas import ModelRequest
 from app.observability.metrics import Metrics
 from app.observability.timing import Span
@@ -62,12 +62,12 @@ class ModelCall(Generic[M]):
             columns: of a contact sheet of several; None makes it as square as possible.
             headers: beside those of every response.
         """
-        origin = Origin(self.context.model.id, self.context.detail)
+        model_id, detail = self.context.model.id, self.context.detail
 
         def encode() -> EncodedResponse:
             if self.media_type == JSON:
-                return images_as_json(origin, images)
-            return images_as_png(origin, images, columns)
+                return images_as_json(model_id, detail, images)
+            return images_as_png(model_id, detail, images, columns)
 
         return await self.respond(encode, headers)
 

@@ -23,44 +23,31 @@ class EncodedResponse:
     media_type: str
 
 
-@dataclass(frozen=True)
-class Origin:
-    """What the images of a response have in common.
-
-    Attributes:
-        model: ``NAME@SHA256-12`` of the model.
-        detail: 0..1, with which they were decoded.
-    """
-
-    model: str
-    detail: float
-
-
 def images_as_png(
-    origin: Origin, images: Sequence[DecodedImage], columns: int | None
+    model_id: str, detail: float, images: Sequence[DecodedImage], columns: int | None
 ) -> EncodedResponse:
     """One image with its provenance in a text chunk, or several as one contact sheet."""
     if len(images) == 1:
-        return EncodedResponse(_png(origin, images[0]), PNG)
+        return EncodedResponse(_png(model_id, detail, images[0]), PNG)
     sheet = contact_sheet([image.pixels for image in images], columns)
     return EncodedResponse(png.encode(sheet), PNG)
 
 
-def images_as_json(origin: Origin, images: Sequence[DecodedImage]) -> EncodedResponse:
+def images_as_json(model_id: str, detail: float, images: Sequence[DecodedImage]) -> EncodedResponse:
     """Every image as a base64 PNG with its provenance, and the latents.
 
     The base64 text is joined rather than passed to ``json.dumps``, which would hold the
     interpreter's lock for as long as it takes to escape megabytes that need no escapes.
     """
-    files = [base64.b64encode(_png(origin, image)) for image in images]
+    files = [base64.b64encode(_png(model_id, detail, image)) for image in images]
     latents = [json.dumps(image.latent.tolist()).encode() for image in images]
     seeds = json.dumps([image.seed for image in images if image.seed is not None]).encode()
     body = b"".join(
         (
             b'{"model": ',
-            json.dumps(origin.model).encode(),
+            json.dumps(model_id).encode(),
             b', "detail": ',
-            json.dumps(origin.detail).encode(),
+            json.dumps(detail).encode(),
             b', "images": ["',
             b'", "'.join(files),
             b'"], "latents": [',
@@ -87,8 +74,6 @@ def posteriors_as_npy(posteriors: Sequence[Posterior]) -> EncodedResponse:
     return EncodedResponse(stream.getvalue(), NPY)
 
 
-def _png(origin: Origin, image: DecodedImage) -> bytes:
-    carried = provenance.ImageProvenance(
-        origin.model, image.latent.numpy(), image.seed, origin.detail
-    )
-    return png.encode(image.pixels, provenance.write(carried, image.pixels))
+def _png(model_id: str, detail: float, image: DecodedImage) -> bytes:
+    origin = provenance.ImageProvenance(model_id, image.latent.numpy(), image.seed)
+    return png.encode(image.pixels, provenance.write(origin, image.pixels, detail))

@@ -60,7 +60,8 @@ class ModelRequest(_Request):
     detail: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = Field(
         None,
         description="0 for the smooth image of least squared error, 1 for the sharp one, or a "
-        "blend. If absent, the most that the model has: 1 with a detail branch, else 0.",
+        "blend. If absent, the most that the model has (`max_detail` in `GET /models`): 1 with a "
+        "detail branch, else 0. More than that is 422, `no-detail`. `/encode` needs it for PNGs.",
     )
 
 

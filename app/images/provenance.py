@@ -20,27 +20,28 @@ class ImageProvenance:
         model: ``NAME@SHA256-12`` of the model that decoded it.
         latent: float32 ``(D,)`` that it is the decode of.
         seed: of the sample, or None.
-        detail: 0..1, with which it was decoded.
     """
 
     model: str
     latent: npt.NDArray[np.float32]
     seed: int | None = None
-    detail: float = 0.0
 
 
-def write(provenance: ImageProvenance, pixels: npt.NDArray[np.uint8]) -> dict[str, str]:
+def write(
+    provenance: ImageProvenance, pixels: npt.NDArray[np.uint8], detail: float
+) -> dict[str, str]:
     """The text chunk of an image, by keyword.
 
     Args:
         provenance: of the image.
         pixels: the image, uint8; the chunk holds their checksum.
+        detail: 0..1, with which it was decoded; for the reader only.
     """
     latent = np.ascontiguousarray(provenance.latent, dtype="<f4")
     fields = {
         "model": provenance.model,
         "latent": base64.b64encode(latent.tobytes()).decode(),
-        "detail": provenance.detail,
+        "detail": detail,
         "pixels": _checksum(pixels),
     }
     if provenance.seed is not None:
@@ -60,12 +61,9 @@ def read(text: object, pixels: npt.NDArray[np.uint8]) -> ImageProvenance | None:
         if fields["pixels"] != _checksum(pixels):
             return None
         latent = np.frombuffer(base64.b64decode(fields["latent"], validate=True), "<f4")
-        seed, detail = fields.get("seed"), fields.get("detail", 0.0)
+        seed = fields.get("seed")
         return ImageProvenance(
-            str(fields["model"]),
-            latent,
-            seed if isinstance(seed, int) else None,
-            float(detail) if isinstance(detail, int | float) else 0.0,
+            str(fields["model"]), latent, seed if isinstance(seed, int) else None
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error):
         return None

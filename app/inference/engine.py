@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from app.inference.errors import DeviceError, DeviceLostError, OutOfMemoryError
-from app.inference.runner_selection import details, select_runner
+from app.inference.runner_selection import select_runner
 from app.inference.runners import EagerRunner, Runner, is_out_of_memory
 from vae.checkpoint import Checkpoint
 from vae.gaussian import DiagonalGaussian
@@ -118,7 +118,7 @@ class Engine:
         blank = np.zeros((config.size, config.size, config.channels), np.uint8)
         for count in (1, max_batch):
             self.encode_many([blank] * count)
-            for detail in details(self._model):
+            for detail in {0.0, self._model.max_detail}:
                 self.decode_many([DecoderInput(torch.zeros(config.latent_dim), detail)] * count)
 
     def _run(self, function: Callable[[Sequence[T]], list[U]], items: list[T]) -> list[U]:

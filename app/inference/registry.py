@@ -14,7 +14,6 @@ from app.inference.engine import DecoderInput, Engine, Pixels, Posterior, choose
 from app.inference.errors import NotReadyError, UnknownModelError
 from app.inference.limiter import CapacityLimiter
 from app.inference.readiness import Readiness
-from app.inference.runner_selection import details
 from app.inference.thread_pool import InferenceThreadPool
 from app.observability.metrics import Metrics
 from app.settings import Settings
@@ -57,7 +56,7 @@ class LoadedModel:
     @property
     def max_detail(self) -> float:
         """1 for a model with a detail branch (see ``vae.detail``), else 0."""
-        return details(self.checkpoint.model)[-1]
+        return self.checkpoint.model.max_detail
 
 
 class Registry:

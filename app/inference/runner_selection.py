@@ -2,7 +2,7 @@
 
 import gc
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -138,7 +138,7 @@ def _make_matching(
     """The runner, or None if it cannot be made or does not match; the log says which."""
     try:
         runner = candidate.make()
-        checks = (model.config.latent_dim, sizes, candidate.max_abs_latent, details(model))
+        checks = (model.config.latent_dim, sizes, candidate.max_abs_latent, {0.0, model.max_detail})
         if matches_reference(runner, reference, *checks):
             log.info("the model runs as %s", candidate.name)
             return runner
@@ -155,7 +155,7 @@ def matches_reference(
     dim: int,
     sizes: Sequence[int],
     max_abs_latent: float = MAX_ABS_LATENT,
-    details: Sequence[float] = (0.0,),
+    details: Collection[float] = (0.0,),
 ) -> bool:
     """Whether decodes and encodes agree with the reference, within the tolerances above.
 
@@ -176,11 +176,6 @@ def matches_reference(
         for z in (noise, extremes)
         for detail in details
     )
-
-
-def details(model: VAE) -> tuple[float, ...]:
-    """The ends of the range of detail that a model has: 0, and 1 with a detail branch."""
-    return (0.0,) if model.detail is None else (0.0, 1.0)
 
 
 def _agrees(runner: Runner, reference: Runner, latents: Tensor, detail: Tensor) -> bool:

@@ -98,7 +98,7 @@ class EagerRunner:
         return (self._images_in_parts(logits, features, detail),)
 
     def _images_in_parts(self, logits: Tensor, features: Tensor, detail: Tensor) -> Tensor:
-        """uint8 images, made one at a time: one fits into the cache."""
+        """uint8 images: pixels are made one image at a time, which fits into the cache."""
         images: list[Tensor] = [torch.empty(0)] * len(logits)
         for i in (detail == 0).nonzero().flatten().tolist():
             images[i] = to_uint8(self._model.to_images(logits[i : i + 1]))

@@ -18,9 +18,10 @@ from PIL import Image
 from app.application import create_app
 from app.settings import Settings
 from vae.checkpoint import Checkpoint, save
+from vae.config import VAEConfig
 from vae.directions import Direction, WithinLabelSubspace
 from vae.latent import seeded_noise
-from vae.model import VAE, VAEConfig
+from vae.model import VAE
 from vae.prior import GaussianMixture, LatentStatistics
 
 SIZE, DIM = 32, 8

@@ -11,12 +11,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from benchmarks import cells, encoders, plots, report, works
 from benchmarks.servers import work as servers
 from benchmarks.systems import SYSTEMS
 from benchmarks.works import WORKS
+from vae import checkpoint
+from vae.checkpoint import Checkpoint
+from vae.config import VAEConfig
+from vae.model import VAE
+from vae.prior import LatentStatistics
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "benchmarks" / "requirements"
@@ -169,17 +175,41 @@ def test_the_harness_draws_the_curves(tmp_path: Path) -> None:
     assert {"curves.md", "curves.png"} <= record
 
 
-def test_detail_is_measured(tmp_path: Path) -> None:
+def small_checkpoint(folder: Path, detail_channels: int) -> str:
+    torch.manual_seed(0)
+    config = VAEConfig(size=32, latent_dim=4, widths=(8, 16), detail_channels=detail_channels)
+    file = folder / "model.safetensors"
+    statistics = LatentStatistics(torch.zeros(4), torch.eye(4))
+    checkpoint.save(Checkpoint(VAE(config).eval(), statistics), file)
+    return str(file)
+
+
+def test_the_cost_of_detail_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCH_CHECKPOINT", small_checkpoint(tmp_path, detail_channels=4))
     assert bench(tmp_path, "detail") == {"detail.json", "detail.md"}
     cells = json.loads((tmp_path / "detail.json").read_text())
     assert {(cell["threads"], cell["batch"]) for cell in cells} == {(1, 1), (1, 8), (2, 1), (2, 8)}
     assert all(len(times) == 2 for cell in cells for times in cell["seconds"].values())
 
 
+def test_a_model_without_a_detail_branch_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_CHECKPOINT", small_checkpoint(tmp_path, detail_channels=0))
+    ran = run_quick(tmp_path, "detail")
+    assert ran.returncode == 1
+    assert ran.stderr.endswith("has no detail branch, whose cost this measures\n")
+    assert "Traceback" not in ran.stderr
+
+
+def run_quick(out: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks", *arguments, "--quick", "--out", str(out)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
 def bench(out: Path, *arguments: str) -> set[str]:
     """The files that a quick run names as written."""
-    command = [sys.executable, "-m", "benchmarks", *arguments, "--quick", "--out", str(out)]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    ran = run_quick(out, *arguments)
     assert ran.returncode == 0, ran.stderr
     names = {Path(line).name for line in ran.stdout.splitlines()}
     assert all((out / name).is_file() for name in names)

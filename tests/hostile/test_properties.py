@@ -158,7 +158,7 @@ def test_screening_only_ever_counts(magic: bytes, noise: bytes) -> None:
 def test_what_is_embedded_comes_back(values: list[float], model: str, seed: int | None) -> None:
     pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     origin = embedded.ImageProvenance(model, np.array(values, np.float32), seed)
-    text = embedded.write(origin, pixels)[embedded.KEYWORD]
+    text = embedded.write(origin, pixels, 1.0)[embedded.KEYWORD]
     found = embedded.read(text, pixels)
     assert found is not None
     assert (found.model, found.seed) == (model, seed)

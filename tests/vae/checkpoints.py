@@ -12,9 +12,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from vae.checkpoint import Checkpoint, CheckpointError, load
+from vae.config import VAEConfig
 from vae.directions import Direction, WithinLabelSubspace
 from vae.latent import seeded_noise
-from vae.model import VAE, VAEConfig
+from vae.model import VAE
 from vae.prior import LatentStatistics
 
 DIM = 3

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from tests.vae.checkpoints import DIM, WEIGHT, assert_same_contents, contents, some_checkpoint
 from vae import networks, tensor_file
 from vae.checkpoint import Checkpoint, CheckpointError, load, save, stored_dtype
+from vae.config import VAEConfig
 from vae.latent import seeded_noise
-from vae.model import VAEConfig
 
 # --- what is saved is loaded ----------------------------------------------------------------------
 

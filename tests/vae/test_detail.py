@@ -8,8 +8,9 @@ from torch import Tensor
 
 from vae import checkpoint
 from vae.checkpoint import Checkpoint
+from vae.config import VAEConfig
 from vae.detail import DetailBranch
-from vae.model import VAE, VAEConfig
+from vae.model import VAE
 from vae.networks import parameter_count
 from vae.prior import LatentStatistics
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vae.model import VAE, Family, VAEConfig
+from vae.config import Family, VAEConfig
+from vae.model import VAE
 
 CONFIGS: dict[Family, VAEConfig] = {
     "mlp": VAEConfig(family="mlp", channels=1, size=9, latent_dim=5, hidden=16, output="sigmoid"),

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from vae import networks
-from vae.model import VAE, VAEConfig
+from vae.config import VAEConfig
+from vae.model import VAE
 
 DOCUMENTED = {
     "mlp": VAEConfig(family="mlp", channels=1, size=28, latent_dim=20, hidden=400),

@@ -55,7 +55,7 @@ class AttributeClassifier(nn.Module):
         """``(N,)`` in [0, 1]: the probability that each image has the label."""
         return torch.sigmoid(self(x)[:, self.labels.index(label)])
 
-    def facts(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """Its hash, network and test accuracy, for figures that it makes."""
         return {"sha256": self.sha256, "network": self.network, "accuracy": self.accuracy}
 

@@ -34,4 +34,4 @@ class FitAdversarial(RunCommand):
 
     def __call__(self) -> None:
         """Run the command."""
-        run_adversarial(self.recipe, self.data, self.begin(self.init_from))
+        run_adversarial(self.recipe, self.data, self.run_options(self.init_from))

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import tyro
 from tyro import MISSING
@@ -15,9 +15,12 @@ from training.cli.pipeline import run_recipe
 from training.cli.run_command import RunCommand
 from training.cli.terminal import PROGRAM, OptionalPath, bar, console, plain_errors
 from training.data import avatars
-from training.fit.adversarial_recipe import ADVERSARIAL_PRESETS, AdversarialPreset
+from training.fit.adversarial_recipe import (
+    ADVERSARIAL_PRESETS,
+    AdversarialPreset,
+)
 from training.fit.presets import PRESETS, Preset, Recipe
-from vae.model import VAEConfig
+from vae.config import VAEConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +33,8 @@ class Fit(RunCommand):
     Example: python -m training fit --preset avatars --data data/avatars --out models/mine
 
     Attributes:
-        preset: recipe that gives the defaults below.
+        preset: recipe that gives the defaults below; ``faces-sharp`` and ``avatars-sharp`` have
+            other options, which ``fit --preset faces-sharp --help`` explains.
         init_from: folder of a checkpoint with the initial weights; if it has more latent
             dimensions than --latent-dim, its first principal axes.
         auxiliary_classifier: file of a classifier for the loss, as ``classifier`` writes it.
@@ -44,7 +48,7 @@ class Fit(RunCommand):
 
     def __call__(self) -> None:
         """Run the command."""
-        options = self.begin(self.init_from, self.auxiliary_classifier)
+        options = self.run_options(self.init_from, self.auxiliary_classifier)
         run_recipe(self.recipe, self.data, options)
 
 
@@ -128,13 +132,16 @@ def parse(arguments: Sequence[str]) -> Callable[[], None]:
     program = f"{PROGRAM} {name}"
     if name == "fit":
         given = _preliminary(options)
-        if given.preset == "faces-sharp" or given.preset == "avatars-sharp":
-            recipe = ADVERSARIAL_PRESETS[given.preset]
+        if recipe := ADVERSARIAL_PRESETS.get(given.preset):
             default = FitAdversarial(data=MISSING, out=MISSING, init_from=MISSING, recipe=recipe)
             return tyro.cli(
                 FitAdversarial, prog=program, args=options, default=default, config=OPTIONS
             )
-        fit = Fit(data=MISSING, out=MISSING, recipe=_default_recipe(given.preset, given.size))
+        fit = Fit(
+            data=MISSING,
+            out=MISSING,
+            recipe=_default_recipe(cast(Preset, given.preset), given.size),
+        )
         return tyro.cli(Fit, prog=program, args=options, default=fit, config=OPTIONS)
     if name in COMMANDS:
         return tyro.cli(COMMANDS[name], prog=program, args=options, config=OPTIONS)

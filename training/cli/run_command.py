@@ -51,7 +51,9 @@ class RunCommand:
     private: bool = False
     device: Device = "auto"
 
-    def begin(self, init_from: Path | None, auxiliary_classifier: Path | None = None) -> RunOptions:
+    def run_options(
+        self, init_from: Path | None, auxiliary_classifier: Path | None = None
+    ) -> RunOptions:
         """The options for the pipeline; with ``restart``, the working folder is cleaned.
 
         Args:
@@ -59,9 +61,7 @@ class RunCommand:
             auxiliary_classifier: file of a classifier for the loss.
         """
         folder = self.run or Path("runs") / self.out.resolve().name
-        if self.restart:
-            clean_run(folder)
-        return RunOptions(
+        options = RunOptions(
             out=self.out,
             folder=folder,
             device=pick_device(self.device),
@@ -77,6 +77,9 @@ class RunCommand:
             ),
             auxiliary_classifier=read_classifier(auxiliary_classifier),
         )
+        if self.restart:  # last, when every other option was right
+            clean_run(folder)
+        return options
 
 
 def read_classifier(file: Path | None) -> AttributeClassifier | None:

@@ -45,8 +45,8 @@ def evaluate_edits(
         classifier: of both labels.
 
     Returns:
-        ``classifier``: see ``AttributeClassifier.facts``. ``recall``: the fraction of images with
-        glasses whose reconstructions have glasses; ``false_positive_rate``: likewise of those
+        ``classifier``: see ``AttributeClassifier.identity``. ``recall``: the fraction of images
+        with glasses whose reconstructions have glasses; ``false_positive_rate``: likewise of those
         without. ``sex_changed_by_reconstruction``: the fraction of images whose reconstruction is
         predicted to be of the other sex than the image. ``edits`` by method and weight: see
         ``EditEvaluator.edit``. ``sums``: see ``EditEvaluator.sums``. ``smoothness``: see
@@ -67,7 +67,7 @@ def evaluate_edits(
     }
     without, with_glasses = (np.flatnonzero(test.labels["glasses"] == value) for value in (0, 1))
     return {
-        "classifier": classifier.facts(),
+        "classifier": classifier.identity(),
         "recall": evaluator.positive_rate("glasses", with_glasses),
         "false_positive_rate": evaluator.positive_rate("glasses", without),
         "sex_changed_by_reconstruction": float(evaluator.flipped_by_reconstruction().mean()),

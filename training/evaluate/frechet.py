@@ -15,8 +15,8 @@ from training.analysis.encoding import BATCH, batches, device_of
 from training.analysis.features import SIZE, WIDTH, Backbone, resized
 from training.data.dataset import Dataset
 from vae.checkpoint import Checkpoint
+from vae.config import VAEConfig
 from vae.latent import seeded_noise
-from vae.model import VAEConfig
 
 IMAGES = 1000  # real ones and samples to compare; fewer make every distance longer
 MIN_SIZE = 64  # pixels a side; the network was not trained on less

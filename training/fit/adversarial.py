@@ -115,8 +115,14 @@ class AdversarialTrainer:
         save = read_save(self.folder, self._identity(), self.device)
         if save is None:
             return
-        self.branch.load_state_dict(save.state("branch"))
-        self.discriminator.load_state_dict(save.state("discriminator"))
+        try:
+            self.branch.load_state_dict(save.state("branch"))
+            self.discriminator.load_state_dict(save.state("discriminator"))
+        except RuntimeError as error:
+            raise TrainingError(
+                f"the save in {self.folder} has other layers than this version ({error}); give "
+                "another --run, or --restart"
+            ) from None
         self.averaged = save.state("averaged")
         for name, optimizer in self._optimizers.items():
             [group] = optimizer.param_groups

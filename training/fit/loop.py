@@ -29,7 +29,7 @@ class Progress:
     epoch_ended: int | None
 
 
-class Steps(Protocol):
+class ResumableRun(Protocol):
     """A run that can be interrupted anywhere and resumed from its last save.
 
     Attributes:
@@ -52,7 +52,7 @@ class Steps(Protocol):
 
 
 def run_loop(
-    run: Steps, report: Callable[[Progress], None], max_minutes: float, save_minutes: float
+    run: ResumableRun, report: Callable[[Progress], None], max_minutes: float, save_minutes: float
 ) -> bool:
     """Train to the end of the run or until time is up; True if it is done.
 

@@ -6,7 +6,7 @@ from typing import Literal
 from training.data.augment import Augmentation
 from training.data.sources import Source
 from training.fit.loss import LossConfig
-from vae.model import VAEConfig
+from vae.config import VAEConfig
 
 Preset = Literal[
     "mnist",

@@ -6,6 +6,7 @@ from typing import Any
 from training.report import card_comparison, card_tables
 from training.report.metrics import add_baselines, with_current_names
 from vae.checkpoint import Checkpoint
+from vae.config import VAEConfig
 
 CAPTIONS = {
     "reconstructions.png": "Test images (odd rows) and their reconstructions (even rows).",
@@ -61,7 +62,7 @@ def write(checkpoint: Checkpoint, folder: Path, compare_with: dict[str, Any] | N
         lines += card_comparison.comparison(by_detail, baselines)
     if checkpoint.directions:
         lines += card_tables.directions(checkpoint.directions)
-    lines += _images(folder)
+    lines += _images(folder, checkpoint.model.config)
     (folder / "README.md").write_text("\n".join(lines).rstrip() + "\n")
 
 
@@ -88,8 +89,10 @@ def _introduction(checkpoint: Checkpoint) -> list[str]:
     ]
 
 
-def _images(folder: Path) -> list[str]:
+def _images(folder: Path, config: VAEConfig) -> list[str]:
     lines = ["", "## Images", ""]
+    if config.detail_channels:
+        lines += ["All at `detail` 1.", ""]
     for name, caption in CAPTIONS.items():
         if (folder / "report" / name).is_file():
             lines += [caption, "", f"![{name.removesuffix('.png')}](report/{name})", ""]

@@ -52,7 +52,7 @@ def comparison(
 def _other_classifiers(models: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
     """Which models were evaluated by another classifier than the first one was."""
     classifiers = {
-        name: values["edit_evaluation"].get("classifier")
+        name: values["edit_evaluation"].get("classifier", {}).get("sha256")
         for name, values in models
         if "edit_evaluation" in values
     }

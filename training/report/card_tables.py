@@ -27,9 +27,9 @@ EDIT_COLUMNS = {
     "put_on": "Put on",
     "taken_off": "Taken off",
     "sex_changed": "Sex changed",
-    "sex_changed_raw": "raw",
-    "sex_changed_beyond_reconstruction": "beyond the reconstruction",
-    "sex_changed_worst_group": "worst group",
+    "sex_changed_raw": "Sex changed, all faces",
+    "sex_changed_beyond_reconstruction": "Sex changed, beyond the reconstruction",
+    "sex_changed_worst_group": "Sex changed, worst group",
     "put_on_preserved": "Put on, `preserve` 1",
     "taken_off_preserved": "Taken off, `preserve` 1",
 }
@@ -56,8 +56,10 @@ def figures(by_detail: ByDetail) -> list[str]:
 def frechet(by_detail: ByDetail) -> list[str]:
     """Fréchet distances of reconstructions, and of samples by prior."""
     distances = {name: metrics["frechet"] for name, metrics in by_detail.items()}
-    priors = list(next(iter(distances.values())))
-    rows = [[name, *(f"{d[k]:.2f}" for k in priors)] for name, d in distances.items()]
+    priors = list(dict.fromkeys(k for d in distances.values() for k in d))
+    rows = [
+        [name, *(f"{d[k]:.2f}" if k in d else "" for k in priors)] for name, d in distances.items()
+    ]
     return [
         "",
         "## Fréchet distances",
@@ -138,11 +140,11 @@ def edit_evaluation(evaluation: Mapping[str, Any], title: str) -> list[str]:
         f"the largest step is {evaluation['smoothness']:.2f} times the mean step. *Put on* is the "
         "fraction of faces without glasses that have them after `+ glasses`, *taken off* that of "
         "faces with glasses that have none after `- glasses`. *Sex changed* counts faces whose "
-        "reconstruction's sex was confidently predicted, and changes from that; *raw* counts all "
-        "faces, and changes from the original; *beyond the reconstruction* is that less what "
-        f"reconstructions change{_by_reconstruction(evaluation)}; *worst group* is the largest of "
-        "these differences among the four groups of sex and glasses. *Outside the eyes* is the "
-        f"PSNR of the edit to the reconstruction there.{_classifier(evaluation)}",
+        "reconstruction's sex was confidently predicted, and changes from that; *all faces* "
+        "counts all of them, and changes from the original; *beyond the reconstruction* is that "
+        f"less what reconstructions change{_by_reconstruction(evaluation)}; *worst group* is the "
+        "largest of these differences among the four groups of sex and glasses. *Outside the eyes* "
+        f"is the PSNR of the edit to the reconstruction there.{_classifier(evaluation)}",
         *table(header, edits),
         "",
         "Sums of the mean latents of three faces each, and the fraction of 200 whose result is "
@@ -153,8 +155,8 @@ def edit_evaluation(evaluation: Mapping[str, Any], title: str) -> list[str]:
 
 def _by_reconstruction(evaluation: Mapping[str, Any]) -> str:
     """How many reconstructions are of another sex, where that was measured."""
-    share = evaluation.get("sex_changed_by_reconstruction")
-    return "" if share is None else f" ({share:.1%})"
+    rate = evaluation.get("sex_changed_by_reconstruction")
+    return "" if rate is None else f" ({rate:.1%})"
 
 
 def _classifier(evaluation: Mapping[str, Any]) -> str:

@@ -157,11 +157,14 @@ def _measured(
     ``at_detail_1`` has those of its sharp ones.
     """
     metrics = _figures(stored, train, test, classifier)
+    if stored.model.detail is not None:
+        sharp = _figures(at_detail(stored, 1.0), train, test, classifier)
+        if stored.sigma is None:  # a cross-entropy of logits, which the branch does not change
+            sharp = {k: v for k, v in sharp.items() if k not in ("distortion_nats", "elbo_nats")}
+        metrics["at_detail_1"] = sharp
     distances = metrics.get("frechet", {})
     if distances and distances["gaussian"] <= distances.get("mixture", math.inf):
         stored = replace(stored, mixture=None)
-    if stored.model.detail is not None:
-        metrics["at_detail_1"] = _figures(at_detail(stored, 1.0), train, test, classifier)
     return replace(stored, metrics=metrics)
 
 

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import torch
 
-from app.http.responses import Origin, images_as_json
+from app.http.responses import images_as_json
 from app.operations.decode import DecodedImage
 
 
@@ -13,7 +13,7 @@ def test_json_is_joined_as_it_would_be_dumped() -> None:
         DecodedImage(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8), torch.randn(5), seed)
         for seed in (7, None, 8)
     ]
-    encoded = images_as_json(Origin('a "model"@0', 0.7), made)
+    encoded = images_as_json('a "model"@0', 0.7, made)
     body = json.loads(encoded.body)
     assert encoded.media_type == "application/json"
     assert body["model"] == 'a "model"@0'

@@ -36,7 +36,7 @@ def with_chunk(image: Pixels, chunk: str) -> bytes:
 
 def chunk(model: str, changes: dict[str, Any] | None = None) -> str:
     """The chunk of ``PLAIN`` if the service had made it, with changes."""
-    fields = json.loads(provenance.write(ImageProvenance(model, LATENT), PLAIN)[KEYWORD])
+    fields = json.loads(provenance.write(ImageProvenance(model, LATENT), PLAIN, 0.5)[KEYWORD])
     return json.dumps(fields | (changes or {}))
 
 
@@ -46,12 +46,21 @@ def coded(values: Any) -> str:
 
 def test_what_is_written_is_read() -> None:
     for seed in (None, 0, 2**53 - 1):
-        text = provenance.write(ImageProvenance("m@1", LATENT, seed), PLAIN)[KEYWORD]
+        text = provenance.write(ImageProvenance("m@1", LATENT, seed), PLAIN, 0.5)[KEYWORD]
         found = provenance.read(text, PLAIN)
         assert found is not None
         assert (found.model, found.seed) == ("m@1", seed)
         assert np.array_equal(found.latent, LATENT)
         assert provenance.read(text, 255 - PLAIN) is None
+        assert json.loads(text)["detail"] == 0.5
+
+
+@pytest.mark.parametrize("detail", ["1" + 400 * "0", "NaN", "1e999", "true", "{}", "null"])
+def test_a_detail_of_any_kind_does_not_matter(client: Client, detail: str) -> None:
+    model = client.get("/models").json()["models"][0]["id"]
+    text = chunk(model).replace('"detail": 0.5', f'"detail": {detail}')
+    response = client.post("/reconstruct?format=json", files={"image": with_chunk(PLAIN, text)})
+    assert latents(response)[0].tolist() == LATENT.tolist()
 
 
 def test_a_sample_is_reconstructed_exactly(client: Client) -> None:

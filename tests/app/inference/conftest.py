@@ -6,7 +6,8 @@ import torch
 from app.inference.runners import EagerRunner
 from tests.app.conftest import DIM, SIZE, tiny_checkpoint
 from tests.app.inference.runners import CPU
-from vae.model import VAE, VAEConfig
+from vae.config import VAEConfig
+from vae.model import VAE
 
 
 @pytest.fixture

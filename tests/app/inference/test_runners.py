@@ -2,12 +2,13 @@ import pytest
 import torch
 
 from app.inference.cuda_graphs import batch_sizes
-from app.inference.runner_selection import details, matches_reference
+from app.inference.runner_selection import matches_reference
 from app.inference.runners import MAX_ABS_LATENT, EagerRunner, RangeGuardedRunner
 from tests.app.conftest import DIM, SIZE, tiny_checkpoint
 from tests.app.inference.runners import CPU, Shifted, decode, on_cuda
+from vae.config import VAEConfig
 from vae.latent import seeded_noise
-from vae.model import VAE, VAEConfig
+from vae.model import VAE
 
 pytestmark = pytest.mark.usefixtures("no_gradients")
 
@@ -79,7 +80,7 @@ def test_traced_networks_give_the_same_results_for_every_batch_size(config: VAEC
     )
     for count in (1, 5, 2):
         latents = seeded_noise(range(count), DIM)
-        detail = details(model)[-1] * torch.linspace(0, 1, count)
+        detail = model.max_detail * torch.linspace(0, 1, count)
         images = reference.decode(latents, detail)
         assert torch.equal(traced.decode(latents, detail), images)
         for actual, expected in zip(traced.encode(images), reference.encode(images), strict=True):

@@ -3,7 +3,8 @@ import torch
 
 from tests.training.sources import dataset, noise
 from training.analysis.encoding import encoded_means, residual_scale
-from vae.model import VAE, VAEConfig
+from vae.config import VAEConfig
+from vae.model import VAE
 
 
 def small() -> VAE:

@@ -5,7 +5,8 @@ from tests.training.sources import dataset, noise
 from training.analysis.encoding import encoded_means
 from training.analysis.latent_pca import reduced_by_pca
 from training.data.dataset import Dataset
-from vae.model import VAE, VAEConfig
+from vae.config import VAEConfig
+from vae.model import VAE
 
 DIM = 4
 

@@ -14,7 +14,7 @@ from training.data.augment import Augmentation
 from training.fit.loss import LossConfig
 from training.fit.presets import PRESETS, Recipe
 from vae import checkpoint
-from vae.model import VAEConfig
+from vae.config import VAEConfig
 
 
 def refused(command: Command, *words: object) -> str:

@@ -4,9 +4,10 @@ import torch
 from torch import Tensor
 
 from vae.checkpoint import Checkpoint
+from vae.config import Output, VAEConfig
 from vae.directions import Direction
 from vae.gaussian import DiagonalGaussian
-from vae.model import VAE, Output, VAEConfig
+from vae.model import VAE
 from vae.prior import LatentStatistics
 
 SIZE = 12

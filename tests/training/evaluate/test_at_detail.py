@@ -2,7 +2,8 @@ import torch
 
 from training.evaluate.at_detail import at_detail
 from vae.checkpoint import Checkpoint
-from vae.model import VAE, VAEConfig
+from vae.config import VAEConfig
+from vae.model import VAE
 from vae.prior import LatentStatistics
 
 

@@ -12,9 +12,10 @@ from training.analysis.attribute_classifier import AttributeClassifier
 from training.data.dataset import DataError, Dataset
 from training.evaluate.edit_evaluation import SUMS, evaluate_edits
 from vae.checkpoint import Checkpoint
+from vae.config import VAEConfig
 from vae.directions import Direction
 from vae.gaussian import DiagonalGaussian
-from vae.model import VAE, VAEConfig
+from vae.model import VAE
 from vae.prior import LatentStatistics
 
 SIZE = 32
@@ -101,7 +102,7 @@ def test_a_direction_that_does_too_little_or_too_much_is_seen() -> None:
     assert astray["1.0"]["outside_eyes_psnr_db"] < 30
 
 
-def test_what_the_reconstruction_changes_is_not_blamed_on_the_edit() -> None:
+def test_what_the_reconstruction_changes_does_not_count_against_the_edit() -> None:
     class Inverted(Stripes):
         def decode(self, z: Tensor) -> Tensor:
             return super().decode(torch.stack([z[:, 0], 1 - z[:, 1]], dim=1))

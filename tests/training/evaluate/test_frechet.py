@@ -9,8 +9,9 @@ from training.analysis.features import Backbone, resized
 from training.data.dataset import Dataset
 from training.evaluate import frechet
 from vae.checkpoint import Checkpoint
+from vae.config import VAEConfig
 from vae.gaussian import DiagonalGaussian
-from vae.model import VAE, VAEConfig
+from vae.model import VAE
 from vae.prior import GaussianMixture, LatentStatistics
 
 SIZE = 64

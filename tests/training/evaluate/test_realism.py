@@ -5,7 +5,8 @@ import torch
 from tests.training.sources import dataset
 from training.evaluate.realism import realism
 from vae.checkpoint import Checkpoint
-from vae.model import VAE, VAEConfig
+from vae.config import VAEConfig
+from vae.model import VAE
 from vae.prior import LatentStatistics
 
 

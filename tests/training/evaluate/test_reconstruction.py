@@ -8,7 +8,8 @@ from torch.distributions import Bernoulli, Normal
 from tests.training.evaluate.exact import PERFECT, PIXELS, SIZE, Exact, checkpoint
 from tests.training.sources import dataset, noise
 from training.evaluate.reconstruction import evaluate, psnr
-from vae.model import VAE, VAEConfig
+from vae.config import VAEConfig
+from vae.model import VAE
 
 
 def test_psnr_of_known_errors() -> None:

@@ -12,8 +12,9 @@ from training.fit.adversarial import AdversarialTrainer
 from training.fit.adversarial_recipe import AdversarialRecipe
 from training.fit.loop import Progress
 from vae.checkpoint import Checkpoint
+from vae.config import VAEConfig
 from vae.directions import Direction
-from vae.model import VAE, VAEConfig
+from vae.model import VAE
 from vae.prior import GaussianMixture, LatentStatistics
 
 DIM = 4

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from training.analysis.attribute_classifier import AttributeClassifier
 from training.fit.loss import Loss, LossConfig
-from vae.model import VAE, VAEConfig
+from vae.config import VAEConfig
+from vae.model import VAE
 
 
 def color(

@@ -6,8 +6,9 @@ from torch import Tensor
 from torch.distributions import Bernoulli, Normal
 
 from training.fit.loss import Loss, LossConfig, Terms
+from vae.config import Output, VAEConfig
 from vae.gaussian import DiagonalGaussian
-from vae.model import VAE, Output, VAEConfig
+from vae.model import VAE
 
 SIZE = 4
 PIXELS = SIZE * SIZE

@@ -12,7 +12,7 @@ from training.data.dataset import Dataset
 from training.fit.loop import Progress
 from training.fit.presets import Recipe
 from training.fit.trainer import Trainer
-from vae.model import VAEConfig
+from vae.config import VAEConfig
 
 SMALL = VAEConfig("residual", 3, 32, latent_dim=4, widths=(8, 16))
 SIGMOID = replace(SMALL, output="sigmoid")
