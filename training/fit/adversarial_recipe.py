@@ -46,14 +46,14 @@ class AdversarialRecipe:
 
     source: Source = "auto"
     detail_channels: int = 48
-    epochs: float = 10
+    epochs: float = 14
     batch_size: int = 8
     shards: int = 2
     learning_rate: float = 1e-4
     discriminator_learning_rate: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.99)
     warmup_steps: int = 300
-    cooldown: float = 0.3
+    cooldown: float = 0.0
     clip: float = 5.0
     ema: float = 0.995
     window: int = 160
