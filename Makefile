@@ -37,9 +37,7 @@ openapi: $(VENV)/dev.stamp  ## write openapi.json from the live application
 
 train-avatars: $(VENV)/dev.stamp  ## draw the avatars and train models/avatars from them
 	$(BIN)/python -m training avatars --out data/avatars -n 8000
-	$(BIN)/python -m training fit --preset avatars --data data/avatars --out runs/out/avatars
-	$(BIN)/python -m training fit --preset avatars-sharp --init-from runs/out/avatars \
-	  --data data/avatars --out models/avatars --run runs/avatars-sharp
+	$(BIN)/python -m training fit --preset avatars --data data/avatars --out models/avatars
 
 DATA ?= data/faces.zip
 FACES := --data $(DATA) --classifier runs/classifier.safetensors
@@ -61,10 +59,8 @@ train-faces: $(VENV)/dev.stamp  ## train models/faces and its baselines from DAT
 	$(BIN)/python -m training fit --preset faces-stage3 --init-from runs/out/faces-stage2 $(STAGE) \
 	  --out runs/out/faces-stage3 --run runs/faces-stage3 $(PRIVATE)
 	$(BIN)/python -m training fit --preset faces-stage4 --init-from runs/out/faces-stage3 $(STAGE) \
-	  --out runs/out/faces-stage4 --run runs/faces-stage4 $(PRIVATE)
-	$(BIN)/python -m training fit --preset faces-sharp --init-from runs/out/faces-stage4 $(FACES) \
-	  --out models/faces --run runs/faces-sharp $(PRIVATE)
-	$(BIN)/python -m training fit --preset faces-100 --init-from runs/out/faces-stage4 $(STAGE) \
+	  --out models/faces --run runs/faces-stage4 $(PRIVATE)
+	$(BIN)/python -m training fit --preset faces-100 --init-from models/faces $(STAGE) \
 	  --out runs/out/faces-100 --run runs/faces-100 $(PRIVATE)
 	$(BIN)/python -m training card --model models/faces --compare-with runs/out/faces-100
 

@@ -33,8 +33,8 @@ class Fit(RunCommand):
     Example: python -m training fit --preset avatars --data data/avatars --out models/mine
 
     Attributes:
-        preset: recipe that gives the defaults below; ``faces-sharp`` and ``avatars-sharp`` have
-            other options, which ``fit --preset faces-sharp --help`` explains.
+        preset: recipe that gives the defaults below; ``faces-sharp`` has other
+            options, which ``fit --preset faces-sharp --help`` explains.
         init_from: folder of a checkpoint with the initial weights; if it has more latent
             dimensions than --latent-dim, its first principal axes.
         auxiliary_classifier: file of a classifier for the loss, as ``classifier`` writes it.

@@ -6,7 +6,7 @@ from typing import Literal
 from training.data.augment import Augmentation
 from training.data.sources import Source
 
-AdversarialPreset = Literal["faces-sharp", "avatars-sharp"]
+AdversarialPreset = Literal["faces-sharp"]
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,4 @@ ADVERSARIAL_PRESETS: dict[str, AdversarialRecipe] = {
     "faces-sharp": AdversarialRecipe(
         balance="glasses", augmentation=Augmentation(flip=True)
     ),  # initialised from "faces-stage4"
-    "avatars-sharp": AdversarialRecipe(
-        detail_channels=16, epochs=4
-    ),  # initialised from "avatars", whose finest grid is 64 x 64
 }
