@@ -20,6 +20,7 @@ from vae.prior import GaussianMixture, LatentStatistics
 
 FORMAT = 2
 FORMAT_1_PREFIXES = {"kinds.": "within_label.", "kinds_centre.": "within_label_centre."}
+FIELDS = ("sigma", "labels", "metrics", "provenance")
 INPUT_CONVENTION = "RGB or grey, square, float in [0, 1], N C H W"
 
 
@@ -43,6 +44,9 @@ class Checkpoint:
         sha256: hash of the file this was loaded from, empty if it was not.
         mixture: the fitted prior; None where there were too few images to fit one, and the prior
             is then the one Gaussian of ``statistics``.
+        alignment_template: where the faces of the training images have left eye, right eye, nose,
+            left and right corner of the mouth (median of x and y in pixels, by ``vae.faces``);
+            None where images are not aligned faces.
     """
 
     model: VAE
@@ -54,6 +58,7 @@ class Checkpoint:
     provenance: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
     mixture: GaussianMixture | None = None
+    alignment_template: tuple[tuple[float, float], ...] | None = None
 
     def sample(self, seeds: Sequence[int], temperature: float = 1.0) -> Tensor:
         """Latents sampled from the fitted prior, ``(len(seeds), D)``.
@@ -97,10 +102,7 @@ def save(checkpoint: Checkpoint, path: Path, dtype: torch.dtype = torch.float32)
             name: {k: v for k, v in vars(d).items() if k not in ("vector", "within_label")}
             for name, d in checkpoint.directions.items()
         },
-        "sigma": checkpoint.sigma,
-        "labels": checkpoint.labels,
-        "metrics": checkpoint.metrics,
-        "provenance": checkpoint.provenance,
+        **{name: getattr(checkpoint, name) for name in (*FIELDS, "alignment_template")},
     }
     broken = [k for k, v in tensors.items() if v.is_floating_point() and not v.isfinite().all()]
     if broken:
@@ -157,7 +159,9 @@ def _rebuild(file: tensor_file.TensorFile) -> Checkpoint:
         }
         with torch.device("meta"):
             model = VAE(config)
-        found = {name: fields[name] for name in ("sigma", "labels", "metrics", "provenance")}
+        found = {name: fields[name] for name in FIELDS}
+        if (template := fields.get("alignment_template")) is not None:
+            found["alignment_template"] = tuple((float(x), float(y)) for x, y in template)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"its metadata is damaged ({error!r})") from None
     _load_weights(model, tensors)

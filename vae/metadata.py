@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+LANDMARKS = 5  # of a face
+
 
 def check(metadata: dict[str, Any]) -> None:
     """Check every field that is there. Missing fields are not reported.
@@ -19,6 +21,12 @@ def check(metadata: dict[str, Any]) -> None:
     for name in ("metrics", "provenance", "directions"):
         if not isinstance(metadata.get(name, {}), dict):
             raise ValueError(f"{name} is {_short(metadata[name])}; it must be an object")
+    template = metadata.get("alignment_template")
+    if template is not None and not _are_landmarks(template):
+        raise ValueError(
+            f"alignment_template is {_short(template)}; it must be {LANDMARKS} different points, "
+            "each of two numbers"
+        )
     for name, fields in metadata.get("directions", {}).items():
         _check_direction(name, fields)
 
@@ -34,6 +42,16 @@ def _check_direction(name: str, fields: object) -> None:
         raise ValueError(
             f"count of direction {name!r} is {_short(count)}; it must be a whole number from 0 on"
         )
+
+
+def _are_landmarks(points: object) -> bool:
+    """Whether it is ``LANDMARKS`` different points of two numbers each."""
+    return (
+        isinstance(points, list | tuple)
+        and all(isinstance(p, list | tuple) and len(p) == 2 for p in points)
+        and all(_is_number(value) for point in points for value in point)
+        and len({tuple(point) for point in points}) == len(points) == LANDMARKS
+    )
 
 
 def _is_number(value: object) -> bool:

@@ -97,21 +97,38 @@ def _reduce(
         left, top = (width - side) // 2, (height - side) // 2
     sides = (width, height) if fit == "stretch" else (side, side)
     x_factor, y_factor = (max(1, n // (REDUCING_GAP * size)) for n in sides)
-    right, bottom = width - left, height - top
-    extent = (right - left) / x_factor, (bottom - top) / y_factor
-    canvas = Image.new(
-        "RGB" if channels == 3 else "L", (math.ceil(extent[0]), math.ceil(extent[1]))
-    )
+    box = left, top, width - left, height - top
+    extent = (box[2] - left) / x_factor, (box[3] - top) / y_factor
+    return averaged(image, box, (x_factor, y_factor), channels), extent
+
+
+def averaged(
+    image: Image.Image, box: tuple[int, int, int, int], factors: tuple[int, int], channels: int
+) -> Image.Image:
+    """A part of an image as 8-bit grey or RGB, with the mean of each block of pixels.
+
+    Converted in tiles, so that beside the decoded image this takes little memory.
+
+    Args:
+        image: of any mode; alpha is composited onto white.
+        box: left, top, right and bottom of the part, within the image.
+        factors: columns and rows of a block. The last block of a row or column may have fewer.
+        channels: 1 for grey, 3 for RGB.
+    """
+    left, top, right, bottom = box
+    x_factor, y_factor = factors
+    size = math.ceil((right - left) / x_factor), math.ceil((bottom - top) / y_factor)
+    canvas = Image.new("RGB" if channels == 3 else "L", size)
     is_uint16 = _holds_uint16(image)
-    x_step, y_step = (factor * max(1, TILE // factor) for factor in (x_factor, y_factor))
+    x_step, y_step = (factor * max(1, TILE // factor) for factor in factors)
     for y in range(top, bottom, y_step):
         for x in range(left, right, x_step):
             tile = image.crop((x, y, min(x + x_step, right), min(y + y_step, bottom)))
             canvas.paste(
-                _to_8_bit(tile, channels, is_uint16).reduce((x_factor, y_factor)),
+                _to_8_bit(tile, channels, is_uint16).reduce(factors),
                 ((x - left) // x_factor, (y - top) // y_factor),
             )
-    return canvas, extent
+    return canvas
 
 
 def _holds_uint16(image: Image.Image) -> bool:

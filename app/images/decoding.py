@@ -2,21 +2,24 @@
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
-from app.images import guards, provenance
+from app.images import guards, png, provenance
 from app.images.provenance import ImageProvenance
 from vae.preprocessing import Fit, draft_size, to_square
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # others: 4
 DECODER_BYTES_PER_PIXEL = {"WEBP": 20, "TIFF": 12}  # the image and what its decoder needs besides
+
+Draft = Callable[[ImageFile.ImageFile], object]  # sets the size at which an image is decoded
 
 Image.MAX_IMAGE_PIXELS = None  # the limits are settings, checked below
 # Pillow warns of unusual metadata, which is not used. Set once: ``warnings.catch_warnings`` is not
@@ -57,8 +60,8 @@ def estimate_memory(data: bytes, size: int, max_pixels: int, max_memory: int) ->
         ImageTooLargeError: as ``read``.
         CorruptImageError: as ``read``.
     """
-    with _opened(data, size, max_pixels, max_memory) as (_, memory):
-        return memory
+    with opened(data, partial(draft_size, size=size), max_pixels, max_memory) as image:
+        return image.memory
 
 
 def read(
@@ -88,18 +91,65 @@ def read(
         CorruptImageError: if decoding fails.
         MemoryError: if there is not enough memory at the moment.
     """
-    with _opened(data, size, max_pixels, max_memory) as (image, _):
-        text = image.info.get(provenance.KEYWORD) if image.format == "PNG" else None
-        unscaled = image.size == (size, size)
-        pixels = to_square(image, size, channels, fit)
-    return InputImage(pixels, provenance.read(text, pixels) if unscaled else None)
+    with opened(data, partial(draft_size, size=size), max_pixels, max_memory) as image:
+        text = _provenance_text(image.file, size)
+        pixels = to_square(image.file, size, channels, fit)
+    return InputImage(pixels, None if text is None else provenance.read(text, pixels))
+
+
+def read_generated(
+    data: bytes, size: int, channels: int, max_pixels: int, max_memory: int
+) -> InputImage | None:
+    """As ``read``, an image that this service made and nobody changed; None for any other."""
+    if not data.startswith(png.SIGNATURE):
+        return None
+    with opened(data, partial(draft_size, size=size), max_pixels, max_memory) as image:
+        text = _provenance_text(image.file, size)
+        if text is None:
+            return None
+        pixels = to_square(image.file, size, channels)
+    found = provenance.read(text, pixels)
+    return None if found is None else InputImage(pixels, found)
+
+
+def _provenance_text(image: ImageFile.ImageFile, size: int) -> object:
+    """The text chunk of a PNG of the model's size."""
+    if image.format != "PNG" or image.size != (size, size):
+        return None
+    return image.info.get(provenance.KEYWORD)
+
+
+@dataclass(frozen=True)
+class OpenedImage:
+    """An image file whose header was checked.
+
+    Attributes:
+        file: not decoded yet.
+        width: as stored in the file, in pixels; ``file`` may be decoded smaller.
+        height: as stored in the file, in pixels.
+        memory: bytes that decoding takes.
+    """
+
+    file: ImageFile.ImageFile
+    width: int
+    height: int
+    memory: int
 
 
 @contextmanager
-def _opened(
-    data: bytes, size: int, max_pixels: int, max_memory: int
-) -> Iterator[tuple[ImageFile.ImageFile, int]]:
-    """The image, checked by its header, and the memory that decoding takes."""
+def opened(data: bytes, draft: Draft, max_pixels: int, max_memory: int) -> Iterator[OpenedImage]:
+    """An image file, checked by its header.
+
+    Args:
+        data: the file.
+        draft: sets the size at which the image is decoded.
+        max_pixels: largest width times height.
+        max_memory: largest number of bytes that decoding may take.
+
+    Raises:
+        UnsupportedImageError, ImageTooLargeError, CorruptImageError, MemoryError: as ``read``,
+            also for what goes wrong within the context.
+    """
     try:
         guards.check(data)
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -108,13 +158,14 @@ def _opened(
                 raise ImageTooLargeError(
                     f"the image has {width} x {height} pixels; at most {max_pixels} are accepted"
                 )
-            memory = _memory(image, data, size)
+            draft(image)
+            memory = _memory(image, data, width * height)
             if memory > max_memory:
                 raise ImageTooLargeError(
                     f"decoding {width} x {height} pixels of {image.format} takes {memory} bytes; "
                     f"the limit is {max_memory}; send it smaller, or as JPEG"
                 )
-            yield image, memory
+            yield OpenedImage(image, width, height, memory)
     except UnidentifiedImageError:
         raise UnsupportedImageError(
             f"not a supported image format; send one of {', '.join(FORMATS)}"
@@ -127,14 +178,18 @@ def _opened(
         raise CorruptImageError(f"the image is corrupt or truncated ({error})") from None
 
 
-def _memory(image: ImageFile.ImageFile, data: bytes, size: int) -> int:
-    """Bytes that decoding takes; for a JPEG more, since it costs time where it saves memory."""
-    area = image.width * image.height
+def _memory(image: ImageFile.ImageFile, data: bytes, area: int) -> int:
+    """Bytes that decoding takes; for a JPEG more, since it costs time where it saves memory.
+
+    Args:
+        image: with the size at which it is decoded.
+        data: the file.
+        area: pixels that are stored.
+    """
     if image.format in ("JPEG", "MPO"):
         coefficients = 2 * area * len(image.getbands())
         buffered = coefficients if guards.count_scans(data) > 1 else area // 2
-        width, height = draft_size(image, size)
-        return buffered + 4 * width * height
+        return buffered + 4 * image.width * image.height
     if image.format == "TIFF":
         if image.info.get("compression") == "raw":
             return 4 * area

@@ -1,0 +1,1 @@
+"""Faces in photographs, with five landmarks: what training and the service share."""
