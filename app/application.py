@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
-from app.http import info_routes, openapi, problems, routes
+from app.http import face_routes, info_routes, openapi, problems, routes
 from app.http.auth import ApiKeyAuth
 from app.http.body_budget import BodyBudget
 from app.http.middleware import (
@@ -49,7 +49,11 @@ def create_app(settings: Settings) -> FastAPI:
         version=__version__,
         summary="The latent space of a variational autoencoder over HTTP",
         # As they are: include_router would match each path twice.
-        routes=[*routes.router.routes, *info_routes.router.routes],
+        routes=[
+            *routes.router.routes,
+            *face_routes.router.routes,
+            *info_routes.router.routes,
+        ],
         lifespan=_lifespan(settings, traced),
         openapi_url=None,  # app.http.info_routes has it, with authentication
         docs_url=None,  # FastAPI's page loads scripts from other hosts

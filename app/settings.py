@@ -30,6 +30,11 @@ class Settings(BaseSettings):
             "default."
         ),
     )
+    face_detector: str = Field(
+        "models/face_detector",
+        min_length=1,
+        description="Folder with the weights of the face detector, `model.safetensors`.",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto",
         description="Device that runs the models; `auto` is CUDA if available, else the CPU.",

@@ -78,7 +78,9 @@ class Reservation:
         with self._lock:
             self._holders -= 1
             if self._holders == 0:
-                self._budget.add(-self._bytes)
+                # Work may be held once more after that, to end without a client.
+                count, self._bytes = self._bytes, 0
+                self._budget.add(-count)
 
     def hold(self, work: Callable[P, R]) -> "HeldWork[P, R]":
         """The same work, which holds the bytes for as long as anybody has it."""

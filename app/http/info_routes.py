@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
-from app.http import openapi
+from app.http import examples
 from app.http.context import request_context
 from app.http.guarded_route import GuardedRoute
 from app.http.model_call import ModelName, get_service
@@ -41,7 +41,7 @@ def get(path: str, **options: Any) -> Callable[[Endpoint], Endpoint]:
 @get(
     "/directions",
     responses={
-        **json_response("The directions.", openapi.DIRECTIONS, model=True),
+        **json_response("The directions.", examples.DIRECTIONS, model=True),
         **errors(401, 404, 405, 429, 504),
     },
 )
@@ -65,7 +65,7 @@ async def directions(request: Request, model: ModelName = None) -> DirectionsRes
 @get(
     "/models",
     responses={
-        **json_response("The models.", {"models": [openapi.MODEL]}),
+        **json_response("The models.", {"models": [examples.MODEL]}),
         **errors(401, 405, 429, 504),
     },
 )
@@ -78,7 +78,7 @@ async def models(request: Request) -> ModelsResponse:
 @get(
     "/models/{name}",
     responses={
-        **json_response("The model.", openapi.MODEL, model=True),
+        **json_response("The model.", examples.MODEL, model=True),
         **errors(401, 404, 405, 429, 504),
     },
 )
@@ -112,7 +112,7 @@ async def ready(request: Request) -> HealthResponse:
     responses={
         200: {
             "description": "Prometheus' text format.",
-            "content": {"text/plain": {"example": openapi.METRICS}},
+            "content": {"text/plain": {"example": examples.METRICS}},
         },
         **errors(401, 405, 429, 504),
     },
@@ -138,6 +138,7 @@ def _model_of(request: Request, name: str | None) -> LoadedModel:
 def _model_info(service: Service, loaded: LoadedModel) -> ModelResponse:
     checkpoint = loaded.checkpoint
     config: dict[str, Any] = vars(checkpoint.model.config)
+    template = checkpoint.alignment_template
     return ModelResponse(
         name=loaded.name,
         id=loaded.id,
@@ -146,6 +147,7 @@ def _model_info(service: Service, loaded: LoadedModel) -> ModelResponse:
         config=config,
         parameters=sum(p.numel() for p in checkpoint.model.parameters()),
         max_detail=loaded.max_detail,
+        alignment_template=template and list(template),
         labels=checkpoint.labels,
         directions=list(checkpoint.directions),
         metrics=checkpoint.metrics,

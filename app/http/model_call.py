@@ -12,11 +12,12 @@ from app.http.context import request_context
 from app.http.negotiation import JSON, negotiate
 from app.http.request_parsing import BodyForms, read_request
 from app.http.responses import EncodedResponse, images_as_json, images_as_png
-from app.http.schemas import ModelRequest
+from app.http.schemas import ModelRequest, ResizeOptions
 from app.observability.metrics import Metrics
 from app.observability.timing import Span
 from app.operations.context import Context, ImageRunner, chosen_detail
 from app.operations.decode import DecodedImage
+from app.operations.faces import chosen_alignment
 from app.operations.service import Service
 
 M = TypeVar("M", bound=ModelRequest)
@@ -121,5 +122,16 @@ class ModelCallDependency(Generic[M]):
             request, self._schema, self._forms, service.settings, loaded.dim, pool
         )
         detail = chosen_detail(loaded, params.detail)
-        context = Context(loaded, pool, service.limits, current.timing, detail)
+        alignment = None
+        if isinstance(params, ResizeOptions):
+            alignment = chosen_alignment(loaded, params.align, params.face)
+        context = Context(
+            image_pool=pool,
+            limits=service.limits,
+            timing=current.timing,
+            faces=service.models.faces,
+            model=loaded,
+            detail=detail,
+            alignment=alignment,
+        )
         return ModelCall(params, media_type, context, service.image_pool, request.app.state.metrics)

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from app.http import schemas
 from app.http.auth import BEARER
+from app.http.examples import ERROR_EXAMPLES, IMAGES
 from app.http.guarded_route import PUBLIC_PREFIX
 from app.http.negotiation import JSON, NPY
 from app.http.response_schemas import EncodeResponse, ImagesResponse, Problem
@@ -17,27 +18,6 @@ from app.http.response_schemas import EncodeResponse, ImagesResponse, Problem
 Json = dict[str, Any]
 
 FILE: Json = {"type": "string", "format": "binary", "description": "An image file."}
-IMAGE = (
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
-)
-
-ERROR_EXAMPLES = {
-    400: ("unreadable-body", "the body is not JSON: EOF while parsing an object at column 9"),
-    401: ("no-key", "send your API key: Authorization: Bearer KEY"),
-    404: ("unknown-model", "no model 'cats'; loaded are faces"),
-    405: ("method-not-allowed", "GET is not allowed at /sample"),
-    406: ("not-acceptable", "Accept is 'text/html'; this endpoint offers image/png"),
-    408: ("slow-body", "the body was not received within 30 seconds"),
-    413: ("too-large", "the body is larger than the limit of 33554432 bytes"),
-    415: (
-        "body-type",
-        "text/plain is not accepted here; send multipart/form-data or application/json",
-    ),
-    422: ("invalid", "#/steps: Input should be greater than or equal to 2"),
-    429: ("rate", "this key may make 60 requests a minute"),
-    503: ("queue-full", "512 images are waiting; the queue holds 512"),
-    504: ("deadline", "no response within 30 seconds"),
-}
 
 
 def errors(*statuses: int) -> dict[int | str, Json]:
@@ -128,45 +108,6 @@ SEED_HEADERS: Json = {
         "schema": {"type": "integer"},
         "description": "Seed of the first image; image i has this seed plus i.",
     },
-}
-
-IMAGES: Json = {
-    "model": "faces@0123456789ab",
-    "detail": 1.0,
-    "images": [IMAGE],
-    "latents": [[0.12, -0.7, 1.03]],
-    "seeds": [7],
-}
-ENCODED: Json = {
-    "model": "faces@0123456789ab",
-    "latents": [{"mean": [0.12, -0.7, 1.03], "logvar": [-3.1, -2.9, -3.4]}],
-}
-DIRECTIONS: Json = {
-    "model": "faces@0123456789ab",
-    "directions": [
-        {
-            "name": "glasses",
-            "meaning": "glasses: from 0 to 1",
-            "scale": 4.2,
-            "method": "regression on age, glasses, male",
-            "count": 13840,
-            "kinds": 40,
-        }
-    ],
-}
-METRICS = 'lorgnette_http_requests_total{path="/sample",status="200"} 1.0\n'
-MODEL: Json = {
-    "name": "faces",
-    "id": "faces@0123456789ab",
-    "sha256": "0123456789ab" + 52 * "0",
-    "device": "cpu",
-    "config": {"family": "residual", "channels": 3, "size": 256, "latent_dim": 128},
-    "parameters": 8500000,
-    "max_detail": 1.0,
-    "labels": ["age", "glasses", "male"],
-    "directions": ["age", "glasses", "male"],
-    "metrics": {"psnr_db": 24.5},
-    "provenance": {"data": "faces.zip", "licence": "non-commercial research use only"},
 }
 
 

@@ -41,9 +41,14 @@ from app.inference.errors import (
     UnknownModelError,
 )
 from app.observability.logs import request_fields
-from app.operations.context import DetailError, TooManyImagesError
+from app.operations.context import (
+    DetailError,
+    ImageFileTooLargeError,
+    TooManyImagesError,
+)
 from app.operations.expression import ExpressionError
-from app.operations.operands import ImageFileTooLargeError, OperandError
+from app.operations.faces import AlignmentError, NoFaceError
+from app.operations.operands import OperandError
 
 log = logging.getLogger("lorgnette")
 
@@ -83,6 +88,8 @@ TABLE: dict[type[Exception], Entry] = {
     OperandError: Entry(422, "operand"),
     ExpressionError: Entry(422, "expression"),
     DetailError: Entry(422, "no-detail"),
+    AlignmentError: Entry(422, "alignment"),
+    NoFaceError: Entry(422, "no-face-found"),
     RateLimitExceededError: Entry(429, "rate"),
     RateStorageError: Entry(503, "rate-storage", RETRY_SOON),
     QueueFullError: Entry(503, "queue-full"),
@@ -116,6 +123,10 @@ async def _known(request: Request, error: Exception) -> Response:
         errors = [("#/expression", str(error))]
     elif isinstance(error, DetailError):
         errors = [("#/detail", str(error))]
+    elif isinstance(error, AlignmentError):
+        errors = [(json_pointer((error.field,)), str(error))]
+    elif isinstance(error, NoFaceError):
+        errors = [(json_pointer(path), detail) for path, detail in error.errors]
     elif isinstance(error, QueueFullError | RateLimitExceededError):
         headers = {"Retry-After": str(error.retry_after)}
     return problem(request, status, name, str(error), errors, headers)

@@ -66,6 +66,10 @@ class ModelResponse(BaseModel):
     config: dict[str, Any]
     parameters: int
     max_detail: float = Field(description="Of its images: 1 with a detail branch, else 0.")
+    alignment_template: list[tuple[float, float]] | None = Field(
+        description="Where an aligned face has left eye, right eye, nose, left and right corner of "
+        "the mouth, in pixels; null where images are not aligned."
+    )
     labels: list[str]
     directions: list[str]
     metrics: dict[str, Any]
@@ -76,6 +80,40 @@ class ModelsResponse(BaseModel):
     """The loaded models, the default first."""
 
     models: list[ModelResponse]
+
+
+class LandmarksResponse(BaseModel):
+    """Points of a face, each x and y. Left and right are as seen in the image."""
+
+    left_eye: tuple[float, float]
+    right_eye: tuple[float, float]
+    nose: tuple[float, float]
+    left_mouth_corner: tuple[float, float]
+    right_mouth_corner: tuple[float, float]
+
+
+class FaceResponse(BaseModel):
+    """A face in a photograph."""
+
+    box: tuple[float, float, float, float] = Field(
+        description="Left, top, right and bottom; it may reach over the edges of the photograph."
+    )
+    score: float = Field(description="0 to 1.")
+    landmarks: LandmarksResponse
+
+
+class PhotographResponse(BaseModel):
+    """The faces in a photograph, the largest first."""
+
+    width: int = Field(description="Of the upright photograph.")
+    height: int = Field(description="Of the upright photograph.")
+    faces: list[FaceResponse]
+
+
+class FacesResponse(BaseModel):
+    """Faces in pixels of the upright photographs, in the order of the photographs."""
+
+    images: list[PhotographResponse]
 
 
 class FieldProblem(BaseModel):

@@ -4,12 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from app.http import openapi, schemas
+from app.http import examples, openapi, schemas
+from app.http.examples import IMAGE
 from app.http.guarded_route import GuardedRoute
 from app.http.model_call import ModelCall, ModelCallDependency
 from app.http.multipart import FormFields
 from app.http.negotiation import JSON, NPY, PNG
-from app.http.openapi import IMAGE, body, errors, ok_response
+from app.http.openapi import body, errors, ok_response
 from app.http.request_parsing import BodyForms
 from app.http.response_schemas import EncodeResponse
 from app.http.responses import EncodedResponse, posteriors_as_json, posteriors_as_npy
@@ -37,7 +38,7 @@ router = APIRouter(route_class=GuardedRoute)
     name="encode",
     responses={
         200: {
-            **ok_response("Posteriors.", JSON, NPY, PNG, example=openapi.ENCODED),
+            **ok_response("Posteriors.", JSON, NPY, PNG, example=examples.ENCODED),
             "model": EncodeResponse,
         },
         **MODEL_ERRORS,

@@ -14,6 +14,7 @@ from pydantic import (
 
 from app.http.base64_image import ImageBytes
 from app.operations import operands
+from app.operations.faces import Align
 from app.operations.operands import MAX_LATENT_VALUE, MAX_SEED
 from app.operations.sample import Prior
 from vae.latent import Method
@@ -21,6 +22,7 @@ from vae.preprocessing import Fit
 
 MAX_IMAGES = 64  # that one request makes
 MAX_LATENT = 4096  # values of a latent
+MAX_FACE = 100  # a number of a face in a photograph
 MAX_LIST = 4096  # entries of a list; each wrong one makes an error
 
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
@@ -87,7 +89,21 @@ Images = Annotated[list[ImageBytes], BeforeValidator(_as_list), Field(min_length
 
 
 class ResizeOptions(ModelRequest):
-    """How images are resized."""
+    """How images are resized and aligned."""
+
+    align: Align = Field(
+        "auto",
+        description="Find the face in each image, and turn, scale and crop the image so that the "
+        "face is where the model's training images have it. `auto` does so for models with an "
+        "alignment template. An image that this model made, or that is aligned, stays as it is.",
+    )
+    face: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_FACE,
+        description="Which face of each image: 1 for the largest, which is the default, 2 for the "
+        "second, as `/faces` lists them.",
+    )
 
     fit: Fit = Field(
         "crop",
@@ -116,6 +132,12 @@ class ReconstructRequest(ImageOptions):
 
     image: Images
     compare: bool = Field(False, description="Put each original to the left of its reconstruction.")
+
+
+class FacesRequest(_Request):
+    """Photographs in which faces are looked for."""
+
+    image: Images
 
 
 class DecodeRequest(ModelRequest):

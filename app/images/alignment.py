@@ -15,7 +15,7 @@ from vae.preprocessing import Fit
 Points: TypeAlias = npt.NDArray[np.float64]
 Transform: TypeAlias = npt.NDArray[np.float64]
 
-ALIGNED_TOLERANCE = 0.08  # fraction of the side by which an aligned image may miss the template
+ALIGNED_TOLERANCE = 0.06  # fraction of the side by which an aligned image may miss the template
 
 # Where each transpose takes the point (u, v), as fractions of width and height.
 TRANSPOSED: dict[Image.Transpose | None, list[list[float]]] = {

@@ -39,6 +39,12 @@ class Header:
     copy_memory: int
     face_memory: int
 
+    @property
+    def copy_scale(self) -> tuple[float, float]:
+        """Pixels of the photograph per pixel of its copy, in x and in y."""
+        width, height = _copy_size(self.width, self.height)
+        return self.width / width, self.height / height
+
 
 def read_header(data: bytes, max_pixels: int, max_memory: int) -> Header:
     """Size and memory of a photograph, without decoding it.
@@ -54,8 +60,7 @@ def read_header(data: bytes, max_pixels: int, max_memory: int) -> Header:
         orientation = image.file.getexif().get(ORIENTATION, 1)
         if EXIF_TRANSPOSES.get(orientation) in alignment.SWAPPING:
             width, height = height, width
-    scale = min(1.0, COPY_SIDE / max(width, height))
-    copy_memory += 3 * math.ceil(scale * width) * math.ceil(scale * height)
+    copy_memory += 3 * math.prod(_copy_size(width, height))
     return Header(width, height, copy_memory, face_memory)
 
 
@@ -71,14 +76,11 @@ def read_copy(data: bytes, max_pixels: int, max_memory: int) -> npt.NDArray[np.u
         width, height = image.file.size
         factor = max(1, max(width, height) // COPY_SIDE)
         copy = averaged(image.file, (0, 0, width, height), (factor, factor), 3)
-        scale = COPY_SIDE / max(width, height)
-        if scale < 1:
-            size = max(1, round(scale * width)), max(1, round(scale * height))
-            extent = (0, 0, width / factor, height / factor)
-            copy = copy.resize(size, Image.Resampling.BILINEAR, extent)
+        extent = (0, 0, width / factor, height / factor)
+        copy = copy.resize(_copy_size(image.width, image.height), Image.Resampling.BILINEAR, extent)
         if transpose is not None:
             copy = copy.transpose(transpose)
-    return np.asarray(copy, dtype=np.uint8)
+    return np.array(copy, dtype=np.uint8)
 
 
 def read_face(
@@ -118,6 +120,11 @@ def read_face(
         to_square = alignment.compose(transform, alignment.compose(to_pixels, to_unit))
         square = _cut(image.file, to_square, size, channels)
     return np.asarray(square, dtype=np.uint8).reshape(size, size, channels)
+
+
+def _copy_size(width: int, height: int) -> tuple[int, int]:
+    scale = min(1.0, COPY_SIDE / max(width, height))
+    return max(1, round(scale * width)), max(1, round(scale * height))
 
 
 def _cut(image: Image.Image, to_square: Transform, size: int, channels: int) -> Image.Image:

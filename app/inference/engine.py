@@ -123,13 +123,31 @@ class Engine:
 
     def _run(self, function: Callable[[Sequence[T]], list[U]], items: list[T]) -> list[U]:
         step = 1 if self._batch_size_one else max(1, len(items))
-        batches = (items[i : i + step] for i in range(0, len(items), step))
-        try:
-            return [result for batch in batches for result in _run_splitting(function, batch)]
-        except RuntimeError as error:
-            if _is_lost(self._device):
-                raise DeviceLostError("the device is lost; the service is ending") from error
-            raise
+        return run_on_device(function, items, self._device, step)
+
+
+def run_on_device(
+    function: Callable[[Sequence[T]], list[U]], items: list[T], device: torch.device, step: int
+) -> list[U]:
+    """The results of ``function`` for all items.
+
+    Args:
+        function: maps a batch to as many results.
+        items: to process.
+        device: where ``function`` runs.
+        step: largest batch.
+
+    Raises:
+        OutOfMemoryError: if there is not enough memory for one item.
+        DeviceLostError: if the device fails every call.
+    """
+    batches = (items[i : i + step] for i in range(0, len(items), step))
+    try:
+        return [result for batch in batches for result in _run_splitting(function, batch)]
+    except RuntimeError as error:
+        if _is_lost(device):
+            raise DeviceLostError("the device is lost; the service is ending") from error
+        raise
 
 
 def _is_lost(device: torch.device) -> bool:

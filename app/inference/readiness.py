@@ -36,8 +36,9 @@ class Readiness:
         self.record_success(model)
 
     def record_success(self, model: str) -> None:
-        """Record that a batch of this model returned."""
-        self._succeeded_at[model] = time.monotonic()
+        """Record that a batch of this model returned, if it is watched."""
+        if model in self._canaries:
+            self._succeeded_at[model] = time.monotonic()
 
     async def check(self) -> None:
         """Return if every model ran a batch lately, or runs a canary now.

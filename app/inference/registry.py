@@ -9,9 +9,11 @@ from typing import TypeVar
 
 import torch
 
+from app.inference import face_finder
 from app.inference.batcher import Batcher
 from app.inference.engine import DecoderInput, Engine, Pixels, Posterior, choose_device
 from app.inference.errors import NotReadyError, UnknownModelError
+from app.inference.face_finder import FaceEngine, FaceFinder
 from app.inference.limiter import CapacityLimiter
 from app.inference.readiness import Readiness
 from app.inference.thread_pool import InferenceThreadPool
@@ -19,6 +21,7 @@ from app.observability.metrics import Metrics
 from app.settings import Settings
 from vae import checkpoint
 from vae.checkpoint import Checkpoint, CheckpointError
+from vae.faces.detector import load as load_detector
 
 MAX_CONCURRENT_CALLS = 4  # of models on a CPU: docs/decisions/0018
 MIN_CORE_USE = 0.8  # fraction of the cores that concurrent calls use at least
@@ -79,6 +82,7 @@ class Registry:
         self.threads = InferenceThreadPool(self._limiter.slots, timeout, on_fatal, count_timeout)
         self._readiness = Readiness(self._limiter, self.threads)
         self._models: dict[str, LoadedModel] = {}
+        self._faces: FaceFinder | None = None
         self._closed = False
         self._device_memory = 0  # bytes; a reading may block, so it is made on a model thread
         self._next_memory_reading = 0.0
@@ -99,12 +103,24 @@ class Registry:
             raise UnknownModelError(f"no model {name!r}; loaded are {', '.join(self._models)}")
         return self._models[name]
 
+    @property
+    def faces(self) -> FaceFinder:
+        """Finds faces in photographs.
+
+        Raises:
+            NotReadyError: if nothing is loaded yet.
+        """
+        if self._faces is None:
+            raise NotReadyError("the face detector is not loaded yet")
+        return self._faces
+
     async def load(self, paths: Iterable[Path]) -> None:
-        """Load and warm up the model at each path, a folder or a file.
+        """Load and warm up the face detector, and the model at each path, a folder or a file.
 
         Raises:
             CheckpointError: if a checkpoint cannot be used, or its name cannot.
         """
+        self._faces = await self.threads.run(self._load_faces, limited=False)
         for path in paths:
             name, file = _resolve(path)
             if name in self._models:
@@ -140,6 +156,8 @@ class Registry:
         """Finish what was accepted, then end the threads."""
         self._closed = True
         await self._readiness.close()
+        if self._faces is not None:
+            await self._faces.close()
         for model in self:
             await model.encoder.close()
             await model.decoder.close()
@@ -152,6 +170,22 @@ class Registry:
         engine.warm_up(self._settings.max_batch)
         self._read_device_memory()
         return loaded, engine
+
+    def _load_faces(self) -> FaceFinder:
+        torch.set_num_threads(self._cores)
+        file = Path(self._settings.face_detector)
+        engine = FaceEngine(load_detector(file, self.device), self.device)
+        engine.warm_up()
+        name, operation = face_finder.NAME, face_finder.OPERATION
+        detect = self._on_thread(engine.detect_many, name)
+        # One by one: other model calls wait no longer than one search takes.
+        limits = 1, face_finder.MAX_GROUPS * face_finder.MAX_GROUP
+        observe = self._metrics.observe_batches(name, operation)
+        finder = FaceFinder(
+            Batcher(detect, self._limiter, *limits, observe), self._settings.max_queue
+        )
+        self._metrics.watch_queue(name, operation, lambda: finder.waiting)
+        return finder
 
     def _on_thread(self, work: Callable[[list[T]], list[U]], model: str) -> BatchFunction[T, U]:
         """``work`` on a model thread, with its share of the cores; every success is recorded."""

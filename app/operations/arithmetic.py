@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from app.operations.context import Context
+from app.operations.context import Context, FieldPath
 from app.operations.decode import DecodedImage, decode_latents
 from app.operations.expression import Term, parse
 from app.operations.operands import (
-    FieldPath,
     Operand,
     OperandError,
     ResolvedOperand,
@@ -47,7 +46,7 @@ async def arithmetic(
         TooManyImagesError: if there are more operands than one request may have.
         OperandError: if the names do not match, the sum is too large, or there is no image to
             preserve.
-        ImageFileTooLargeError, decoding errors: as ``operands.resolve``.
+        ImageFileTooLargeError, decoding errors, NoFaceError: as ``operands.resolve``.
     """
     terms = parse(expression)
     directions = context.model.checkpoint.directions

@@ -1,9 +1,12 @@
-"""What an operation works with: a model, image threads, limits and timing."""
+"""What an operation works with: a model, image threads, limits, timing and alignment."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self, TypeVar
 
+from app.images.alignment import Points
+from app.images.decoding import ImageTooLargeError
+from app.inference.face_finder import FaceFinder
 from app.inference.registry import LoadedModel
 from app.observability.timing import Timing
 from app.settings import Settings
@@ -11,9 +14,16 @@ from app.settings import Settings
 T = TypeVar("T")
 R = TypeVar("R")
 
+SERIAL_FRACTION = 8  # of the memory limit: an image that takes more is large
+FieldPath = tuple[str | int, ...]  # to a field of a request: ("operands", "her", 0, "latent")
+
 
 class TooManyImagesError(Exception):
     """A request has more images or latents than one request may have."""
+
+
+class ImageFileTooLargeError(Exception):
+    """An image file has more bytes than are accepted."""
 
 
 class DetailError(Exception):
@@ -69,24 +79,79 @@ class Limits:
                 f"{count} images or latents; one request may have {self.max_images}"
             )
 
+    def check_bytes(self, files: Sequence[bytes]) -> None:
+        """Refuse an image file that is too large.
+
+        Raises:
+            ImageFileTooLargeError: if one has more than ``max_image_bytes``.
+        """
+        largest = max(map(len, files), default=0)
+        if largest > self.max_image_bytes:
+            raise ImageFileTooLargeError(
+                f"an image has {largest} bytes; at most {self.max_image_bytes} are accepted"
+            )
+
+    def check_memory(self, estimates: Sequence[int]) -> None:
+        """Refuse images that are too large together.
+
+        Raises:
+            ImageTooLargeError: if decoding all of them takes more than a request may.
+        """
+        total = sum(estimates)
+        if total > 2 * self.max_image_memory:
+            raise ImageTooLargeError(
+                f"decoding these images takes {total} bytes; one request may take "
+                f"{2 * self.max_image_memory}; send fewer images at a time"
+            )
+
+    def is_large(self, memory: int) -> bool:
+        """Whether an image is decoded while no other large one is, by the bytes that it takes."""
+        return memory > self.max_image_memory // SERIAL_FRACTION
+
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """What the operation of one request works with.
+class Alignment:
+    """How the faces in a request's images are aligned.
 
     Attributes:
-        model: the model that the request chose.
-        image_pool: decodes image files.
-        limits: of the request.
-        timing: filled in by the model's batchers.
-        detail: of the images that the model makes, see ``chosen_detail``.
+        template: landmarks ``(5, 2)`` of an aligned image, in its pixels.
+        face: which face of a photograph: 1 for the largest, 2 for the second, and so on.
     """
 
-    model: LoadedModel
+    template: Points
+    face: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What every operation of one request works with.
+
+    Attributes:
+        image_pool: decodes image files.
+        limits: of the request.
+        timing: filled in by the batchers.
+        faces: finds faces in photographs.
+    """
+
     image_pool: ImageRunner
     limits: Limits
     timing: Timing
+    faces: FaceFinder
+
+
+@dataclass(frozen=True, slots=True)
+class Context(Resources):
+    """What an operation that runs a model works with.
+
+    Attributes:
+        model: the model that the request chose.
+        detail: of the images that the model makes, see ``chosen_detail``.
+        alignment: of the images that are sent; None if they are not aligned.
+    """
+
+    model: LoadedModel
     detail: float
+    alignment: Alignment | None
 
 
 def chosen_detail(model: LoadedModel, requested: float | None) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.inference.engine import Posterior
 from app.operations.context import Context
-from app.operations.operands import read_images
+from app.operations.read_images import image_fields, read_images
 from vae.preprocessing import Fit
 
 
@@ -13,8 +13,8 @@ async def encode(context: Context, files: Sequence[bytes], fit: Fit) -> list[Pos
 
     Raises:
         TooManyImagesError: if there are more than one request may have.
-        ImageFileTooLargeError, decoding errors: as ``operands.read_images``.
+        ImageFileTooLargeError, decoding errors, NoFaceError: as ``read_images``.
     """
     context.limits.check_count(len(files))
-    images = await read_images(context, files, fit)
+    images = await read_images(context, image_fields(files), fit)
     return await context.model.encoder.run([image.pixels for image in images], context.timing)

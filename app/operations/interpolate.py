@@ -30,7 +30,8 @@ async def interpolate(
 
     Raises:
         TooManyImagesError: if there are more steps than one request may have images.
-        OperandError, ImageFileTooLargeError, decoding errors: as ``operands.resolve``.
+        OperandError, ImageFileTooLargeError, decoding errors, NoFaceError: as
+            ``operands.resolve``.
     """
     context.limits.check_count(steps)
     operands = [(("start",), start), (("end",), end)]

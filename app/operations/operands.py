@@ -1,28 +1,21 @@
 """From the images, latents and seeds of a request to latents and pixels."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from app.images import decoding
-from app.images.decoding import ImageTooLargeError, InputImage
+from app.images.decoding import InputImage
 from app.images.provenance import ImageProvenance
 from app.inference.engine import Pixels
 from app.inference.registry import LoadedModel
-from app.operations.context import Context
+from app.operations.context import Context, FieldPath
+from app.operations.read_images import read_images
 from vae.preprocessing import Fit
 
 MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 MAX_LATENT_VALUE = 1e6
-
-INLINE_FRACTION = 64  # an image that takes up to this fraction of the memory limit is decoded at
-# once, while its memory is estimated, ...
-SERIAL_FRACTION = 8  # ... and one that takes more than this fraction, while no other such one is
-
-FieldPath = tuple[str | int, ...]
 
 
 class OperandError(Exception):
@@ -35,10 +28,6 @@ class OperandError(Exception):
     def __init__(self, path: FieldPath, detail: str) -> None:
         super().__init__(detail)
         self.path = path
-
-
-class ImageFileTooLargeError(Exception):
-    """An image file has more bytes than are accepted."""
 
 
 @dataclass(frozen=True)
@@ -76,65 +65,18 @@ async def resolve(
 
     Raises:
         OperandError: if a latent does not fit the model.
-        ImageFileTooLargeError, decoding errors: as ``read_images``.
+        ImageFileTooLargeError, decoding errors, NoFaceError: as ``read_images``.
     """
     given = [_given_latent(context.model, path, operand) for path, operand in operands]
-    files = [operand.image for _, operand in operands if operand.image is not None]
+    files = [
+        ((*path, "image"), operand.image) for path, operand in operands if operand.image is not None
+    ]
     images = await read_images(context, files, fit)
     latents = await encode_images(context, images, embedded)
     from_images = iter(
         [ResolvedOperand(z, image.pixels) for z, image in zip(latents, images, strict=True)]
     )
     return [next(from_images) if z is None else ResolvedOperand(z, None) for z in given]
-
-
-async def read_images(context: Context, files: Sequence[bytes], fit: Fit) -> list[InputImage]:
-    """Image files as the model sees them, decoded on the image threads.
-
-    Memory is estimated first, so that images which are too large together are refused before one
-    of them is decoded; small ones are decoded while they are at hand.
-
-    Raises:
-        ImageFileTooLargeError: if a file has too many bytes.
-        ImageTooLargeError: if decoding one image, or all of them, takes too much memory.
-        UnsupportedImageError, CorruptImageError: if a file is not an image that can be decoded.
-    """
-    limits, config = context.limits, context.model.checkpoint.model.config
-    largest = max(map(len, files), default=0)
-    if largest > limits.max_image_bytes:
-        raise ImageFileTooLargeError(
-            f"an image has {largest} bytes; at most {limits.max_image_bytes} are accepted"
-        )
-    max_memory = limits.max_image_memory
-
-    def read(data: bytes) -> InputImage:
-        return decoding.read(
-            data, config.size, config.channels, fit, limits.max_image_pixels, max_memory
-        )
-
-    def estimate(data: bytes) -> tuple[int, InputImage | None]:
-        memory = decoding.estimate_memory(data, config.size, limits.max_image_pixels, max_memory)
-        return memory, read(data) if memory <= max_memory // INLINE_FRACTION else None
-
-    estimates = await context.image_pool.map(estimate, files)
-    total = sum(memory for memory, _ in estimates)
-    if total > 2 * max_memory:
-        raise ImageTooLargeError(
-            f"decoding these images takes {total} bytes; one request may take {2 * max_memory}; "
-            "send fewer images at a time"
-        )
-    images = {i: image for i, (_, image) in enumerate(estimates) if image is not None}
-
-    async def read_rest(indices: list[int], serial: bool) -> None:
-        if indices:
-            rest = [files[i] for i in indices]
-            found = await context.image_pool.map(read, rest, serial=serial)
-            images.update(zip(indices, found, strict=True))
-
-    large = {i for i, (memory, _) in enumerate(estimates) if memory > max_memory // SERIAL_FRACTION}
-    medium = [i for i in range(len(files)) if i not in images and i not in large]
-    await asyncio.gather(read_rest(medium, False), read_rest(sorted(large), True))
-    return [images[i] for i in range(len(files))]
 
 
 async def encode_images(

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from app.operations.context import Context
 from app.operations.decode import DecodedImage, decode_latents
-from app.operations.operands import encode_images, read_images
+from app.operations.operands import encode_images
+from app.operations.read_images import image_fields, read_images
 from vae.preprocessing import Fit
 
 
@@ -27,10 +28,10 @@ async def reconstruct(
 
     Raises:
         TooManyImagesError: if there are more than one request may have.
-        ImageFileTooLargeError, decoding errors: as ``operands.read_images``.
+        ImageFileTooLargeError, decoding errors, NoFaceError: as ``read_images``.
     """
     context.limits.check_count(len(files))
-    originals = await read_images(context, files, fit)
+    originals = await read_images(context, image_fields(files), fit)
     latents = await encode_images(context, originals, embedded)
     decoded = await decode_latents(context, latents)
     if not compare:

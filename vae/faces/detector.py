@@ -1,8 +1,9 @@
 """Finds faces and their landmarks in a photograph, by the cascade of ``vae.faces.networks``.
 
-Two things differ from the paper's procedure. Windows may reach over the edge of the image, where
-it goes on in grey, so that landmarks of a tight portrait are as exact as others. And windows are
-cut from an image pyramid, so that a large face is averaged down and not subsampled.
+It differs from the paper's procedure in four things. Windows may reach over the edge of the image,
+where it goes on in grey, so that the landmarks of a tight portrait are as exact as others. They are
+cut from an image pyramid, so that a large face is averaged down and not subsampled. Dark images are
+brightened. And drawn faces are left out, see ``vae.faces.texture``.
 """
 
 from dataclasses import dataclass
@@ -24,14 +25,16 @@ from vae.faces.networks import (
     ProposalNetwork,
     RefineNetwork,
 )
+from vae.faces.texture import photographed
 
 FORMAT = "lorgnette-face-detector-1"
 MIN_FACE = 28  # pixels: side of the smallest box that is looked for
 LEVEL_RATIO = 0.709  # of the sides of two levels that the proposal network sees, sqrt(1/2)
 BORDER = 6  # grey pixels around each of these levels: half a window
 MIN_LEVEL = 8  # pixels: side of the smallest of these levels
-PROPOSAL_SCORE, REFINE_SCORE, OUTPUT_SCORE = 0.6, 0.7, 0.9  # least scores of a face
+PROPOSAL_SCORE, REFINE_SCORE, OUTPUT_SCORE = 0.6, 0.7, 0.95  # least scores of a face
 LEVEL_OVERLAP, OVERLAP = 0.5, 0.7  # see ``non_maximum``: within a level, and after each network
+BRIGHT_QUANTILE, BRIGHT_LEVEL, MAX_GAIN = 0.98, 160, 8  # of values 0..255, see ``_gain``
 MAX_PER_LEVEL, MAX_REFINED, MAX_OUTPUT = 256, 384, 96  # windows; they bound time and memory
 
 Point = tuple[float, float]
@@ -96,7 +99,7 @@ class FaceDetector:
 
     def _propose(self, pyramid: list[Tensor]) -> Tensor:
         height, width = pyramid[0].shape[2:]
-        found = []
+        found: list[tuple[Tensor, Tensor]] = []
         scale = PROPOSAL_SIDE / MIN_FACE
         while scale * min(height, width) >= MIN_LEVEL or not found:
             found.append(self._propose_at(pyramid, scale))
@@ -142,6 +145,7 @@ class FaceDetector:
         passed = scores > OUTPUT_SCORE
         refined, scores, landmarks = refined[passed], scores[passed], landmarks[passed]
         kept = box_ops.non_maximum(refined, scores, OVERLAP, of_smaller=True)
+        kept = kept[photographed(windows(pyramid, box_ops.squared(refined[kept]), OUTPUT_SIDE))]
         rows = zip(
             refined[kept].tolist(), scores[kept].tolist(), landmarks[kept].tolist(), strict=True
         )
@@ -163,8 +167,10 @@ def windows(pyramid: list[Tensor], boxes: Tensor, side: int) -> Tensor:
     steps = (torch.arange(side, device=boxes.device) + 0.5) / side
     reductions = (boxes[:, 2] - boxes[:, 0]) / side  # pixels of the image per pixel
     levels = reductions.clamp(min=1).log2().floor().long().clamp(max=len(pyramid) - 1)
-    for number in levels.unique().tolist():
+    for number in range(len(pyramid)):
         chosen = levels == number
+        if not chosen.any():
+            continue
         corner, extent = boxes[chosen, :2], boxes[chosen, 2:] - boxes[chosen, :2]
         points = (corner[:, None] + steps[None, :, None] * extent[:, None]) / 2**number
         height, width = pyramid[number].shape[2:]
@@ -206,12 +212,18 @@ def load(path: Path, device: torch.device | None = None) -> FaceDetector:
 
 def _pyramid(image: Tensor) -> list[Tensor]:
     """An image as the networks take it, ``(1, 3, H, W)``, then its halves down to a few pixels."""
-    level = (image.permute(2, 0, 1)[None].float() - 127.5) / 128
+    level = (image.permute(2, 0, 1)[None] * _gain(image) - 127.5) / 128
     pyramid = [level]
     while min(level.shape[2:]) >= 2 * MIN_LEVEL:
         level = F.avg_pool2d(level, 2)
         pyramid.append(level)
     return pyramid
+
+
+def _gain(image: Tensor) -> Tensor:
+    """The factor that makes a dark image bright: the networks know few dark ones."""
+    bright = image[::4, ::4].float().quantile(BRIGHT_QUANTILE)
+    return (BRIGHT_LEVEL / bright.clamp(min=1)).clamp(1, MAX_GAIN)
 
 
 def _level(pyramid: list[Tensor], reduction: float) -> Tensor:

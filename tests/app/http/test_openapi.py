@@ -43,6 +43,7 @@ def test_every_endpoint_is_in_it() -> None:
         "post /sample",
         "post /interpolate",
         "post /arithmetic",
+        "post /faces",
         "get /directions",
         "get /models",
         "get /models/{name}",

@@ -1,0 +1,65 @@
+"""The endpoint that finds faces; it runs none of the loaded models."""
+
+from fastapi import APIRouter, Request
+
+from app.http import examples, schemas
+from app.http.body_budget import ReservedImagePool
+from app.http.context import request_context
+from app.http.examples import IMAGE
+from app.http.guarded_route import GuardedRoute
+from app.http.model_call import FormatName, get_service
+from app.http.multipart import FormFields
+from app.http.negotiation import JSON, negotiate
+from app.http.openapi import body, errors, json_response
+from app.http.request_parsing import BodyForms, read_request
+from app.http.response_schemas import (
+    FaceResponse,
+    FacesResponse,
+    LandmarksResponse,
+    PhotographResponse,
+)
+from app.operations.context import Resources
+from app.operations.faces import SearchedPhotograph, find_faces
+
+PHOTOGRAPHS = BodyForms(multipart=FormFields(images="image"), image="image")
+
+router = APIRouter(route_class=GuardedRoute)
+
+
+@router.post(
+    "/faces",
+    name="faces",
+    responses={
+        **json_response("The faces.", examples.FACES),
+        **errors(400, 401, 405, 406, 408, 413, 415, 422, 429, 503, 504),
+    },
+    openapi_extra=body(schemas.FacesRequest, {"image": [IMAGE]}, files=("image",), raw=True),
+)
+async def post_faces(request: Request, format_name: FormatName = None) -> FacesResponse:
+    """The faces in each photograph: boxes, landmarks and scores, the largest face first."""
+    service = get_service(request)
+    current = request_context(request.scope)
+    negotiate(", ".join(request.headers.getlist("accept")), format_name, (JSON,))
+    assert current.reservation is not None
+    pool = ReservedImagePool(service.image_pool, current.reservation)
+    params = await read_request(
+        request, schemas.FacesRequest, PHOTOGRAPHS, service.settings, dim=0, image_pool=pool
+    )
+    resources = Resources(pool, service.limits, current.timing, service.models.faces)
+    found = await find_faces(resources, params.image)
+    return FacesResponse(images=list(map(_response, found)))
+
+
+def _response(found: SearchedPhotograph) -> PhotographResponse:
+    names = list(LandmarksResponse.model_fields)
+    faces = [
+        FaceResponse(
+            box=face.box,
+            score=face.score,
+            landmarks=LandmarksResponse.model_validate(
+                dict(zip(names, face.landmarks, strict=True))
+            ),
+        )
+        for face in found.faces
+    ]
+    return PhotographResponse(width=found.header.width, height=found.header.height, faces=faces)
