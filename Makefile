@@ -60,6 +60,7 @@ train-faces: $(VENV)/dev.stamp  ## train models/faces and its baselines from DAT
 	  --out runs/out/faces-stage3 --run runs/faces-stage3 $(PRIVATE)
 	$(BIN)/python -m training fit --preset faces-stage4 --init-from runs/out/faces-stage3 $(STAGE) \
 	  --out models/faces --run runs/faces-stage4 $(PRIVATE)
+	$(BIN)/python -m training align-template --model models/faces --data $(DATA)
 	$(BIN)/python -m training fit --preset faces-100 --init-from models/faces $(STAGE) \
 	  --out runs/out/faces-100 --run runs/faces-100 $(PRIVATE)
 	$(BIN)/python -m training card --model models/faces --compare-with runs/out/faces-100

@@ -10,6 +10,7 @@ import tyro
 from tyro import MISSING
 
 from training.cli.adversarial_command import FitAdversarial
+from training.cli.align_command import AlignTemplate
 from training.cli.measure_commands import Baseline, Card, Evaluate, TrainClassifier
 from training.cli.pipeline import run_recipe
 from training.cli.run_command import RunCommand
@@ -105,6 +106,7 @@ COMMANDS: dict[str, Callable[..., Callable[[], None]]] = {
     "card": Card,
     "classifier": TrainClassifier,
     "baseline": Baseline,
+    "align-template": AlignTemplate,
     "avatars": Avatars,
 }
 OPTIONS = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)

@@ -37,6 +37,8 @@ LEVEL_OVERLAP, OVERLAP = 0.5, 0.7  # see ``non_maximum``: within a level, and af
 BRIGHT_QUANTILE, BRIGHT_LEVEL, MAX_GAIN = 0.98, 160, 8  # of values 0..255, see ``_gain``
 MAX_PER_LEVEL, MAX_REFINED, MAX_OUTPUT = 256, 384, 96  # windows; they bound time and memory
 
+LANDMARKS = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
+
 Point = tuple[float, float]
 
 
@@ -47,8 +49,7 @@ class Face:
     Attributes:
         box: left, top, right and bottom. It may reach over the edges of the image.
         score: 0..1.
-        landmarks: left eye, right eye, nose, left and right corner of the mouth, as seen in the
-            image; each x and y.
+        landmarks: x and y of each of ``LANDMARKS``; left and right are as seen in the image.
     """
 
     box: tuple[float, float, float, float]
@@ -145,7 +146,7 @@ class FaceDetector:
         passed = scores > OUTPUT_SCORE
         refined, scores, landmarks = refined[passed], scores[passed], landmarks[passed]
         kept = box_ops.non_maximum(refined, scores, OVERLAP, of_smaller=True)
-        kept = kept[photographed(windows(pyramid, box_ops.squared(refined[kept]), OUTPUT_SIDE))]
+        kept = kept[photographed(self._inside(pyramid, refined[kept]))]
         rows = zip(
             refined[kept].tolist(), scores[kept].tolist(), landmarks[kept].tolist(), strict=True
         )
@@ -154,18 +155,25 @@ class FaceDetector:
             for (left, top, right, bottom), score, five in rows
         ]
 
+    @staticmethod
+    def _inside(pyramid: list[Tensor], boxes: Tensor) -> Tensor:
+        """The parts of the boxes that are in the image, ``(N, 3, 48, 48)``."""
+        height, width = pyramid[0].shape[2:]
+        limits = boxes.new_tensor([width, height, width, height])
+        return windows(pyramid, boxes.clamp(min=0).minimum(limits), OUTPUT_SIDE)
+
 
 def windows(pyramid: list[Tensor], boxes: Tensor, side: int) -> Tensor:
-    """The squares ``(N, 4)`` of an image as ``(N, 3, side, side)``; grey beyond its edges.
+    """The parts of an image in boxes as ``(N, 3, side, side)``; grey beyond its edges.
 
     Args:
         pyramid: of the image, see ``_pyramid``.
-        boxes: squares in pixels of the image.
+        boxes: ``(N, 4)``.
         side: pixels of each window.
     """
     found = boxes.new_empty(len(boxes), 3, side, side)
     steps = (torch.arange(side, device=boxes.device) + 0.5) / side
-    reductions = (boxes[:, 2] - boxes[:, 0]) / side  # pixels of the image per pixel
+    reductions = (boxes[:, 2:] - boxes[:, :2]).min(1).values / side  # pixels of the image per pixel
     levels = reductions.clamp(min=1).log2().floor().long().clamp(max=len(pyramid) - 1)
     for number in range(len(pyramid)):
         chosen = levels == number
