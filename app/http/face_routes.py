@@ -20,6 +20,7 @@ from app.http.response_schemas import (
 )
 from app.operations.context import Resources
 from app.operations.faces import SearchedPhotograph, find_faces
+from vae.faces.detector import Face
 
 PHOTOGRAPHS = BodyForms(multipart=FormFields(images="image"), image="image")
 
@@ -51,15 +52,19 @@ async def post_faces(request: Request, format_name: FormatName = None) -> FacesR
 
 
 def _response(found: SearchedPhotograph) -> PhotographResponse:
-    names = list(LandmarksResponse.model_fields)
-    faces = [
-        FaceResponse(
-            box=face.box,
-            score=face.score,
-            landmarks=LandmarksResponse.model_validate(
-                dict(zip(names, face.landmarks, strict=True))
-            ),
-        )
-        for face in found.faces
-    ]
+    faces = [_face(face) for face in found.faces]
     return PhotographResponse(width=found.header.width, height=found.header.height, faces=faces)
+
+
+def _face(face: Face) -> FaceResponse:
+    """A face, to a tenth of a pixel."""
+    names = LandmarksResponse.model_fields
+    landmarks = {
+        name: (round(x, 1), round(y, 1)) for name, (x, y) in zip(names, face.landmarks, strict=True)
+    }
+    left, top, right, bottom = (round(value, 1) for value in face.box)
+    return FaceResponse(
+        box=(left, top, right, bottom),
+        score=round(face.score, 4),
+        landmarks=LandmarksResponse.model_validate(landmarks),
+    )

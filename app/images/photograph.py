@@ -19,7 +19,7 @@ from vae.preprocessing import EXIF_TRANSPOSES, ORIENTATION, averaged, exif_trans
 
 COPY_SIDE = 1000  # pixels: the longer side of the copy, at most
 MAX_FACE_PIXELS = 6_000_000  # of a JPEG that is decoded for its face; more are averaged
-MEMORY_PER_PIXEL = 8  # bytes: memory limit over the pixels that are decoded for a face, at least
+MEMORY_PER_PIXEL = 8  # bytes: memory limit over the pixels of a JPEG that are decoded, at least
 JPEG_REDUCTIONS = (8, 4, 2, 1)  # that the decoder has
 
 
@@ -55,7 +55,9 @@ def read_header(data: bytes, max_pixels: int, max_memory: int) -> Header:
     for_face = partial(_draft_for_face, reduction=1.0, max_memory=max_memory)
     with opened(data, for_face, max_pixels, max_memory) as image:
         face_memory = image.memory
-    with opened(data, _draft_for_copy, max_pixels, max_memory) as image:
+    with opened(
+        data, partial(_draft_for_copy, max_memory=max_memory), max_pixels, max_memory
+    ) as image:
         copy_memory, width, height = image.memory, image.width, image.height
         orientation = image.file.getexif().get(ORIENTATION, 1)
         if EXIF_TRANSPOSES.get(orientation) in alignment.SWAPPING:
@@ -71,7 +73,9 @@ def read_copy(data: bytes, max_pixels: int, max_memory: int) -> npt.NDArray[np.u
         UnsupportedImageError, ImageTooLargeError, CorruptImageError, MemoryError: as
             ``app.images.decoding.read``.
     """
-    with opened(data, _draft_for_copy, max_pixels, max_memory) as image:
+    with opened(
+        data, partial(_draft_for_copy, max_memory=max_memory), max_pixels, max_memory
+    ) as image:
         transpose = exif_transpose_of(image.file)
         width, height = image.file.size
         factor = max(1, max(width, height) // COPY_SIDE)
@@ -157,14 +161,15 @@ def _reduction(transform: Transform) -> float:
     return float(1 / math.sqrt(max(1e-12, abs(np.linalg.det(transform[:, :2])))))
 
 
-def _draft_for_copy(image: ImageFile.ImageFile) -> None:
-    _draft(image, max(image.size) / COPY_SIDE, 1.0)
+def _draft_for_copy(image: ImageFile.ImageFile, max_memory: int) -> None:
+    max_pixels = max_memory // MEMORY_PER_PIXEL
+    _draft(image, max(image.size) / COPY_SIDE, math.sqrt(math.prod(image.size) / max_pixels))
 
 
 def _draft_for_face(image: ImageFile.ImageFile, reduction: float, max_memory: int) -> None:
     """Decode no smaller than the face needs, unless that is too large."""
     max_pixels = min(MAX_FACE_PIXELS, max_memory // MEMORY_PER_PIXEL)
-    _draft(image, reduction, math.sqrt(image.width * image.height / max_pixels))
+    _draft(image, reduction, math.sqrt(math.prod(image.size) / max_pixels))
 
 
 def _draft(image: ImageFile.ImageFile, most: float, least: float) -> None:

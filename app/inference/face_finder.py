@@ -1,6 +1,5 @@
 """Finds faces: photographs are decoded on image threads and searched on inference threads."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import numpy as np
@@ -14,7 +13,7 @@ from vae.faces.detector import Face, FaceDetector
 
 NAME = "face_detector"  # in metrics and spans
 OPERATION = "detect"
-MAX_GROUPS, MAX_GROUP = 2, 4  # of photographs that are held at a time, see ``FaceFinder``
+MAX_PHOTOGRAPHS = 8  # that are held at a time, see ``FaceFinder``
 WARM_UP_SIDES = (32, 480, 1000)  # pixels
 
 ReadPhotograph = Callable[[], Awaitable[Pixels]]
@@ -59,8 +58,8 @@ class FaceFinder:
     """Searches photographs, a bounded number at a time.
 
     A photograph that waits for the detector takes megabytes. So it is decoded only when its turn
-    comes: up to ``MAX_GROUPS`` groups of ``MAX_GROUP`` photographs are held in the process. The
-    queue before that is fair to requests, and bounded.
+    comes: at most ``MAX_PHOTOGRAPHS`` are held. The queue before that is fair to requests, and
+    bounded.
 
     Args:
         detector: images, uint8 RGB ``(H, W, 3)``, to the faces in each.
@@ -71,8 +70,8 @@ class FaceFinder:
         self._detector = detector
         self._queue: Batcher[ReadPhotograph, list[Face]] = Batcher(
             self._search,
-            CapacityLimiter(MAX_GROUPS),
-            MAX_GROUP,
+            CapacityLimiter(MAX_PHOTOGRAPHS, allow_exclusive=False),
+            1,
             max_queue,
             labels={"model": NAME, "operation": OPERATION},
         )
@@ -103,16 +102,6 @@ class FaceFinder:
         await self._queue.close()
         await self._detector.close()
 
-    async def _search(self, group: list[ReadPhotograph]) -> list[list[Face]]:
-        async def search(read: ReadPhotograph) -> list[Face]:
-            [faces] = await self._detector.run([await read()])
-            return faces
-
-        # All of them end before an error is raised: the batcher then tries each by itself.
-        outcomes = await asyncio.gather(*map(search, group), return_exceptions=True)
-        found: list[list[Face]] = []
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
-            found.append(outcome)
-        return found
+    async def _search(self, photographs: list[ReadPhotograph]) -> list[list[Face]]:
+        [read] = photographs
+        return await self._detector.run([await read()])

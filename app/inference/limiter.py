@@ -15,6 +15,7 @@ class CapacityLimiter:
 
     Args:
         slots: how many calls may run at the same time.
+        allow_exclusive: whether a call may be exclusive; else each takes one slot.
 
     Attributes:
         free: slots that no call holds.
@@ -22,8 +23,9 @@ class CapacityLimiter:
         on_free: called whenever a slot becomes free.
     """
 
-    def __init__(self, slots: int = 1) -> None:
+    def __init__(self, slots: int = 1, allow_exclusive: bool = True) -> None:
         self.slots = slots
+        self._allow_exclusive = allow_exclusive
         self.free = slots
         self.exclusive = False
         self.on_free: list[Callable[[], None]] = []
@@ -49,7 +51,7 @@ class CapacityLimiter:
             self._assigned -= 1
         waiting, held = count_waiting(), 1
         batch_size = math.ceil(waiting / (1 + self.free + self._assigned))
-        if self.free == self.slots - 1 and waiting < self.slots:
+        if self._allow_exclusive and self.free == self.slots - 1 and waiting < self.slots:
             batch_size, held = waiting, self.slots
             self.free, self.exclusive = 0, True
         try:

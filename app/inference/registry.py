@@ -179,7 +179,7 @@ class Registry:
         name, operation = face_finder.NAME, face_finder.OPERATION
         detect = self._on_thread(engine.detect_many, name)
         # One by one: other model calls wait no longer than one search takes.
-        limits = 1, face_finder.MAX_GROUPS * face_finder.MAX_GROUP
+        limits = 1, face_finder.MAX_PHOTOGRAPHS
         observe = self._metrics.observe_batches(name, operation)
         finder = FaceFinder(
             Batcher(detect, self._limiter, *limits, observe), self._settings.max_queue
