@@ -1,9 +1,10 @@
 """Finds faces and their landmarks in a photograph, by the cascade of ``vae.faces.networks``.
 
-It differs from the paper's procedure in four things. Windows may reach over the edge of the image,
+It differs from the paper's procedure in these things. Windows may reach over the edge of the image,
 where it goes on in grey, so that the landmarks of a tight portrait are as exact as others. They are
 cut from an image pyramid, so that a large face is averaged down and not subsampled. Dark images are
-brightened. And drawn faces are left out, see ``vae.faces.texture``.
+brightened. The landmarks of a turned face are found once more in a window that is turned like it.
+And drawn faces are left out, see ``vae.faces.texture``.
 """
 
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from vae.faces.networks import (
     ProposalNetwork,
     RefineNetwork,
 )
+from vae.faces.pyramid import from_windows, image_pyramid, level_of, windows
 from vae.faces.texture import photographed
 
 FORMAT = "lorgnette-face-detector-1"
@@ -34,7 +36,6 @@ BORDER = 6  # grey pixels around each of these levels: half a window
 MIN_LEVEL = 8  # pixels: side of the smallest of these levels
 PROPOSAL_SCORE, REFINE_SCORE, OUTPUT_SCORE = 0.6, 0.7, 0.95  # least scores of a face
 LEVEL_OVERLAP, OVERLAP = 0.5, 0.7  # see ``non_maximum``: within a level, and after each network
-BRIGHT_QUANTILE, BRIGHT_LEVEL, MAX_GAIN = 0.98, 160, 8  # of values 0..255, see ``_gain``
 MAX_PER_LEVEL, MAX_REFINED, MAX_OUTPUT = 256, 384, 96  # windows; they bound time and memory
 
 LANDMARKS = ("left eye", "right eye", "nose", "left mouth corner", "right mouth corner")
@@ -92,7 +93,7 @@ class FaceDetector:
         Args:
             image: uint8 RGB ``(H, W, 3)``. Time and memory are linear in its pixels.
         """
-        pyramid = _pyramid(image.to(self._device))
+        pyramid = image_pyramid(image.to(self._device))
         boxes = self._propose(pyramid)
         boxes = self._refine(pyramid, boxes)
         faces = self._output(pyramid, boxes)
@@ -113,7 +114,7 @@ class FaceDetector:
         """Boxes ``(N, 4)`` and scores ``(N,)`` at one scale, the best ``MAX_PER_LEVEL``."""
         height, width = pyramid[0].shape[2:]
         size = max(1, round(height * scale)), max(1, round(width * scale))
-        source = _level(pyramid, 1 / scale)
+        source = level_of(pyramid, 1 / scale)
         level = F.interpolate(source, size, mode="bilinear", antialias=True, align_corners=False)
         logits, offsets = self._networks.proposal(F.pad(level, 4 * [BORDER]))
         scores = logits[0, 0].sigmoid()
@@ -140,20 +141,32 @@ class FaceDetector:
         boxes = box_ops.squared(boxes)
         logits, offsets, points = self._networks.output(windows(pyramid, boxes, OUTPUT_SIDE))
         scores = logits[:, 0].sigmoid()
-        sides = (boxes[:, 2:] - boxes[:, :2])[:, None]
-        landmarks = boxes[:, None, :2] + sides * points.view(-1, 2, 5).transpose(1, 2)
-        refined = box_ops.refined(boxes, offsets)
+        landmarks = from_windows(points.view(-1, 2, 5).transpose(1, 2), boxes)
+        boxes = box_ops.refined(boxes, offsets)
         passed = scores > OUTPUT_SCORE
-        refined, scores, landmarks = refined[passed], scores[passed], landmarks[passed]
-        kept = box_ops.non_maximum(refined, scores, OVERLAP, of_smaller=True)
-        kept = kept[photographed(self._inside(pyramid, refined[kept]))]
-        rows = zip(
-            refined[kept].tolist(), scores[kept].tolist(), landmarks[kept].tolist(), strict=True
-        )
+        boxes, scores, landmarks = boxes[passed], scores[passed], landmarks[passed]
+        kept = box_ops.non_maximum(boxes, scores, OVERLAP, of_smaller=True)
+        kept = kept[photographed(self._inside(pyramid, boxes[kept]))]
+        landmarks = self._landmarks(pyramid, boxes[kept], landmarks[kept])
+        rows = zip(boxes[kept].tolist(), scores[kept].tolist(), landmarks.tolist(), strict=True)
         return [
             Face((left, top, right, bottom), score, tuple((x, y) for x, y in five))
             for (left, top, right, bottom), score, five in rows
         ]
+
+    def _landmarks(self, pyramid: list[Tensor], boxes: Tensor, landmarks: Tensor) -> Tensor:
+        """Landmarks ``(N, 5, 2)`` once more, of windows that are centred on the face and upright.
+
+        Args:
+            pyramid: of the image.
+            boxes: of the faces.
+            landmarks: as found before, for the angle of each face.
+        """
+        across = landmarks[:, 1] - landmarks[:, 0] + landmarks[:, 4] - landmarks[:, 3]
+        angles = torch.atan2(across[:, 1], across[:, 0])
+        squares = box_ops.squared(boxes)
+        *_, points = self._networks.output(windows(pyramid, squares, OUTPUT_SIDE, angles))
+        return from_windows(points.view(-1, 2, 5).transpose(1, 2), squares, angles)
 
     @staticmethod
     def _inside(pyramid: list[Tensor], boxes: Tensor) -> Tensor:
@@ -161,39 +174,6 @@ class FaceDetector:
         height, width = pyramid[0].shape[2:]
         limits = boxes.new_tensor([width, height, width, height])
         return windows(pyramid, boxes.clamp(min=0).minimum(limits), OUTPUT_SIDE)
-
-
-def windows(pyramid: list[Tensor], boxes: Tensor, side: int) -> Tensor:
-    """The parts of an image in boxes as ``(N, 3, side, side)``; grey beyond its edges.
-
-    Args:
-        pyramid: of the image, see ``_pyramid``.
-        boxes: ``(N, 4)``.
-        side: pixels of each window.
-    """
-    found = boxes.new_empty(len(boxes), 3, side, side)
-    steps = (torch.arange(side, device=boxes.device) + 0.5) / side
-    reductions = (boxes[:, 2:] - boxes[:, :2]).min(1).values / side  # pixels of the image per pixel
-    levels = reductions.clamp(min=1).log2().floor().long().clamp(max=len(pyramid) - 1)
-    for number in range(len(pyramid)):
-        chosen = levels == number
-        if not chosen.any():
-            continue
-        corner, extent = boxes[chosen, :2], boxes[chosen, 2:] - boxes[chosen, :2]
-        points = (corner[:, None] + steps[None, :, None] * extent[:, None]) / 2**number
-        height, width = pyramid[number].shape[2:]
-        # grid_sample: -1 and 1 are the outer edges of the image.
-        x = 2 * points[:, :, 0] / width - 1
-        y = 2 * points[:, :, 1] / height - 1
-        count = len(points)
-        grid = torch.stack(
-            [x[:, None].expand(count, side, side), y[:, :, None].expand(count, side, side)], 3
-        )
-        sampled = F.grid_sample(
-            pyramid[number], grid.reshape(1, count * side, side, 2), align_corners=False
-        )
-        found[chosen] = sampled.view(3, count, side, side).transpose(0, 1)
-    return found
 
 
 def load(path: Path, device: torch.device | None = None) -> FaceDetector:
@@ -216,25 +196,3 @@ def load(path: Path, device: torch.device | None = None) -> FaceDetector:
     except (tensor_file.TensorFileError, RuntimeError) as error:
         raise CheckpointError(f"{file}: {error}") from None
     return FaceDetector(networks, device or torch.device("cpu"))
-
-
-def _pyramid(image: Tensor) -> list[Tensor]:
-    """An image as the networks take it, ``(1, 3, H, W)``, then its halves down to a few pixels."""
-    level = (image.permute(2, 0, 1)[None] * _gain(image) - 127.5) / 128
-    pyramid = [level]
-    while min(level.shape[2:]) >= 2 * MIN_LEVEL:
-        level = F.avg_pool2d(level, 2)
-        pyramid.append(level)
-    return pyramid
-
-
-def _gain(image: Tensor) -> Tensor:
-    """The factor that makes a dark image bright: the networks know few dark ones."""
-    bright = image[::4, ::4].float().quantile(BRIGHT_QUANTILE)
-    return (BRIGHT_LEVEL / bright.clamp(min=1)).clamp(1, MAX_GAIN)
-
-
-def _level(pyramid: list[Tensor], reduction: float) -> Tensor:
-    """The smallest level that is not reduced further than this."""
-    number = int(torch.tensor(max(1.0, reduction)).log2().floor())
-    return pyramid[min(number, len(pyramid) - 1)]

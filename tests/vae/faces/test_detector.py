@@ -6,7 +6,8 @@ from PIL import Image, ImageEnhance
 from tests import photographs
 from tests.photographs import FACE_CENTRE, FACE_WIDTH, LANDMARKS, astronaut
 from vae.faces import detector as faces
-from vae.faces.detector import Face, FaceDetector, windows
+from vae.faces.detector import Face, FaceDetector
+from vae.faces.pyramid import windows
 
 
 def detect(detector: FaceDetector, image: Image.Image) -> list[Face]:
@@ -104,7 +105,8 @@ def test_work_is_bounded_whatever_the_networks_say(
     monkeypatch.setattr(faces, "windows", counted)
     noise = np.random.default_rng(0).integers(0, 256, (600, 600, 3), np.uint8)
     detector.detect(torch.from_numpy(noise))
-    assert counts == [faces.MAX_REFINED, faces.MAX_OUTPUT, faces.MAX_OUTPUT]
+    assert counts[:3] == [faces.MAX_REFINED, faces.MAX_OUTPUT, faces.MAX_OUTPUT]
+    assert len(counts) == 4
 
 
 def test_a_window_is_a_reduced_part_of_the_image_and_grey_beyond_it() -> None:
