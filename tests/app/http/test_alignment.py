@@ -22,7 +22,6 @@ from tests.app.conftest import (
     ok,
     pixels,
     problem,
-    random_image,
     serving,
     text,
     tiny_checkpoint,
@@ -131,7 +130,6 @@ def test_alignment_is_the_default_of_models_with_a_template_only(client: httpx.C
 
 def test_every_endpoint_aligns_its_images(client: httpx.Client) -> None:
     crop = file(Image.fromarray(seen(client, FACE)))
-    me = {"image": text(FACE)}
 
     def posted(image: bytes) -> list[Any]:
         one = {"image": text(image)}
@@ -147,17 +145,17 @@ def test_every_endpoint_aligns_its_images(client: httpx.Client) -> None:
 
     for whole, cropped in zip(posted(FACE), posted(crop), strict=True):
         assert np.allclose(whole, cropped, atol=1e-4)
-    assert me["image"]
 
 
 def test_a_face_is_chosen_by_its_number(client: httpx.Client) -> None:
     group = photographs.scene((900, 420), (70, (20, 50)), (150, (400, 30)), ground="tan")
+    group.paste(group.crop((0, 0, 380, 420)).point(lambda level: level * 0.6), (0, 0))
     data = file(group)
     largest, second = (seen(client, data, face=number) for number in (1, 2))
     assert np.array_equal(seen(client, data), largest)
     left = file(group.crop((0, 0, 380, 420)))
-    assert mean_difference(second, seen(client, left)) < 4
-    assert mean_difference(largest, second) > 2
+    assert mean_difference(second, seen(client, left)) < 8
+    assert mean_difference(largest, second) > 25
     response = client.post("/reconstruct", files={"image": data}, data={"face": "3"})
     body = problem(response, 422, "2 faces were found, and face is 3")
     assert body["type"] == "urn:lorgnette:no-face-found"
@@ -253,4 +251,3 @@ def test_a_large_photograph_and_a_small_limit(
         ok(client.post("/encode", files={"image": data}))
         many = [("image", data)] * 4
         problem(client.post("/encode", files=many), 413, "send fewer images at a time")
-    assert random_image(1).size == (32, 32)
