@@ -90,3 +90,39 @@ def test_a_long_value_is_shortened_in_the_message(file: Path) -> None:
     assert_refused(file, "sigma is 'xxx")
     rewrite(file, sigma=None, labels=list(range(10**5)))
     assert_refused(file, "labels is [0, 1, ")
+
+
+POINTS = [[1.5, 2], [3, 2], [2, 3], [1, 4], [3, 4]]
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        [],
+        "text",
+        3,
+        POINTS[:4],
+        [*POINTS, [9, 9]],
+        [*POINTS[:4], [3]],
+        [*POINTS[:4], [3, 4, 5]],
+        [*POINTS[:4], [3, "4"]],
+        [*POINTS[:4], [3, float("nan")]],
+        [*POINTS[:4], POINTS[0]],
+        5 * [None],
+    ],
+    ids=repr,
+)
+def test_a_template_is_five_different_points(file: Path, template: object) -> None:
+    rewrite(file, alignment_template=template)
+    assert_refused(file, "its metadata is damaged", "alignment_template is", "5 different points")
+
+
+def test_a_template_may_be_there_null_or_missing(file: Path) -> None:
+    rewrite(file, alignment_template=POINTS)
+    assert load(file).alignment_template == ((1.5, 2), (3, 2), (2, 3), (1, 4), (3, 4))
+    rewrite(file, alignment_template=None)
+    assert load(file).alignment_template is None
+    tensors, fields = contents(file)
+    del fields["alignment_template"]  # as in a checkpoint of an earlier version
+    save_file(tensors, file, {"lorgnette": json.dumps(fields)})
+    assert load(file).alignment_template is None
