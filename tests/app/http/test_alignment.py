@@ -28,7 +28,8 @@ from tests.app.conftest import (
 )
 from tests.photographs import astronaut
 from vae.checkpoint import save
-from vae.model import VAE, VAEConfig
+from vae.config import VAEConfig
+from vae.model import VAE
 
 SIDE = 128
 CONFIG = VAEConfig(size=SIDE, latent_dim=8, widths=(8, 16))
@@ -195,11 +196,6 @@ def test_an_image_of_the_model_is_not_searched(client: httpx.Client) -> None:
     problem(client.post("/reconstruct", files={"image": file(Image.fromarray(changed))}), 422)
     other = ok(client.post("/sample?seed=4&model=plain")).content
     problem(client.post("/reconstruct", files={"image": other}), 422, "no face")
-
-
-def test_latents_and_seeds_need_no_face(client: httpx.Client) -> None:
-    body = {"start": {"seed": 1}, "end": {"latent": [0.1] * 8}, "steps": 2}
-    ok(client.post("/interpolate", json=body))
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def dot(size: tuple[int, int], centre: tuple[float, float]) -> Image.Image:
 
 def centroid(pixels: Points) -> Points:
     y, x = np.mgrid[: pixels.shape[0], : pixels.shape[1]] + 0.5
-    return np.array([(x * pixels).sum(), (y * pixels).sum()]) / pixels.sum()
+    return np.array([(x * pixels).sum(), (y * pixels).sum()], np.float64) / float(pixels.sum())
 
 
 @pytest.mark.parametrize("fit", FITS)

@@ -97,7 +97,7 @@ def test_beyond_the_edges_the_edge_goes_on(centre: tuple[int, int]) -> None:
     found = cut(file(image), around(centre, 2.0), size=32)
     points = alignment.apply(
         alignment.inverse(around(centre, 2.0)),
-        np.stack(np.mgrid[:32, :32] + 0.5, -1).reshape(-1, 2),
+        np.moveaxis(np.mgrid[:32, :32] + 0.5, 0, -1).reshape(-1, 2),
     )
     clipped = points.clip(0.5, np.array(image.size) - 0.5)
     values = np.asarray(image)[clipped[:, 1].astype(int), clipped[:, 0].astype(int)]

@@ -98,6 +98,7 @@ def test_a_photograph_that_cannot_be_read_fails_its_request_alone() -> None:
 def test_a_cancelled_request_is_not_decoded() -> None:
     async def scenario(finder: FaceFinder, double: Double) -> None:
         first = asyncio.create_task(finder.find([double.photograph(n) for n in range(1, 9)]))
+        await settle()
         late = asyncio.create_task(finder.find([double.photograph(77)]))
         await settle()
         late.cancel()

@@ -11,7 +11,7 @@ from tests.training.conftest import Command
 from tests.training.sources import png, table
 from tests.vae.checkpoints import some_checkpoint
 from vae.checkpoint import load, save
-from vae.model import VAEConfig
+from vae.config import VAEConfig
 
 SIDE = 64
 CONFIG = VAEConfig(size=SIDE, latent_dim=3, widths=(8, 16))
@@ -68,5 +68,5 @@ def test_images_without_faces_leave_the_checkpoint_as_it_was(
     assert "faces were found in 0 of 3 images" in result.output
     assert (model / "model.safetensors").read_bytes() == before
     result = command("align-template", "--model", model, "--data", faces, "--images", 0)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "images is 0" in result.output
