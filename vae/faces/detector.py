@@ -30,7 +30,7 @@ from vae.faces.pyramid import from_windows, image_pyramid, level_of, windows
 from vae.faces.texture import photographed
 
 FORMAT = "lorgnette-face-detector-1"
-MIN_FACE = 28  # pixels: side of the smallest box that is looked for
+MIN_FACE = 32  # pixels: side of the smallest box that is looked for
 LEVEL_RATIO = 0.709  # of the sides of two levels that the proposal network sees, sqrt(1/2)
 BORDER = 6  # grey pixels around each of these levels: half a window
 MIN_LEVEL = 8  # pixels: side of the smallest of these levels
@@ -83,7 +83,10 @@ class FaceDetector:
     """
 
     def __init__(self, networks: Networks, device: torch.device) -> None:
-        self._networks = networks.eval().requires_grad_(False).to(device)
+        # Channels last: twice as fast on a CPU.
+        self._networks = (
+            networks.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+        )
         self._device = device
 
     @torch.inference_mode()

@@ -16,7 +16,7 @@ def image_pyramid(image: Tensor) -> list[Tensor]:
     Args:
         image: uint8 RGB ``(H, W, 3)``.
     """
-    level = (image.permute(2, 0, 1)[None] * _gain(image) - 127.5) / 128
+    level = image.permute(2, 0, 1)[None].float().mul_(_gain(image) / 128).sub_(127.5 / 128)
     pyramid = [level]
     while min(level.shape[2:]) >= 2 * MIN_SIDE:
         level = F.avg_pool2d(level, 2)
@@ -57,7 +57,7 @@ def windows(
         grid = (points[chosen] * to_unit - 1).view(1, -1, side, 2)
         sampled = F.grid_sample(level, grid, align_corners=False)
         found[chosen] = sampled.view(3, -1, side, side).transpose(0, 1)
-    return found
+    return found.contiguous(memory_format=torch.channels_last)
 
 
 def from_windows(fractions: Tensor, boxes: Tensor, angles: Tensor | None = None) -> Tensor:
