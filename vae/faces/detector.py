@@ -32,6 +32,7 @@ from vae.faces.texture import photographed
 FORMAT = "lorgnette-face-detector-1"
 MIN_FACE = 32  # pixels: side of the smallest box that is looked for
 LEVEL_RATIO = 0.709  # of the sides of two levels that the proposal network sees, sqrt(1/2)
+BETWEEN = LEVEL_RATIO**-0.5  # half a level
 BORDER = 6  # grey pixels around each of these levels: half a window
 MIN_LEVEL = 8  # pixels: side of the smallest of these levels
 PROPOSAL_SCORE, REFINE_SCORE, OUTPUT_SCORE = 0.6, 0.7, 0.95  # least scores of a face
@@ -97,15 +98,18 @@ class FaceDetector:
             image: uint8 RGB ``(H, W, 3)``. Time and memory are linear in its pixels.
         """
         pyramid = image_pyramid(image.to(self._device))
-        boxes = self._propose(pyramid)
-        boxes = self._refine(pyramid, boxes)
-        faces = self._output(pyramid, boxes)
+        # Where nothing is found, once more at scales between the first ones.
+        faces = self._search(pyramid, MIN_FACE) or self._search(pyramid, BETWEEN * MIN_FACE)
         return sorted(faces, key=lambda face: face.area, reverse=True)
 
-    def _propose(self, pyramid: list[Tensor]) -> Tensor:
+    def _search(self, pyramid: list[Tensor], min_face: float) -> list[Face]:
+        boxes = self._propose(pyramid, min_face)
+        return self._output(pyramid, self._refine(pyramid, boxes))
+
+    def _propose(self, pyramid: list[Tensor], min_face: float) -> Tensor:
         height, width = pyramid[0].shape[2:]
         found: list[tuple[Tensor, Tensor]] = []
-        scale = PROPOSAL_SIDE / MIN_FACE
+        scale = PROPOSAL_SIDE / min_face
         while scale * min(height, width) >= MIN_LEVEL or not found:
             found.append(self._propose_at(pyramid, scale))
             scale *= LEVEL_RATIO
