@@ -84,10 +84,9 @@ class FaceDetector:
     """
 
     def __init__(self, networks: Networks, device: torch.device) -> None:
-        # Channels last: twice as fast on a CPU.
-        self._networks = (
-            networks.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
-        )
+        self._networks = networks.eval().requires_grad_(False).to(device)
+        # Twice as fast on a CPU as channels first.
+        self._networks.to(memory_format=torch.channels_last)
         self._device = device
 
     @torch.inference_mode()
