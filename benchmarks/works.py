@@ -54,8 +54,8 @@ class Work:
 
     @property
     def path_and_query(self) -> str:
-        """Of the request; every system runs the decoder without its detail branch."""
-        return f"{self.path}?detail=0"
+        """Of the request; every system runs the decoder alone, and searches for no faces."""
+        return f"{self.path}?detail=0{'&align=false' if self.encodes else ''}"
 
     def seed(self, i: int) -> int:
         """Of the i-th request, where it has one; no two share an image."""

@@ -52,7 +52,7 @@ def converted(name: str, stored: dict[str, Tensor], network: nn.Module) -> dict[
             whc = stored[theirs].view(rows, 3, 3, columns // 9)
             weights[ours] = whc.permute(0, 3, 2, 1).reshape(rows, columns)
     for kind in ("weight", "bias"):
-        no_face, face = stored[f"{score}.{kind}"].split(1)
+        no_face, face = torch.split(stored[f"{score}.{kind}"], 1)
         weights[f"score.{kind}"] = face - no_face
         weights[f"box.{kind}"] = stored[f"{box}.{kind}"]
         if landmarks:
@@ -69,7 +69,8 @@ def main(package: Path, out: Path) -> None:
     data = package.read_bytes()
     if (found := hashlib.sha256(data).hexdigest()) != SHA256:
         raise ValueError(f"{package} has the SHA-256 {found}, not {SHA256}")
-    networks, tensors = Networks(), {}
+    networks = Networks()
+    tensors: dict[str, torch.Tensor] = {}
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for name, theirs in CONVERTED.items():
             file = io.BytesIO(archive.read(f"facenet_pytorch/data/{theirs}.pt"))

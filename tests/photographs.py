@@ -36,7 +36,7 @@ WITHOUT_FACES = (
 
 
 def astronaut() -> Image.Image:
-    return Image.fromarray(skimage.data.astronaut())
+    return Image.fromarray(skimage.data.astronaut())  # type: ignore[no-untyped-call]
 
 
 def without_face(name: str) -> Image.Image:
