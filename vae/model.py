@@ -86,7 +86,7 @@ class VAE(nn.Module):
         """
         rows = detail.nonzero().flatten()
         if not len(rows):
-            return self.decode(z)
+            return self.to_images(self.decode_logits(z))
         trunk, head = self.split_decoder()
         logits = head(features := trunk(z))
         sharp = self.blend(logits[rows], self.detail_residual(features[rows]), detail[rows])
