@@ -45,7 +45,7 @@ def test_edits_of_faces_are_evaluated_and_the_images_stay_private(
     card = (out / "README.md").read_text()
     assert "## Edits evaluated by classifiers" in card
     assert (
-        f"The classifier is `{evaluated['classifier']['sha256'][:12]}`; its accuracy on test"
+        f"The classifier is `{evaluated['classifier']['sha256'][:12]}` (efficientnet-lite0); its accuracy on test"
         in card
     )
     assert not any(name in card for name in SHOWING_DATA)
