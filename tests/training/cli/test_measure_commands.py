@@ -44,10 +44,8 @@ def test_edits_of_faces_are_evaluated_and_the_images_stay_private(
     assert {file.name for file in (run / "report").iterdir()} == SHOWING_DATA
     card = (out / "README.md").read_text()
     assert "## Edits evaluated by classifiers" in card
-    assert (
-        f"The classifier is `{evaluated['classifier']['sha256'][:12]}` (efficientnet-lite0); its accuracy on test"
-        in card
-    )
+    sha256 = evaluated["classifier"]["sha256"]
+    assert f"The classifier is `{sha256[:12]}` (efficientnet-lite0); its accuracy on test" in card
     assert not any(name in card for name in SHOWING_DATA)
 
     baselines = out / "baselines.json"
