@@ -33,7 +33,10 @@ class Settings(BaseSettings):
     face_detector: str = Field(
         "models/face_detector",
         min_length=1,
-        description="Folder with the weights of the face detector, `model.safetensors`.",
+        description=(
+            "Folder with the weights of the face detector, `model.safetensors`; looked for in the "
+            "working folder, then where Lorgnette is."
+        ),
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto",

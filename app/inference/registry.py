@@ -25,6 +25,7 @@ from vae.faces.detector import load as load_detector
 
 MAX_CONCURRENT_CALLS = 4  # of models on a CPU: docs/decisions/0018
 MIN_CORE_USE = 0.8  # fraction of the cores that concurrent calls use at least
+PROJECT = Path(__file__).parents[2]
 DEVICE_MEMORY_SECONDS = 1.0  # between two readings of the device's memory, at least
 
 T = TypeVar("T")
@@ -174,6 +175,8 @@ class Registry:
     def _load_faces(self) -> FaceFinder:
         torch.set_num_threads(self._cores)
         file = Path(self._settings.face_detector)
+        if not file.is_dir():
+            file = PROJECT / file
         engine = FaceEngine(load_detector(file, self.device), self.device)
         engine.warm_up()
         name, operation = face_finder.NAME, face_finder.OPERATION
