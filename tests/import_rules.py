@@ -8,6 +8,14 @@ from tests.imports import imported, used
 PACKAGES = ("vae", "app", "training")
 
 OURS = {*PACKAGES, "tests", "benchmarks", "docs"}
+BELOW_HTTP = {
+    "app.operations",
+    "app.inference",
+    "app.images",
+    "app.observability",
+    "app.settings",
+    "vae",
+}
 # What a package (or a module directly in app) may import of ours, beside its own modules.
 MAY_IMPORT: dict[str, set[str]] = {
     "vae": set(),
@@ -16,23 +24,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app.observability": {"app.settings"},
     "app.inference": {"app.settings", "app.observability", "vae"},
     "app.operations": {"app.inference", "app.images", "app.settings", "app.observability", "vae"},
-    "app.http": {
-        "app.operations",
-        "app.inference",
-        "app.images",
-        "app.observability",
-        "app.settings",
-        "vae",
-    },
-    "app.application": {
-        "app.http",
-        "app.operations",
-        "app.inference",
-        "app.images",
-        "app.observability",
-        "app.settings",
-        "vae",
-    },
+    "app.http": BELOW_HTTP,
+    "app.application": {"app.http", *BELOW_HTTP},
     "app.server": {"app", "vae"},
     "app.__main__": {"app.server"},
     "training.data": {"vae"},
