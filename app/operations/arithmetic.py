@@ -2,22 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-import torch
-from torch import Tensor
-
 from app.operations.context import Context, FieldPath
 from app.operations.decode import DecodedImage, decode_latents
 from app.operations.expression import Term, parse
-from app.operations.operands import (
-    Operand,
-    OperandError,
-    ResolvedOperand,
-    checked_latent,
-    resolve,
-)
+from app.operations.latent_sum import check_names, latent_sum, mean_latent
+from app.operations.operands import Operand, OperandError, ResolvedOperand, resolve
 from app.operations.preserve import preserve
-from vae import latent
-from vae.directions import Direction, apply_directions
 from vae.preprocessing import Fit
 
 
@@ -50,44 +40,20 @@ async def arithmetic(
     """
     terms = parse(expression)
     directions = context.model.checkpoint.directions
-    _check_names(terms, operands, directions)
+    check_names(terms, operands, directions)
     context.limits.check_count(max(1, sum(map(len, operands.values()))))
     target = _preserve_target(terms, operands) if preserve_fraction else None
-    resolved = await _resolve_groups(context, operands, fit, embedded)
-    means = {name: _mean([operand.latent for operand in group]) for name, group in resolved.items()}
-    weighted = [(t.weight, means[t.name]) for t in terms if t.name in means]
-    edits = [(t.weight, directions[t.name]) for t in terms if t.name not in means]
-    dim = context.model.dim
-    edited = apply_directions(latent.weighted_sum(weighted, dim), edits)
-    z = checked_latent(edited.tolist(), dim, ("expression",))
+    groups = await _resolve_groups(context, operands, fit, embedded)
+    z = latent_sum(terms, groups, directions, context.model.dim).value()
     if target is None:
         return (await decode_latents(context, [z]))[0]
-    after, before = await decode_latents(context, [z, means[target]])
-    original = resolved[target][0].pixels
+    after, before = await decode_latents(context, [z, mean_latent(groups[target])])
+    original = groups[target][0].pixels
     assert original is not None
     pixels = await context.image_pool.run(
         lambda: preserve(after.pixels, before.pixels, original, preserve_fraction)
     )
     return DecodedImage(pixels, z)
-
-
-def _check_names(
-    terms: Sequence[Term],
-    operands: Mapping[str, Sequence[Operand]],
-    directions: Mapping[str, Direction],
-) -> None:
-    used = {term.name for term in terms}
-    for name in operands:
-        if name not in used:
-            raise OperandError(("operands", name), f"the expression does not use {name!r}")
-    for name in sorted(used):
-        if name not in operands and name not in directions:
-            known = ", ".join(directions) or "none"
-            raise OperandError(
-                ("expression",),
-                f"{name!r} is neither an operand of the request nor a direction of this model "
-                f"(directions: {known})",
-            )
 
 
 def _preserve_target(terms: Sequence[Term], operands: Mapping[str, Sequence[Operand]]) -> str:
@@ -112,7 +78,3 @@ async def _resolve_groups(
     ]
     resolved = iter(await resolve(context, flat, fit, embedded))
     return {name: [next(resolved) for _ in group] for name, group in operands.items()}
-
-
-def _mean(latents: Sequence[Tensor]) -> Tensor:
-    return torch.stack(list(latents)).mean(0)
