@@ -1,12 +1,36 @@
 """Editing a photograph where its latent was edited, and nowhere else.
 
 The decoder shows what an edit changes, as the difference of two decodes; the photograph keeps
-every other pixel. Images are float32 ``(N, C, S, S)`` in [0, 1].
+every other pixel. Images are float32 ``(N, C, S, S)`` in [0, 1]. Lengths are given for 256 pixels
+a side and scaled to others.
 """
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
+
+from vae.filters import (
+    close,
+    coarse_maximum,
+    dilate,
+    enlarged,
+    fill_holes,
+    gaussian_blur,
+    gradient,
+    interpolate,
+    reconstruct,
+    smoothstep,
+)
+
+COARSE = 4  # pixels a side of the blocks in which regions are found
+VISIBLE = 0.02  # change of a pixel that counts
+CORE = 0.5  # of the strongest change: a region contains one that is as strong
+EDGE_POWER = 4  # of gradients: the strongest edges decide
+REPLACED = (0.15, 0.35)  # share of the edges that vanish, from adding alone to replacing alone
+MAX_OFFSET = 0.35  # between photograph and decode that is taken for light
+LEFTOVER = 0.10  # difference of photograph and decode that is taken for what is removed
+MAX_GRAIN = 0.02  # mean absolute value of noise
 
 
 @dataclass(frozen=True)
@@ -19,7 +43,7 @@ class PixelEdit:
 
     Attributes:
         alpha: ``(N, 1, S, S)`` in [0, 1], how much of the photograph is replaced.
-        replacement: ``(N, C, S, S)``, matched to the photograph in colour.
+        replacement: ``(N, C, S, S)``, matched to the photograph in colour and grain.
         added: ``(N, C, S, S)``, differences of pixels.
         mask: ``(N, 1, S, S)`` in [0, 1], where anything changes.
     """
@@ -33,3 +57,116 @@ class PixelEdit:
         """The edited photograph, in [0, 1]; equal to ``x`` to the last bit outside the mask."""
         edited = (x + self.alpha * (self.replacement - x) + self.added).clamp(0.0, 1.0)
         return edited.where(self.mask > 0, x)
+
+
+def preserve_edit(original: Tensor, before: Tensor, after: Tensor) -> PixelEdit:
+    """The change from one decode to another, for the photograph that the first is a decode of.
+
+    Args:
+        original: the photograph, ``(N, C, S, S)`` in [0, 1].
+        before: decode of its latent, of the same shape.
+        after: decode of the edited latent, of the same shape.
+    """
+    unit = original.shape[-1] / 256
+    difference = after - before
+    change = gaussian_blur(difference.abs().amax(1, keepdim=True), _sigma(2, unit))
+    seen = dilate(_region(change, 0.15, 0.05), _radius(5, unit))
+    fraction = _replaced_fraction(before, after, seen, unit)
+    # What is taken away is replaced with all that it surrounds, such as the lenses of a frame.
+    removed = coarse_maximum(_region(change, 0.2, 0.08), COARSE)
+    removed = enlarged(fill_holes(close(removed, _radius(2, unit))), COARSE, change)
+    removed = dilate(removed, _radius(3, unit))
+    matched = _matched(after, original, 1.0 - dilate(removed, _radius(4, unit)), unit)
+    removed = _with_leftovers(removed, original, matched, unit)
+    matched = _matched(after, original, 1.0 - dilate(removed, _radius(4, unit)), unit)
+    alpha = fraction * _feathered(removed, unit)
+    added = (1.0 - fraction) * _feathered(seen, unit)
+    return PixelEdit(
+        alpha=alpha,
+        replacement=matched + _grain(original, matched, removed, unit),
+        added=added * difference,
+        mask=torch.maximum(alpha, added),
+    )
+
+
+def _region(change: Tensor, share: float, limit: float) -> Tensor:
+    """Where pixels change, ``(N, 1, S, S)``, without islands apart from the strong changes.
+
+    Thresholding with hysteresis: Canny, "A Computational Approach to Edge Detection", 1986.
+
+    Args:
+        change: ``(N, 1, S, S)``, blurred.
+        share: of the strongest change, the lower threshold.
+        limit: of that threshold.
+    """
+    strongest = change.amax((2, 3), keepdim=True)
+    low = (share * strongest).clamp(VISIBLE / 2, limit)
+    high = (CORE * strongest).clamp_min(VISIBLE)
+    coarse = coarse_maximum(change, COARSE)
+    connected = reconstruct((coarse > high).float(), (coarse > low).float())
+    return enlarged(connected, COARSE, change) * (change > low)
+
+
+def _replaced_fraction(before: Tensor, after: Tensor, region: Tensor, unit: float) -> Tensor:
+    """In [0, 1], ``(N, 1, S, S)``: 0 where edges appear, 1 where edges vanish.
+
+    A place with few edges follows the rest of the region.
+    """
+    edges = gradient(after, _sigma(1, unit)) - gradient(before, _sigma(1, unit))
+    local = []
+    for part in (-edges, edges):
+        energy = part.clamp_min(0.0) ** EDGE_POWER * region
+        mean = energy.sum((2, 3), keepdim=True) / region.sum((2, 3), keepdim=True).clamp_min(1.0)
+        local.append(gaussian_blur(energy, _sigma(16, unit)) + mean)
+    vanishing, appearing = local
+    share = vanishing / (vanishing + appearing).clamp_min(1e-20)
+    return smoothstep(share, *REPLACED)
+
+
+def _matched(image: Tensor, original: Tensor, known: Tensor, unit: float) -> Tensor:
+    """A decode in the light of the photograph, whose colour it continues at its edge.
+
+    The differences around a region are interpolated into it, as in Farbman et al., "Coordinates
+    for Instant Image Cloning", 2009, which approximates Poisson cloning.
+    """
+    offset = (original - image).clamp(-MAX_OFFSET, MAX_OFFSET)
+    return image + interpolate(offset, known, _sigma(2, unit))
+
+
+def _with_leftovers(removed: Tensor, original: Tensor, matched: Tensor, unit: float) -> Tensor:
+    """The region, grown into the photograph's own frame, shadow or strand where they touch it."""
+    difference = gaussian_blur((original - matched).abs().amax(1, keepdim=True), _sigma(1, unit))
+    near = dilate(removed, _radius(12, unit))
+    grown = reconstruct(removed, torch.maximum((difference > LEFTOVER) * near, removed))
+    opened = dilate(-dilate(-grown, _radius(2, unit)), _radius(2, unit))  # no thin strands
+    return torch.maximum(opened, removed)
+
+
+def _grain(original: Tensor, matched: Tensor, region: Tensor, unit: float) -> Tensor:
+    """Noise ``(N, 1, S, S)`` with which a decode is as grainy as the photograph around it."""
+    ring = dilate(region, _radius(14, unit)) - dilate(region, _radius(3, unit))
+    count = ring.sum((2, 3), keepdim=True).clamp_min(1.0)
+
+    def grain(x: Tensor) -> Tensor:
+        fine = (x - gaussian_blur(x, 1.0)).abs().mean(1, keepdim=True)
+        return (fine * ring).sum((2, 3), keepdim=True) / count
+
+    generator = torch.Generator().manual_seed(0)  # the same request has the same answer
+    noise = torch.randn(1, 1, *original.shape[2:], generator=generator).to(original.device)
+    noise = noise - gaussian_blur(noise, 1.0)
+    missing = (grain(original) - grain(matched)).clamp(0.0, MAX_GRAIN)
+    return missing / noise.abs().mean() * noise
+
+
+def _feathered(region: Tensor, unit: float) -> Tensor:
+    """A soft mask in [0, 1], which is exactly 0 a few pixels outside the region."""
+    soft = gaussian_blur(dilate(region, _radius(2, unit)), _sigma(2.5, unit))
+    return smoothstep(soft, 0.05, 1.0)
+
+
+def _radius(pixels: float, unit: float) -> int:
+    return max(1, round(pixels * unit))
+
+
+def _sigma(pixels: float, unit: float) -> float:
+    return max(0.5, pixels * unit)
