@@ -88,7 +88,7 @@ def test_collapsed_dimensions_give_finite_edits() -> None:
     assert apply_directions(positives, [(-1.0, direction)]).isfinite().all()
 
 
-# --- the direction of an exemplar ------------------------------------------------------------------
+# --- the direction of an exemplar -----------------------------------------------------------------
 
 
 def test_an_exemplar_gives_its_own_frame_and_nothing_else() -> None:
