@@ -47,8 +47,51 @@ class Direction:
     count: int
     within_label: WithinLabelSubspace | None = None
 
+    def of(self, exemplar: Tensor) -> "ExemplarDirection":
+        """This direction as an exemplar shows it: for glasses, the exemplar's own pair.
 
-def apply_directions(z: Tensor, terms: Sequence[tuple[float, Direction]]) -> Tensor:
+        Args:
+            exemplar: latents ``(N, D)`` or ``(D,)`` with the label.
+
+        Raises:
+            ValueError: if the direction has no within-label subspace.
+        """
+        if self.within_label is None:
+            raise ValueError("the direction has no within-label subspace")
+        return ExemplarDirection(self.vector, self.within_label.residual(exemplar))
+
+    def change(self, z: Tensor, weight: float) -> Tensor:
+        """What an edit of this weight, not 0, adds to latents ``(N, D)`` or ``(D,)``."""
+        step = weight * self.vector
+        if weight > 0.0 or self.within_label is None:
+            return step
+        return step + max(weight, -1.0) * self.within_label.residual(z)
+
+
+@dataclass(frozen=True)
+class ExemplarDirection:
+    """The mean step of a direction, and how an exemplar differs from the mean of its label.
+
+    Attributes:
+        vector: ``(D,)``, of the direction.
+        residual: of the exemplar in the within-label subspace, ``(N, D)`` or ``(D,)``.
+    """
+
+    vector: Tensor
+    residual: Tensor
+
+    def change(self, z: Tensor, weight: float) -> Tensor:  # noqa: ARG002 -- as of Direction
+        """What an edit of this weight adds to latents, whatever they are: ``(N, D)`` or ``(D,)``.
+
+        The residual is removed at most once, like that of ``z`` by a ``Direction``: removed again,
+        it would be the difference to the mean with the opposite sign.
+        """
+        return weight * self.vector + max(weight, -1.0) * self.residual
+
+
+def apply_directions(
+    z: Tensor, terms: Sequence[tuple[float, Direction | ExemplarDirection]]
+) -> Tensor:
     """Latents ``(N, D)`` or ``(D,)`` with directions added and removed, of the same shape.
 
     The weights of one direction (the same object) are summed first. A direction with a positive sum
@@ -56,24 +99,22 @@ def apply_directions(z: Tensor, terms: Sequence[tuple[float, Direction]]) -> Ten
     its within-label subspace goes, in proportion to the weight and at most once. Otherwise removing
     the mean glasses would leave the difference between these glasses and the mean ones. That
     residual is taken from ``z`` as it comes in, so the order of the terms does not matter, and what
-    is added in the same sum is never removed.
+    is added in the same sum is never removed. An ``ExemplarDirection`` adds and removes the
+    residual of its exemplar instead: ``z - d`` is ``z - d.of(z)``.
 
     Args:
         z: latents to edit; unchanged to the last bit where all sums are zero.
         terms: pairs of weight and direction.
     """
     weights: dict[int, float] = {}
-    directions: dict[int, Direction] = {}
+    directions: dict[int, Direction | ExemplarDirection] = {}
     for weight, direction in terms:
         weights[id(direction)] = weights.get(id(direction), 0.0) + weight
         directions[id(direction)] = direction
     edited = z
     for key, weight in weights.items():
-        direction = directions[key]
         if weight != 0.0:
-            edited = edited + weight * direction.vector
-        if weight < 0.0 and direction.within_label is not None:
-            edited = edited - min(-weight, 1.0) * direction.within_label.residual(z)
+            edited = edited + directions[key].change(z, weight)
     return edited
 
 

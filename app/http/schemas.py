@@ -175,7 +175,10 @@ class InterpolateRequest(ImageOptions):
 class ArithmeticRequest(ImageOptions):
     """A sum of weighted names, and the operands it names."""
 
-    expression: str = Field(description="For example `men - women + her` or `me + 1.5*glasses`.")
+    expression: str = Field(
+        description="For example `men - women + her` or `me + 1.5*glasses`. "
+        "`her + glasses(worn)` adds the glasses of the operands `worn`."
+    )
     operands: dict[
         Name, Annotated[list[Operand], BeforeValidator(_as_list), Field(min_length=1)]
     ] = Field(default_factory=dict, description="One or more operands a name; their mean counts.")

@@ -1,16 +1,16 @@
-"""Latent arithmetic as text: ``men - women + her``, ``me + 1.5*glasses``.
+"""Latent arithmetic as text: ``men - women + her``, ``me + 1.5*glasses``, ``her + glasses(worn)``.
 
-Grammar: ``sum = [sign] term {sign term}``, ``term = [number "*"] name``,
+Grammar: ``sum = [sign] term {sign term}``, ``term = [number "*"] name ["(" name ")"]``,
 ``name = letter {letter | digit | "_"}``.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MAX_LENGTH = 1000  # characters
 MAX_WEIGHT = 1_000_000
 TOKEN = re.compile(
-    r"\s*(?:(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)|(?P<name>[A-Za-z][A-Za-z0-9_]*)|(?P<op>[-+*]))"
+    r"\s*(?:(?P<number>[0-9]+(?:\.[0-9]*)?|\.[0-9]+)|(?P<name>[A-Za-z][A-Za-z0-9_]*)|(?P<op>[-+*()]))"
 )
 
 
@@ -20,10 +20,19 @@ class ExpressionError(Exception):
 
 @dataclass(frozen=True)
 class Term:
-    """A weighted name of the sum."""
+    """A weighted name of the sum, or a weighted function of a name.
+
+    Attributes:
+        weight: with the sign.
+        name: of an operand or a direction; of a direction where there is an argument.
+        argument: the name in parentheses, if any.
+        position: the character of the expression where the name begins, from 1; not compared.
+    """
 
     weight: float
     name: str
+    argument: str | None = None
+    position: int = field(default=1, compare=False)
 
 
 def parse(text: str) -> list[Term]:
@@ -40,18 +49,7 @@ def parse(text: str) -> list[Term]:
     if tokens[0].value in ("+", "-"):
         sign = -1.0 if tokens.pop(0).value == "-" else 1.0
     while True:
-        weight = 1.0
-        if tokens[0].kind == "number":
-            position = tokens[0].position
-            weight = float(tokens.pop(0).value)
-            if weight > MAX_WEIGHT:
-                raise ExpressionError(
-                    f"the weight at character {position} is too large; the maximum is {MAX_WEIGHT}"
-                )
-            _expect(tokens[0], tokens[0].value == "*", "'*' after the weight")
-            tokens.pop(0)
-        _expect(tokens[0], tokens[0].kind == "name", "a name")
-        terms.append(Term(sign * weight, tokens.pop(0).value))
+        terms.append(_term(tokens, sign))
         if tokens[0].kind == "end":
             return terms
         _expect(tokens[0], tokens[0].value in ("+", "-"), "'+' or '-' between terms")
@@ -63,6 +61,33 @@ class _Token:
     kind: str
     value: str
     position: int
+
+
+def _term(tokens: list[_Token], sign: float) -> Term:
+    """The term that the tokens begin with; its tokens are taken off the list."""
+    weight = _weight(tokens) if tokens[0].kind == "number" else 1.0
+    _expect(tokens[0], tokens[0].kind == "name", "a name")
+    name = tokens.pop(0)
+    if tokens[0].value != "(":
+        return Term(sign * weight, name.value, position=name.position)
+    tokens.pop(0)
+    _expect(tokens[0], tokens[0].kind == "name", f"the name of an operand in '{name.value}(...)'")
+    argument = tokens.pop(0).value
+    _expect(tokens[0], tokens[0].value == ")", f"')' after '{name.value}({argument}'")
+    tokens.pop(0)
+    return Term(sign * weight, name.value, argument, name.position)
+
+
+def _weight(tokens: list[_Token]) -> float:
+    position = tokens[0].position
+    weight = float(tokens.pop(0).value)
+    if weight > MAX_WEIGHT:
+        raise ExpressionError(
+            f"the weight at character {position} is too large; the maximum is {MAX_WEIGHT}"
+        )
+    _expect(tokens[0], tokens[0].value == "*", "'*' after the weight")
+    tokens.pop(0)
+    return weight
 
 
 def _tokens(text: str) -> list[_Token]:

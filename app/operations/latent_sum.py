@@ -9,7 +9,7 @@ from torch import Tensor
 from app.operations.expression import Term
 from app.operations.operands import Operand, OperandError, ResolvedOperand, checked_latent
 from vae import latent
-from vae.directions import Direction, apply_directions
+from vae.directions import Direction, ExemplarDirection, apply_directions
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,13 @@ class LatentSum:
 
     Attributes:
         operands: weight and mean latent ``(D,)`` of each term that names operands.
-        edits: weight and direction of each term that names a direction.
+        edits: weight and direction of each term that names a direction; equal terms have the same
+            object.
         dim: values of a latent.
     """
 
     operands: Sequence[tuple[float, Tensor]]
-    edits: Sequence[tuple[float, Direction]]
+    edits: Sequence[tuple[float, Direction | ExemplarDirection]]
     dim: int
 
     def value(self, strength: float = 1.0) -> Tensor:
@@ -55,9 +56,16 @@ def latent_sum(
         dim: values of a latent.
     """
     means = {name: mean_latent(group) for name, group in groups.items()}
+    named: dict[tuple[str, str | None], Direction | ExemplarDirection] = {
+        (t.name, t.argument): (
+            directions[t.name] if t.argument is None else directions[t.name].of(means[t.argument])
+        )
+        for t in terms
+        if t.name not in means
+    }
     return LatentSum(
         operands=[(t.weight, means[t.name]) for t in terms if t.name in means],
-        edits=[(t.weight, directions[t.name]) for t in terms if t.name not in means],
+        edits=[(t.weight, named[t.name, t.argument]) for t in terms if t.name not in means],
         dim=dim,
     )
 
@@ -74,18 +82,53 @@ def check_names(
 ) -> None:
     """Refuse names that are neither operands nor directions, and operands that no term names.
 
+    A term with an argument names a direction that has a within-label subspace, and its argument
+    names operands.
+
     Raises:
-        OperandError: for the first such name.
+        OperandError: for the first name that is wrong.
     """
-    used = {term.name for term in terms}
+    used = {t.name for t in terms} | {t.argument for t in terms}
     for name in operands:
         if name not in used:
             raise OperandError(("operands", name), f"the expression does not use {name!r}")
-    for name in sorted(used):
-        if name not in operands and name not in directions:
-            known = ", ".join(directions) or "none"
-            raise OperandError(
-                ("expression",),
-                f"{name!r} is neither an operand of the request nor a direction of this model "
-                f"(directions: {known})",
+    for term in terms:
+        if term.name not in operands and term.name not in directions:
+            raise _error(
+                term,
+                "is neither an operand of the request nor a direction of this model "
+                f"(directions: {', '.join(directions) or 'none'})",
             )
+        if term.argument is not None:
+            _check_function(term, operands, directions)
+
+
+def _check_function(
+    term: Term, operands: Mapping[str, Sequence[Operand]], directions: Mapping[str, Direction]
+) -> None:
+    """Refuse a term with an argument that is not a function of operands."""
+    functions = [name for name, d in directions.items() if d.within_label is not None]
+    known = ", ".join(functions) or "none"
+    if term.name in operands:
+        raise _error(
+            term,
+            "is an operand of the request; only a direction can have an argument "
+            f"(directions that can: {known})",
+        )
+    if term.name not in functions:
+        raise _error(
+            term,
+            "is a direction without a within-label subspace, so it can have no argument "
+            f"(directions that can: {known})",
+        )
+    if term.argument not in operands:
+        what = "a direction" if term.argument in directions else "not in the request"
+        raise _error(
+            term,
+            f"has the argument {term.argument!r}, which is {what}; it must be the name of an "
+            "operand of the request",
+        )
+
+
+def _error(term: Term, detail: str) -> OperandError:
+    return OperandError(("expression",), f"{term.name!r} at character {term.position} {detail}")

@@ -88,6 +88,51 @@ def test_collapsed_dimensions_give_finite_edits() -> None:
     assert apply_directions(positives, [(-1.0, direction)]).isfinite().all()
 
 
+# --- the direction of an exemplar -----------------------------------------------------------------
+
+
+def test_an_exemplar_gives_its_own_frame_and_nothing_else() -> None:
+    positives, negatives = with_and_without_frames(2000)
+    direction = fitted(positives, negatives)
+    for exemplar in positives[:4]:  # with both frames
+        carried = apply_directions(negatives, [(1.0, direction.of(exemplar))])
+        assert (carried - negatives)[:, 2].allclose(exemplar[2], atol=0.2)
+        expected = negatives[:, :2] + direction.vector[:2]
+        torch.testing.assert_close(carried[:, :2], expected, atol=0.1, rtol=0)
+
+
+@pytest.mark.parametrize("weight", [-0.4, -1.0, -2.5])
+def test_a_removal_is_that_of_the_latents_own_direction(weight: float) -> None:
+    positives, negatives = with_and_without_frames(200)
+    direction = fitted(positives, negatives)
+    own = direction.of(positives)
+    expected = apply_directions(positives, [(weight, direction)])
+    torch.testing.assert_close(apply_directions(positives, [(weight, own)]), expected)
+
+
+def test_exemplars_cancel_and_replace() -> None:
+    positives, negatives = with_and_without_frames(200)
+    direction = fitted(positives, negatives)
+    me, other = positives[0], positives[1]
+    own, worn = direction.of(me), direction.of(other)
+    assert torch.equal(apply_directions(me, [(1.0, worn), (0.5, worn), (-1.5, worn)]), me)
+    replaced = apply_directions(me, [(-1.0, direction), (1.0, worn)])
+    torch.testing.assert_close(replaced, me - own.residual + worn.residual)
+    torch.testing.assert_close(apply_directions(me, [(1.0, worn), (-1.0, own)]), replaced)
+
+
+def test_the_weight_of_an_exemplar_scales_step_and_residual() -> None:
+    positives, negatives = with_and_without_frames(200)
+    worn = fitted(positives, negatives).of(positives[0])
+    edited = apply_directions(negatives, [(1.5, worn)])
+    torch.testing.assert_close(edited, negatives + 1.5 * (worn.vector + worn.residual))
+
+
+def test_a_direction_without_a_subspace_has_no_exemplars() -> None:
+    with pytest.raises(ValueError, match="no within-label subspace"):
+        Direction(torch.ones(3), "glasses", "test", 4).of(torch.zeros(3))
+
+
 # --- directions add up ----------------------------------------------------------------------------
 
 

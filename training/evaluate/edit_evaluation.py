@@ -206,12 +206,10 @@ class EditEvaluator:
     @torch.inference_mode()
     def _outside_eyes(self, edited: Tensor, z: Tensor) -> float:
         """Mean PSNR in dB between the decodes of two batches of latents, outside the eyes."""
-        size = self.model.config.size
-        rows = [*range(int(EYES[0] * size)), *range(int(EYES[1] * size), size)]
         scores = []
         for part in _slices(len(edited)):
             a, b = (self.model.decode(latents[part].to(self.device)) for latents in (edited, z))
-            scores.append(psnr(a[:, :, rows], b[:, :, rows]).cpu())
+            scores.append(psnr(outside_eyes(a), outside_eyes(b)).cpu())
         return float(torch.cat(scores).mean())
 
     def sums(self) -> dict[str, dict[str, float]]:
@@ -240,6 +238,12 @@ class EditEvaluator:
                 "sex": float(np.mean(correct_sex)),
             }
         return fractions
+
+
+def outside_eyes(x: Tensor) -> Tensor:
+    """The rows of aligned faces ``(N, C, S, S)`` above and below the eyes."""
+    size = x.shape[2]
+    return x[:, :, [*range(int(EYES[0] * size)), *range(int(EYES[1] * size), size)]]
 
 
 def _slices(count: int) -> Iterator[slice]:

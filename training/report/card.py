@@ -58,6 +58,8 @@ def write(checkpoint: Checkpoint, folder: Path, compare_with: dict[str, Any] | N
         if evaluation := values.get("edit_evaluation"):
             title = f"Edits evaluated by classifiers{at}"
             lines += card_tables.edit_evaluation(evaluation, title)
+        if carried := values.get("carried_edits"):
+            lines += card_tables.carried_edits(carried, f"Frames of others{at}")
     if baselines:
         lines += card_comparison.comparison(by_detail, baselines)
     if checkpoint.directions:

@@ -23,6 +23,17 @@ def test_sums(text: str, terms: list[tuple[float, str]]) -> None:
     assert parse(text) == [Term(weight, name) for weight, name in terms]
 
 
+def test_functions_have_the_name_of_an_operand_as_argument() -> None:
+    terms = parse("her + 1.5*glasses(worn) -smile ( \n b_2 )- a")
+    assert terms == [
+        Term(1, "her"),
+        Term(1.5, "glasses", "worn"),
+        Term(-1, "smile", "b_2"),
+        Term(-1, "a"),
+    ]
+    assert [term.position for term in terms] == [1, 11, 26, 43]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -38,7 +49,17 @@ def test_sums(text: str, terms: list[tuple[float, str]]) -> None:
         ("1e5*a", ["'*' after the weight", "character 2", "'e5'"]),
         ("1.2.3*a", ["'*' after the weight", "character 4", "'.3'"]),
         ("_a", ["unexpected '_'", "character 1"]),
-        ("(a)", ["unexpected '('", "character 1"]),
+        ("(a)", ["a name", "character 1", "'('"]),
+        ("2*(a)", ["a name", "character 3", "'('"]),
+        ("a)", ["'+' or '-'", "character 2", "')'"]),
+        ("f(a", ["')' after 'f(a'", "character 4", "the end"]),
+        ("f(a + b)", ["')' after 'f(a'", "character 5", "'+'"]),
+        ("f(g(a))", ["')' after 'f(g'", "character 4", "'('"]),
+        ("f(", ["the name of an operand in 'f(...)'", "character 3", "the end"]),
+        ("f()", ["the name of an operand in 'f(...)'", "character 3", "')'"]),
+        ("f(2*a)", ["the name of an operand in 'f(...)'", "character 3", "'2'"]),
+        ("f(a)(b)", ["'+' or '-'", "character 5", "'('"]),
+        ("f(a) b", ["'+' or '-'", "character 6", "'b'"]),
         ("a  / b", ["unexpected '/'", "character 4"]),
         ("a\u00a0/ b", ["unexpected '/'", "character 3"]),
         ("brülle", ["unexpected 'ü'", "character 3"]),

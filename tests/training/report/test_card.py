@@ -101,3 +101,17 @@ def test_the_same_classifier_is_known_by_its_hash(checkpoint: Checkpoint, tmp_pa
     assert "another classifier" not in (tmp_path / "README.md").read_text()
     card.write(metrics, tmp_path, {"other": other})
     assert "The edits of `other` were evaluated" in (tmp_path / "README.md").read_text()
+
+
+def test_carried_frames_are_shown_at_each_weight(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    scores = {"closer_to_giver": 0.912, "closer_to_photograph": 0.8, "outside_eyes_psnr_db": 28.3}
+    metrics = {**both(), "carried_edits": {"1.0": scores, "1.5": dict(scores)}}
+    text = text_of(checkpoint, tmp_path, metrics)
+    assert "## Frames of others, `detail` 0" in text
+    assert "## Frames of others, `detail` 1" not in text  # not measured
+    assert "| 1.0 | 91.2% | 80.0% | 28.3 dB |" in text
+    assert "| Sex unchanged |" not in text  # without a classifier
+    for by_weight in metrics["carried_edits"].values():
+        by_weight["sex_unchanged"] = 0.97
+    text = text_of(checkpoint, tmp_path, metrics)
+    assert "| 1.5 | 91.2% | 80.0% | 97.0% | 28.3 dB |" in text
