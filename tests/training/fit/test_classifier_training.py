@@ -3,9 +3,10 @@ import pytest
 import torch
 
 from tests.training.sources import dataset, noise
-from training.analysis.attribute_classifier import AttributeClassifier, accuracy
+from training.analysis.attribute_classifier import accuracy
 from training.data.dataset import DataError, Dataset
 from training.fit.classifier_training import Schedule, independence_weights, train_classifier
+from vae.attribute_classifier import AttributeClassifier
 
 SIZE = 64
 CPU = torch.device("cpu")
