@@ -16,7 +16,9 @@ from app.operations.latent_sum import LatentSum
 AUTO: Literal["auto"] = "auto"
 MAX_STRENGTH = 2.0
 CANDIDATES = (1.0, 1.25, 1.5, 1.75, 2.0)
-MIN_PROBABILITY = 0.9  # of what was requested
+# Of what was requested. Of models/faces' test images, 98% of those with glasses have them with this
+# probability and none of the others; 99% of the others have none with it, and none of the former.
+MIN_PROBABILITY = 0.9
 
 Strength = float | Literal["auto"]
 
