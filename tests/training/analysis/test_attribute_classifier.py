@@ -11,8 +11,7 @@ from training.analysis import attribute_classifier
 from training.analysis.attribute_classifier import cross_entropy, label_table
 from training.analysis.classifier_networks import NETWORKS, build
 from training.data.dataset import DataError
-from vae.attribute_classifier import AttributeClassifier, ConvNet, save
-from vae.networks import parameter_count
+from vae.attribute_classifier import AttributeClassifier, save
 
 SIZE = 64
 NAN = float("nan")
@@ -68,10 +67,6 @@ def test_a_file_without_a_classifier_is_refused(
     save_file({"weight": torch.ones(2)}, file, metadata)
     with pytest.raises(DataError, match=r"other\.safetensors: no classifier can be read"):
         attribute_classifier.load(file)
-
-
-def test_parameters_of_the_convnet() -> None:
-    assert parameter_count(ConvNet()) == 647_808
 
 
 @torch.inference_mode()
