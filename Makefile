@@ -63,6 +63,8 @@ train-faces: $(VENV)/dev.stamp  ## train models/faces and its baselines from DAT
 	$(BIN)/python -m training align-template --model models/faces --data $(DATA)
 	$(BIN)/python -m training fit --preset faces-100 --init-from models/faces $(STAGE) \
 	  --out runs/out/faces-100 --run runs/faces-100 $(PRIVATE)
+	$(BIN)/python -m training classifier --data $(DATA) --out models/faces/auxiliary_classifier.safetensors \
+	  --network convnet --labels glasses male --seed 101 --epochs 4 --weights fp16
 	$(BIN)/python -m training card --model models/faces --compare-with runs/out/faces-100
 
 COMPARED := litserve bentoml ray codecs

@@ -66,6 +66,11 @@ MODEL: Json = {
         [81.0, 176.9],
         [173.7, 177.2],
     ],
+    "auxiliary_classifier": {
+        "sha256": "ba9876543210" + 52 * "0",
+        "labels": ["glasses"],
+        "accuracy": {"glasses": 0.98},
+    },
     "labels": ["age", "glasses", "male"],
     "directions": ["age", "glasses", "male"],
     "metrics": {"psnr_db": 24.5},

@@ -1,5 +1,6 @@
 """The endpoints that say what is loaded, whether it runs, and how to use it."""
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from app.http.guarded_route import GuardedRoute
 from app.http.model_call import ModelName, get_service
 from app.http.openapi import errors, json_response
 from app.http.response_schemas import (
+    ClassifierResponse,
     DirectionResponse,
     DirectionsResponse,
     HealthResponse,
@@ -21,6 +23,7 @@ from app.http.response_schemas import (
 from app.inference.registry import LoadedModel
 from app.observability.metrics import MEDIA_TYPE
 from app.operations.service import Service
+from vae.attribute_classifier import AttributeClassifier
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -135,10 +138,18 @@ def _model_of(request: Request, name: str | None) -> LoadedModel:
     return loaded
 
 
+def _classifier_info(classifier: AttributeClassifier) -> ClassifierResponse:
+    known = {label: a for label, a in classifier.accuracy.items() if math.isfinite(a)}
+    return ClassifierResponse(
+        sha256=classifier.sha256, labels=list(classifier.labels), accuracy=known
+    )
+
+
 def _model_info(service: Service, loaded: LoadedModel) -> ModelResponse:
     checkpoint = loaded.checkpoint
     config: dict[str, Any] = vars(checkpoint.model.config)
     template = checkpoint.alignment_template
+    judge = None if loaded.classifier is None else loaded.classifier.classifier
     return ModelResponse(
         name=loaded.name,
         id=loaded.id,
@@ -148,6 +159,7 @@ def _model_info(service: Service, loaded: LoadedModel) -> ModelResponse:
         parameters=sum(p.numel() for p in checkpoint.model.parameters()),
         max_detail=loaded.max_detail,
         alignment_template=template and list(template),
+        auxiliary_classifier=judge and _classifier_info(judge),
         labels=checkpoint.labels,
         directions=list(checkpoint.directions),
         metrics=checkpoint.metrics,

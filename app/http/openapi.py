@@ -60,7 +60,7 @@ def errors(*statuses: int) -> dict[int | str, Json]:
 
 
 def ok_response(
-    description: str, *media_types: str, example: Json | None = None, seeded: bool = False
+    description: str, *media_types: str, example: Json | None = None, headers: Json | None = None
 ) -> Json:
     """The 200 entry of an endpoint that runs a model.
 
@@ -68,7 +68,7 @@ def ok_response(
         description: of the response.
         media_types: that it may have, the preferred first.
         example: of the JSON form where it is no ``ImagesResponse``; FastAPI adds its schema.
-        seeded: whether the response has a seed.
+        headers: beside those of every response of a model.
     """
     content: Json = {}
     for media_type in media_types:
@@ -81,8 +81,8 @@ def ok_response(
             }
         else:
             content[media_type] = {"schema": {"type": "string", "format": "binary"}}
-    headers = {**MODEL_HEADERS, **SEED_HEADERS} if seeded else MODEL_HEADERS
-    return {"description": description, "content": content, "headers": headers}
+    all_headers = {**MODEL_HEADERS, **(headers or {})}
+    return {"description": description, "content": content, "headers": all_headers}
 
 
 REQUEST_ID_HEADERS: Json = {
@@ -107,6 +107,12 @@ SEED_HEADERS: Json = {
     "Lorgnette-Seed": {
         "schema": {"type": "integer"},
         "description": "Seed of the first image; image i has this seed plus i.",
+    },
+}
+STRENGTH_HEADERS: Json = {
+    "Lorgnette-Strength": {
+        "schema": {"type": "number"},
+        "description": "That was chosen; only of a request with `strength=auto`.",
     },
 }
 

@@ -49,6 +49,7 @@ from app.operations.context import (
 from app.operations.expression import ExpressionError
 from app.operations.faces import AlignmentError, NoFaceError
 from app.operations.operands import OperandError
+from app.operations.strength import StrengthError
 
 log = logging.getLogger("lorgnette")
 
@@ -89,6 +90,7 @@ TABLE: dict[type[Exception], Entry] = {
     ExpressionError: Entry(422, "expression"),
     DetailError: Entry(422, "no-detail"),
     AlignmentError: Entry(422, "alignment"),
+    StrengthError: Entry(422, "strength"),
     NoFaceError: Entry(422, "no-face-found"),
     RateLimitExceededError: Entry(429, "rate"),
     RateStorageError: Entry(503, "rate-storage", RETRY_SOON),
@@ -123,6 +125,8 @@ async def _known(request: Request, error: Exception) -> Response:
         errors = [("#/expression", str(error))]
     elif isinstance(error, DetailError):
         errors = [("#/detail", str(error))]
+    elif isinstance(error, StrengthError):
+        errors = [("#/strength", str(error))]
     elif isinstance(error, AlignmentError):
         errors = [(json_pointer((error.field,)), str(error))]
     elif isinstance(error, NoFaceError):

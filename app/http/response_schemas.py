@@ -33,6 +33,9 @@ class ImagesResponse(BaseModel):
     images: list[str]
     latents: list[list[float]]
     seeds: list[int]
+    strength: float | None = Field(
+        None, description="That was chosen; only of a request with `strength=auto`."
+    )
 
 
 class DirectionResponse(BaseModel):
@@ -56,6 +59,14 @@ class DirectionsResponse(BaseModel):
     directions: list[DirectionResponse]
 
 
+class ClassifierResponse(BaseModel):
+    """The auxiliary classifier of a model, which `strength=auto` asks."""
+
+    sha256: str
+    labels: list[str] = Field(description="That it knows.")
+    accuracy: dict[str, float] = Field(description="On test images, by label, 0 to 1.")
+
+
 class ModelResponse(BaseModel):
     """A loaded model, by the metadata of its checkpoint."""
 
@@ -69,6 +80,9 @@ class ModelResponse(BaseModel):
     alignment_template: list[tuple[float, float]] | None = Field(
         description="Where an aligned face has left eye, right eye, nose, left and right corner of "
         "the mouth, in pixels; null where images are not aligned."
+    )
+    auxiliary_classifier: ClassifierResponse | None = Field(
+        description="For `strength=auto`; null where the model has none."
     )
     labels: list[str]
     directions: list[str]

@@ -34,13 +34,16 @@ def images_as_png(
 
 
 def images_as_json(model_id: str, detail: float, images: Sequence[DecodedImage]) -> EncodedResponse:
-    """Every image as a base64 PNG with its provenance, and the latents.
+    """Every image as a base64 PNG with its provenance, the latents, and the strength if one was
+    chosen.
 
     The base64 text is joined rather than passed to ``json.dumps``, which would hold the
     interpreter's lock for as long as it takes to escape megabytes that need no escapes.
     """
     files = [base64.b64encode(_png(model_id, detail, image)) for image in images]
     latents = [json.dumps(image.latent.tolist()).encode() for image in images]
+    strengths = [image.strength for image in images if image.strength is not None]
+    strength = f', "strength": {json.dumps(strengths[0])}' if strengths else ""
     seeds = json.dumps([image.seed for image in images if image.seed is not None]).encode()
     body = b"".join(
         (
@@ -54,6 +57,7 @@ def images_as_json(model_id: str, detail: float, images: Sequence[DecodedImage])
             b", ".join(latents),
             b'], "seeds": ',
             seeds,
+            strength.encode(),
             b"}",
         )
     )

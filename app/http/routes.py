@@ -10,7 +10,7 @@ from app.http.guarded_route import GuardedRoute
 from app.http.model_call import ModelCall, ModelCallDependency
 from app.http.multipart import FormFields
 from app.http.negotiation import JSON, NPY, PNG
-from app.http.openapi import body, errors, ok_response
+from app.http.openapi import SEED_HEADERS, STRENGTH_HEADERS, body, errors, ok_response
 from app.http.request_parsing import BodyForms
 from app.http.response_schemas import EncodeResponse
 from app.http.responses import EncodedResponse, posteriors_as_json, posteriors_as_npy
@@ -114,7 +114,7 @@ async def post_reconstruct(
 @router.post(
     "/sample",
     name="sample",
-    responses={200: ok_response("The samples.", *IMAGES, seeded=True), **MODEL_ERRORS},
+    responses={200: ok_response("The samples.", *IMAGES, headers=SEED_HEADERS), **MODEL_ERRORS},
     openapi_extra=body(schemas.SampleRequest, {"n": 6, "seed": 1}, required=False),
 )
 async def post_sample(
@@ -162,7 +162,7 @@ async def post_interpolate(
 @router.post(
     "/arithmetic",
     name="arithmetic",
-    responses={200: ok_response("The image.", *IMAGES), **MODEL_ERRORS},
+    responses={200: ok_response("The image.", *IMAGES, headers=STRENGTH_HEADERS), **MODEL_ERRORS},
     openapi_extra=body(
         schemas.ArithmeticRequest,
         {"expression": "a - b + 1.5*glasses", "operands": OPERANDS},
@@ -181,8 +181,10 @@ async def post_arithmetic(
         call.context,
         params.expression,
         {name: [o.to_operand() for o in group] for name, group in params.operands.items()},
+        strength=params.strength,
         preserve_fraction=params.preserve,
         fit=params.fit,
         embedded=params.embedded,
     )
-    return await call.respond_with_images([image])
+    headers = None if image.strength is None else {"Lorgnette-Strength": f"{image.strength:g}"}
+    return await call.respond_with_images([image], headers=headers)

@@ -1,6 +1,6 @@
 """The fields of requests, with their limits."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -9,6 +9,8 @@ from pydantic import (
     Field,
     FiniteFloat,
     StringConstraints,
+    TypeAdapter,
+    ValidationError,
     model_validator,
 )
 
@@ -17,6 +19,7 @@ from app.operations import operands
 from app.operations.faces import Align
 from app.operations.operands import MAX_LATENT_VALUE, MAX_SEED
 from app.operations.sample import Prior
+from app.operations.strength import AUTO, MAX_STRENGTH
 from vae.latent import Method
 from vae.preprocessing import Fit
 
@@ -49,6 +52,20 @@ Latent = Annotated[
     ),
     BeforeValidator(_bounded),
 ]
+StrengthNumber = Annotated[FiniteFloat, Field(ge=0, le=MAX_STRENGTH)]
+
+
+def _number_or_auto(value: object) -> object:
+    """One error for both, in place of one for each."""
+    if value == AUTO:
+        return value
+    try:
+        return TypeAdapter(StrengthNumber).validate_python(value)
+    except ValidationError:
+        raise ValueError(f"must be a number from 0 to {MAX_STRENGTH:g}, or auto") from None
+
+
+Strength = Annotated[StrengthNumber | Literal["auto"], BeforeValidator(_number_or_auto)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 
 
@@ -182,6 +199,13 @@ class ArithmeticRequest(ImageOptions):
     operands: dict[
         Name, Annotated[list[Operand], BeforeValidator(_as_list), Field(min_length=1)]
     ] = Field(default_factory=dict, description="One or more operands a name; their mean counts.")
+    strength: Strength = Field(
+        1.0,
+        description="Factor of the weights of the directions, 0 to 2; or `auto`: the least of 1, "
+        "1.25, 1.5, 1.75 and 2 at which the model's auxiliary classifier sees what was added and "
+        "no longer sees what was subtracted, or the nearest to that. The response says which, in "
+        "`strength` and in the header `Lorgnette-Strength`.",
+    )
     preserve: FiniteFloat = Field(
         0.0,
         ge=0,

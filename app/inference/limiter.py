@@ -6,6 +6,9 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+MAX_CONCURRENT_CALLS = 4  # of models on a CPU: docs/decisions/0018
+MIN_CORE_USE = 0.8  # fraction of the cores that concurrent calls use at least
+
 
 class CapacityLimiter:
     """Slots for model calls that run at the same time.
@@ -71,3 +74,9 @@ class CapacityLimiter:
         self.free += 1
         for callback in self.on_free:
             callback()
+
+
+def concurrent_calls(cores: int) -> int:
+    """The largest number of concurrent calls that leaves few cores unused."""
+    counts = range(1, MAX_CONCURRENT_CALLS + 1)
+    return max(n for n in counts if cores // n * n >= MIN_CORE_USE * cores)

@@ -9,12 +9,13 @@ from typing import TypeVar
 
 import torch
 
-from app.inference import face_finder
+from app.inference import classifier_engine, face_finder
 from app.inference.batcher import Batcher
+from app.inference.classifier_engine import ClassifierEngine, LoadedClassifier
 from app.inference.engine import DecoderInput, Engine, Pixels, Posterior, choose_device
 from app.inference.errors import NotReadyError, UnknownModelError
 from app.inference.face_finder import FaceEngine, FaceFinder
-from app.inference.limiter import CapacityLimiter
+from app.inference.limiter import CapacityLimiter, concurrent_calls
 from app.inference.readiness import Readiness
 from app.inference.thread_pool import InferenceThreadPool
 from app.observability.metrics import Metrics
@@ -23,8 +24,6 @@ from vae import checkpoint
 from vae.checkpoint import Checkpoint, CheckpointError
 from vae.faces.detector import load as load_detector
 
-MAX_CONCURRENT_CALLS = 4  # of models on a CPU: docs/decisions/0018
-MIN_CORE_USE = 0.8  # fraction of the cores that concurrent calls use at least
 PROJECT = Path(__file__).parents[2]
 DEVICE_MEMORY_SECONDS = 1.0  # between two readings of the device's memory, at least
 
@@ -40,12 +39,14 @@ class LoadedModel:
     Attributes:
         encoder: images, uint8 ``(S, S, C)``, to posteriors.
         decoder: latents with their detail to images, uint8 ``(S, S, C)``.
+        classifier: of the attributes of its images, None if the checkpoint has none beside it.
     """
 
     name: str
     checkpoint: Checkpoint
     encoder: Batcher[Pixels, Posterior]
     decoder: Batcher[DecoderInput, Pixels]
+    classifier: LoadedClassifier | None = None
 
     @property
     def id(self) -> str:
@@ -119,7 +120,7 @@ class Registry:
         """Load and warm up the face detector, and the model at each path, a folder or a file.
 
         Raises:
-            CheckpointError: if a checkpoint cannot be used, or its name cannot.
+            CheckpointError: if a checkpoint, the classifier beside it or its name cannot be used.
         """
         self._faces = await self.threads.run(self._load_faces, limited=False)
         for path in paths:
@@ -128,7 +129,8 @@ class Registry:
                 raise CheckpointError(f"{path}: another model is named {name!r} already")
             if not (name.isascii() and name.isprintable()):
                 raise CheckpointError(f"{path}: a model's name must fit a header; rename {name!r}")
-            loaded, engine = await self.threads.run(partial(self._load, file), limited=False)
+            load = partial(self._load, file)
+            loaded, engine, classifier = await self.threads.run(load, limited=False)
             encode = self._on_thread(engine.encode_many, name)
             decode = self._on_thread(engine.decode_many, name)
             self._models[name] = LoadedModel(
@@ -136,6 +138,7 @@ class Registry:
                 loaded,
                 self._batcher(encode, name, "encode"),
                 self._batcher(decode, name, "decode"),
+                None if classifier is None else self._loaded_classifier(classifier, name),
             )
             self._readiness.watch(name, partial(decode, [DecoderInput(loaded.statistics.mean)]))
             self._metrics.models.labels(name, loaded.sha256).set(1)
@@ -162,15 +165,25 @@ class Registry:
         for model in self:
             await model.encoder.close()
             await model.decoder.close()
+            if model.classifier is not None:
+                await model.classifier.predictor.close()
         self.threads.close()
 
-    def _load(self, file: Path) -> tuple[Checkpoint, Engine]:
+    def _load(self, file: Path) -> tuple[Checkpoint, Engine, ClassifierEngine | None]:
         torch.set_num_threads(self._cores)
         loaded = checkpoint.load(file)
         engine = Engine(loaded, self.device, self._settings.deterministic)
         engine.warm_up(self._settings.max_batch)
+        classifier = classifier_engine.load(file.parent, self.device)
+        if classifier is not None:
+            classifier.warm_up(loaded.model.config.size)
         self._read_device_memory()
-        return loaded, engine
+        return loaded, engine, classifier
+
+    def _loaded_classifier(self, engine: ClassifierEngine, model: str) -> LoadedClassifier:
+        predict = self._on_thread(engine.predict_many, model)
+        predictor = self._batcher(predict, model, classifier_engine.OPERATION)
+        return LoadedClassifier(engine.classifier, predictor)
 
     def _load_faces(self) -> FaceFinder:
         torch.set_num_threads(self._cores)
@@ -224,12 +237,6 @@ class Registry:
         if self.device.type == "cuda" and time.monotonic() >= self._next_memory_reading:
             self._next_memory_reading = time.monotonic() + DEVICE_MEMORY_SECONDS
             self._device_memory = torch.cuda.memory_allocated()
-
-
-def concurrent_calls(cores: int) -> int:
-    """The largest number of concurrent calls that leaves few cores unused."""
-    counts = range(1, MAX_CONCURRENT_CALLS + 1)
-    return max(n for n in counts if cores // n * n >= MIN_CORE_USE * cores)
 
 
 def _resolve(path: Path) -> tuple[str, Path]:

@@ -18,11 +18,13 @@ class DecodedImage:
         pixels: uint8 ``(S, S, C)``.
         latent: ``(D,)``, of which it is the decode.
         seed: of a sample; None for other images.
+        strength: that was chosen for this image; None for other images.
     """
 
     pixels: Pixels
     latent: Tensor
     seed: int | None = None
+    strength: float | None = None
 
 
 async def decode(context: Context, latents: Sequence[Sequence[float]]) -> list[DecodedImage]:

@@ -104,6 +104,14 @@ def test_the_reason_why_a_model_cannot_load_is_reported(
     assert reason in message
 
 
+def test_a_classifier_that_cannot_be_read_is_named(models: Path, tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes((models / "tiny/model.safetensors").read_bytes())
+    file = tmp_path / "auxiliary_classifier.safetensors"
+    file.write_bytes(b"no safetensors")
+    message = failure(Settings(models=(str(tmp_path),), device="cpu"))
+    assert f"{file}: no classifier can be read from it (truncated" in message
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_device_that_is_not_there_is_named(settings: Callable[..., Settings]) -> None:
     assert "cuda" in failure(settings(device="cuda"))

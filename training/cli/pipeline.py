@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 
-from training.analysis.attribute_classifier import AttributeClassifier
 from training.analysis.encoding import encoded_means
 from training.analysis.prior import latent_statistics
 from training.cli.terminal import bar, console, print_metrics
@@ -20,6 +19,7 @@ from training.fit.loop import Progress
 from training.fit.presets import Recipe
 from training.fit.trainer import Trainer
 from training.report import figures, publish
+from vae.attribute_classifier import AttributeClassifier
 from vae.checkpoint import Checkpoint
 
 EPOCHS = "samples"  # folder of the samples of each epoch

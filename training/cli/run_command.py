@@ -10,11 +10,11 @@ from typing import Literal
 import torch
 
 from training.analysis import attribute_classifier
-from training.analysis.attribute_classifier import AttributeClassifier
 from training.cli.pipeline import RunOptions, clean_run
 from training.cli.terminal import PROGRAM, Device, OptionalPath, pick_device
 from training.report import publish
 from vae import checkpoint
+from vae.attribute_classifier import AttributeClassifier
 
 DTYPES = {"fp16": torch.float16, "fp32": torch.float32}
 

@@ -10,11 +10,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from training.analysis.attribute_classifier import AttributeClassifier
 from training.analysis.encoding import BATCH, batches, device_of, encoded_means
 from training.data.dataset import DataError, Dataset
 from training.evaluate.reconstruction import psnr
 from training.evaluate.smoothness import smoothness
+from vae.attribute_classifier import AttributeClassifier
 from vae.checkpoint import Checkpoint
 from vae.directions import Direction, apply_directions, group_direction
 from vae.pixels import to_float

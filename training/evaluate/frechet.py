@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from training.analysis.encoding import BATCH, batches, device_of
-from training.analysis.features import SIZE, WIDTH, Backbone, resized
+from training.analysis.features import SIZE, WIDTH, Backbone
 from training.data.dataset import Dataset
 from vae.checkpoint import Checkpoint
 from vae.config import VAEConfig
 from vae.latent import seeded_noise
+from vae.pixels import resized
 
 IMAGES = 1000  # real ones and samples to compare; fewer make every distance longer
 MIN_SIZE = 64  # pixels a side; the network was not trained on less

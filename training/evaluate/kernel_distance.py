@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.analysis.features import SIZE, Backbone, resized
+from training.analysis.features import SIZE, Backbone
+from vae.pixels import resized
 
 EYES = (0.25, 0.55, 0.15, 0.85)  # top, bottom, left and right, shares of an aligned face
 EYES_HEIGHT = 96  # pixels that the network sees of them, by 224: both multiples of its stride

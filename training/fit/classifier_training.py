@@ -1,7 +1,7 @@
 """Training of attribute classifiers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -9,19 +9,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.analysis.attribute_classifier import (
-    AttributeClassifier,
     cross_entropy,
     label_table,
 )
-from training.analysis.classifier_networks import SIZES, Network
-from training.analysis.features import resized
+from training.analysis.classifier_networks import SIZES, Network, build
 from training.data.augment import Augmentation
 from training.data.dataset import Dataset
-from vae.pixels import to_float
+from vae.attribute_classifier import AttributeClassifier
+from vae.pixels import resized, to_float
 
 BLUR_PROBABILITY = 0.5  # of a batch: a VAE's images are blurred
 MIN_BLUR_FRACTION = 0.25  # of the input's side, to which the most blurred ones are shrunk
-AUGMENTATION = Augmentation(flip=True, shift=8, jitter=0.1)
+MAX_SHIFT = 16  # images are shifted by up to a side over this
+JITTER = 0.1
+SHRINK_BATCH = 64  # images
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,11 @@ def train_classifier(
     torch.manual_seed(schedule.seed)
     rng = np.random.default_rng(schedule.seed)
     table = label_table(train, labels)
+    train = shrunk(train, SIZES[schedule.network])
+    augmentation = Augmentation(True, train.images.shape[1] // MAX_SHIFT, JITTER)
     weights = independence_weights(table)
-    classifier = AttributeClassifier(labels, schedule.network).to(device).train()
+    classifier = build(labels, schedule.network).train()
+    classifier.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     steps = max(1, schedule.epochs * (len(train) // schedule.batch_size))
     optimizer = torch.optim.AdamW(
         classifier.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
@@ -73,14 +77,30 @@ def train_classifier(
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, schedule.learning_rate, steps)
     order = np.concatenate([rng.permutation(len(train)) for _ in range(schedule.epochs)])
     for rows in np.array_split(order, steps):
-        x = AUGMENTATION(train.batch(rows), rng).to(device)
-        logits = classifier(_blurred(to_float(x), rng, SIZES[schedule.network]))
+        x = augmentation(train.batch(rows), rng).to(device)
+        x = _blurred(to_float(x), rng, SIZES[schedule.network])
+        with torch.autocast(device.type, torch.bfloat16, cache_enabled=False):
+            logits = classifier(x).float()
         loss = cross_entropy(logits, table[rows].to(device), weight=weights[rows].to(device))
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()
         cycle.step()
     return classifier.eval()
+
+
+def shrunk(data: Dataset, size: int) -> Dataset:
+    """The images at ``size`` pixels a side, if they are larger.
+
+    Once before the epochs: augmentation and resizing of large images took more time than the
+    small network.
+    """
+    if data.images.shape[1] <= size:
+        return data
+    rows = np.array_split(np.arange(len(data)), -(-len(data) // SHRINK_BATCH))
+    planes = [resized(data.batch(part).permute(0, 3, 1, 2), size) for part in rows]
+    images = torch.cat(planes).permute(0, 2, 3, 1).contiguous().numpy()
+    return replace(data, images=images, rows=np.arange(len(data)))
 
 
 def independence_weights(table: Tensor) -> Tensor:

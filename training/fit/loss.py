@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.analysis.attribute_classifier import AttributeClassifier, cross_entropy
-from training.analysis.features import resized
+from training.analysis.attribute_classifier import cross_entropy
+from vae.attribute_classifier import AttributeClassifier
 from vae.model import VAE
+from vae.pixels import resized
 
 CLASSIFIER_SIZE = 64  # pixels a side of what the classifier sees: too few for fine texture to count
 

@@ -10,10 +10,10 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from training.analysis.attribute_classifier import AttributeClassifier
 from training.data.dataset import Dataset
 from training.fit.errors import TrainingError
 from training.fit.presets import Recipe
+from vae.attribute_classifier import AttributeClassifier
 from vae.checkpoint import Checkpoint
 from vae.tensor_file import write_atomically
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.analysis.attribute_classifier import AttributeClassifier, label_table
+from training.analysis.attribute_classifier import label_table
 from training.analysis.latent_pca import reduced_by_pca
 from training.data.dataset import Dataset
 from training.fit.batches import BatchOrder, derived_seed, rows_with
@@ -19,6 +19,7 @@ from training.fit.loss import Loss, Terms
 from training.fit.presets import Recipe
 from training.fit.saves import FILE, read_save, run_identity, write_save
 from training.fit.schedule import ema_decay, learning_rate, update_average
+from vae.attribute_classifier import AttributeClassifier
 from vae.checkpoint import Checkpoint
 from vae.model import VAE
 from vae.pixels import to_float

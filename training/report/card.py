@@ -5,6 +5,7 @@ from typing import Any
 
 from training.report import card_comparison, card_tables
 from training.report.metrics import add_baselines, with_current_names
+from vae import attribute_classifier
 from vae.checkpoint import Checkpoint
 from vae.config import VAEConfig
 
@@ -64,6 +65,9 @@ def write(checkpoint: Checkpoint, folder: Path, compare_with: dict[str, Any] | N
         lines += card_comparison.comparison(by_detail, baselines)
     if checkpoint.directions:
         lines += card_tables.directions(checkpoint.directions)
+    classifier = folder / attribute_classifier.FILE
+    if classifier.exists():
+        lines += card_tables.auxiliary_classifier(attribute_classifier.load(classifier))
     lines += _images(folder, checkpoint.model.config)
     (folder / "README.md").write_text("\n".join(lines).rstrip() + "\n")
 

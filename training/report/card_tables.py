@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from training.report.markdown import cell, table
+from vae.attribute_classifier import FILE, AttributeClassifier
 from vae.directions import Direction
 
 FIGURES = {
@@ -208,6 +209,19 @@ def directions(named: Mapping[str, Direction]) -> list[str]:
         for name, d in named.items()
     ]
     return ["", "## Directions", *table(["name", "meaning", "length", "made by"], rows)]
+
+
+def auxiliary_classifier(classifier: AttributeClassifier) -> list[str]:
+    """Where the classifier beside a checkpoint comes from, and how often it is right."""
+    accuracy = [f"`{label}` {value:.1%}" for label, value in classifier.accuracy.items()]
+    rows = [
+        ["file", f"`{FILE}`"],
+        ["sha256", classifier.sha256],
+        ["made by", f"`training classifier --network {classifier.network}`"],
+        ["accuracy on test images", ", ".join(accuracy)],
+    ]
+    text = "For `strength=auto`; no figure of this card was made with it."
+    return ["", "## Auxiliary classifier", "", text, *table(["", ""], rows)]
 
 
 def _with_error(values: Mapping[str, float], key: str) -> str:

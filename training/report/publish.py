@@ -13,7 +13,6 @@ import numpy
 import torch
 import torchvision
 
-from training.analysis.attribute_classifier import AttributeClassifier
 from training.analysis.directions import fit_directions, indicators
 from training.analysis.encoding import device_of, encoded_means, residual_scale
 from training.analysis.prior import fit_mixture, latent_statistics
@@ -30,6 +29,7 @@ from training.fit.presets import Recipe
 from training.report import card, figures
 from training.report.metrics import with_current_names
 from vae import __version__, checkpoint
+from vae.attribute_classifier import AttributeClassifier
 from vae.checkpoint import Checkpoint
 from vae.model import VAE
 

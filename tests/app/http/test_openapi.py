@@ -127,6 +127,7 @@ def test_the_headers_of_responses_are_documented(client: Client) -> None:
             found = client.post(name.removeprefix("post "), **options).headers
         else:
             found = client.get(name.removeprefix("get ").replace("{name}", "tiny")).headers
-        assert documented - found.keys() == set()
+        # With strength=auto only, which the model of this test does not have.
+        assert documented - found.keys() <= {"lorgnette-strength"}
         ours = {h for h in found if h.startswith("lorgnette-")} | ({"server-timing"} & found.keys())
         assert ours - documented == set()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from app.inference import readiness, registry
+from app.inference import limiter, readiness, registry
 from app.inference.engine import DecoderInput, Engine
 from app.inference.errors import InferenceTimeoutError, NotReadyError
 from app.inference.registry import Registry
@@ -246,4 +246,4 @@ def test_device_memory_is_read_on_the_model_thread_and_at_intervals(
     ("cores", "calls"), [(1, 1), (2, 2), (3, 3), (4, 4), (6, 3), (7, 3), (8, 4), (9, 4), (64, 4)]
 )
 def test_concurrent_calls_use_at_least_four_fifths_of_the_cores(cores: int, calls: int) -> None:
-    assert registry.concurrent_calls(cores) == calls
+    assert limiter.concurrent_calls(cores) == calls

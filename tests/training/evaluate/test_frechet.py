@@ -5,13 +5,14 @@ import torch
 from torch import Tensor
 
 from tests.training.sources import dataset, disc
-from training.analysis.features import Backbone, resized
+from training.analysis.features import Backbone
 from training.data.dataset import Dataset
 from training.evaluate import frechet
 from vae.checkpoint import Checkpoint
 from vae.config import VAEConfig
 from vae.gaussian import DiagonalGaussian
 from vae.model import VAE
+from vae.pixels import resized
 from vae.prior import GaussianMixture, LatentStatistics
 
 SIZE = 64

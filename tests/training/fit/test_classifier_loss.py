@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from training.analysis.attribute_classifier import AttributeClassifier
+from training.analysis.classifier_networks import build
 from training.fit.loss import Loss, LossConfig
+from vae.attribute_classifier import AttributeClassifier
 from vae.config import VAEConfig
 from vae.model import VAE
 
@@ -29,7 +30,7 @@ def color(
 
 def classifier_with(logit: float) -> AttributeClassifier:
     """A classifier that predicts the same for every image."""
-    classifier = AttributeClassifier(["glasses"])
+    classifier = build(["glasses"])
     torch.nn.init.zeros_(classifier.head.weight)
     torch.nn.init.constant_(classifier.head.bias, logit)
     return classifier
@@ -69,7 +70,7 @@ def test_positive_labels_may_weigh_more() -> None:
 
 def test_the_classifier_trains_the_model_and_not_itself() -> None:
     torch.manual_seed(0)
-    classifier, model = AttributeClassifier(["glasses"]), VAE(VAEConfig(size=32, widths=(4,)))
+    classifier, model = build(["glasses"]), VAE(VAEConfig(size=32, widths=(4,)))
     loss = Loss(LossConfig(weight=0.0, beta=0.0, classifier_weight=1.0), model, classifier)
     loss(model, torch.rand(2, 3, 32, 32), None, 1.0, torch.ones(2, 1)).objective.backward()
     assert max(float(p.grad.abs().max()) for p in model.parameters() if p.grad is not None) > 0
@@ -83,7 +84,7 @@ def test_the_classifier_trains_the_model_and_not_itself() -> None:
     [(0.0, "no classifier weight"), (0.5, "there is no --auxiliary-classifier")],
 )
 def test_a_classifier_and_its_weight_come_together(weight: float, message: str) -> None:
-    classifier = None if weight else AttributeClassifier(["glasses"])
+    classifier = None if weight else build(["glasses"])
     with pytest.raises(ValueError, match=message):
         Loss(LossConfig(classifier_weight=weight), VAE(VAEConfig(size=32, widths=(4,))), classifier)
 
@@ -91,13 +92,13 @@ def test_a_classifier_and_its_weight_come_together(weight: float, message: str) 
 def test_a_classifier_needs_colour() -> None:
     model = VAE(VAEConfig(channels=1, size=32, widths=(4,)))
     with pytest.raises(ValueError, match="colour"):
-        Loss(LossConfig(classifier_weight=0.5), model, AttributeClassifier(["glasses"]))
+        Loss(LossConfig(classifier_weight=0.5), model, build(["glasses"]))
 
 
 @pytest.mark.parametrize("weight", [1.0, 3.0])
 def test_the_classifier_loss_has_a_gradient_in_weighted_rows_only(weight: float) -> None:
     torch.manual_seed(0)
-    x, classifier = torch.rand(2, 3, 32, 32), AttributeClassifier(["glasses"])
+    x, classifier = torch.rand(2, 3, 32, 32), build(["glasses"])
     raw = torch.rand(2, 3, 32, 32, requires_grad=True)
     model = VAE(VAEConfig(size=32, widths=(4,)))
     model.decode_logits = lambda z: raw - 0.5  # type: ignore[method-assign]

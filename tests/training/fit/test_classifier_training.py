@@ -3,9 +3,16 @@ import pytest
 import torch
 
 from tests.training.sources import dataset, noise
-from training.analysis.attribute_classifier import AttributeClassifier, accuracy
+from training.analysis.attribute_classifier import accuracy
 from training.data.dataset import DataError, Dataset
-from training.fit.classifier_training import Schedule, independence_weights, train_classifier
+from training.fit.classifier_training import (
+    Schedule,
+    independence_weights,
+    shrunk,
+    train_classifier,
+)
+from vae.attribute_classifier import AttributeClassifier
+from vae.pixels import resized
 
 SIZE = 64
 CPU = torch.device("cpu")
@@ -39,6 +46,18 @@ def test_a_classifier_learns_what_is_in_the_images(trained: AttributeClassifier)
     assert fractions["glasses"] > 0.9
     assert fractions["male"] > 0.9
     assert not trained.training
+
+
+@pytest.mark.parametrize("size", [8, 16])
+def test_larger_images_are_shrunk_once_and_smaller_ones_are_not_enlarged(size: int) -> None:
+    data = dataset(noise(70, 16), {"glasses": [float(i % 2) for i in range(70)]})
+    data = data.rows_at(range(69, 0, -1))
+    small = shrunk(data, size)
+    pixels = data.batch(range(69)).permute(0, 3, 1, 2).float()
+    expected = resized(pixels, size).permute(0, 2, 3, 1)
+    assert (small.batch(range(69)).float() - expected).abs().max() <= 1
+    assert small.labels == data.labels
+    assert shrunk(data, 32) is data
 
 
 @pytest.mark.parametrize(("label", "message"), [("hat", "no label 'hat'"), ("age", "of 0 and 1")])

@@ -18,13 +18,14 @@ from tests.training.fit.trainer_runs import (
     weights,
 )
 from tests.training.sources import dataset, noise
-from training.analysis.attribute_classifier import AttributeClassifier
+from training.analysis.classifier_networks import build
 from training.data.augment import Augmentation
 from training.fit.errors import TrainingError
 from training.fit.loop import Progress
 from training.fit.loss import Loss, LossConfig, Terms
 from training.fit.presets import Recipe
 from training.fit.trainer import Trainer
+from vae.attribute_classifier import AttributeClassifier
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_a_save_on_other_data_is_refused(tmp_path: Path) -> None:
 def test_a_run_resumes_with_its_own_auxiliary_classifier_only(tmp_path: Path) -> None:
     recipe = replace(RECIPE, loss=LossConfig(classifier_weight=0.5), epochs=0.5)
     data = dataset(noise(16), {"glasses": [0, 1] * 8})
-    first, other = AttributeClassifier(["glasses"]), AttributeClassifier(["glasses"])
+    first, other = build(["glasses"]), build(["glasses"])
     first.sha256, other.sha256 = "1" * 64, "2" * 64
 
     def run_with(classifier: AttributeClassifier | None, folder: str) -> Trainer:
