@@ -6,6 +6,7 @@ every other pixel. Images are float32 ``(N, C, S, S)`` in [0, 1].
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -33,3 +34,16 @@ class PixelEdit:
         """The edited photograph, in [0, 1]; equal to ``x`` to the last bit outside the mask."""
         edited = (x + self.alpha * (self.replacement - x) + self.added).clamp(0.0, 1.0)
         return edited.where(self.mask > 0, x)
+
+
+def preserve_edit(original: Tensor, before: Tensor, after: Tensor) -> PixelEdit:
+    """What an edit of the latent changes in the photograph.
+
+    Args:
+        original: ``(N, C, S, S)`` in [0, 1], the photograph.
+        before: decode of its latent, of the same shape.
+        after: decode of the edited latent, of the same shape.
+    """
+    change = after - before
+    mask = (change.abs().amax(1, keepdim=True) > 0).float()
+    return PixelEdit(torch.zeros_like(mask), torch.zeros_like(original), mask * change, mask)

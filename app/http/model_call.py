@@ -9,22 +9,35 @@ from fastapi import Query, Request, Response
 
 from app.http.body_budget import ReservedImagePool
 from app.http.context import request_context
-from app.http.negotiation import JSON, negotiate
+from app.http.negotiation import JSON, PNG, negotiate
 from app.http.request_parsing import BodyForms, read_request
-from app.http.responses import EncodedResponse, images_as_json, images_as_png
+from app.http.responses import (
+    EncodedResponse,
+    image_as_lossy_file,
+    images_as_json,
+    images_as_png,
+    photograph_as_file,
+    photograph_as_json,
+)
 from app.http.schemas import ModelRequest, ResizeOptions
+from app.images.encoding import Encoding
 from app.observability.metrics import Metrics
 from app.observability.timing import Span
 from app.operations.context import Context, ImageRunner, chosen_detail
 from app.operations.decode import DecodedImage
 from app.operations.faces import chosen_alignment
+from app.operations.paste import PastedPhotograph
 from app.operations.service import Service
 
 M = TypeVar("M", bound=ModelRequest)
 
 ModelName = Annotated[str | None, Query(description="One of the loaded models.")]
 FormatName = Annotated[
-    str | None, Query(alias="format", description="`png`, `json` or `npy`, in place of Accept.")
+    str | None,
+    Query(
+        alias="format",
+        description="`png`, `jpeg`, `webp`, `json` or `npy`, in place of Accept.",
+    ),
 ]
 
 
@@ -71,6 +84,28 @@ class ModelCall(Generic[M]):
             return images_as_png(model_id, detail, images, columns)
 
         return await self.respond(encode, headers)
+
+    async def respond_with_edit(
+        self, result: DecodedImage | PastedPhotograph, encoding: Encoding
+    ) -> Response:
+        """The response with one image or photograph, in the media type that was negotiated.
+
+        Args:
+            result: a photograph is encoded already, as ``encoding`` says.
+            encoding: see ``chosen_encoding``.
+        """
+        model_id, detail = self.context.model.id, self.context.detail
+
+        def encode() -> EncodedResponse:
+            if isinstance(result, DecodedImage):
+                return image_as_lossy_file(result, encoding)
+            if self.media_type == JSON:
+                return photograph_as_json(model_id, detail, result)
+            return photograph_as_file(result, encoding)
+
+        if isinstance(result, DecodedImage) and self.media_type in (PNG, JSON):
+            return await self.respond_with_images([result])
+        return await self.respond(encode)
 
     async def respond(
         self, encode: Callable[[], EncodedResponse], headers: dict[str, str] | None = None

@@ -179,11 +179,23 @@ class ArithmeticRequest(ImageOptions):
     operands: dict[
         Name, Annotated[list[Operand], BeforeValidator(_as_list), Field(min_length=1)]
     ] = Field(default_factory=dict, description="One or more operands a name; their mean counts.")
-    preserve: FiniteFloat = Field(
-        0.0,
-        ge=0,
-        le=1,
+    preserve: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = Field(
+        None,
         description="How much of the original is kept: the response is the decode plus this "
         "fraction of what the model cannot reconstruct of the first name with a positive weight "
-        "that is one image.",
+        "that is one image. If absent, 1 with `paste`, else 0.",
+    )
+    paste: bool = Field(
+        False,
+        description="Put the edit back into the photograph that `preserve` keeps, and respond with "
+        "this photograph: at its full size, upright, with its colour profile and without other "
+        "metadata. Pixels that the edit does not change are the photograph's own. Needs "
+        "`preserve` 1.",
+    )
+    quality: int | None = Field(
+        None,
+        ge=1,
+        le=100,
+        description="Of a response as JPEG or WebP; 90 if absent. Others are lossless and have "
+        "none.",
     )

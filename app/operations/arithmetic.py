@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
+from app.images.encoding import Encoding
 from app.operations.context import Context, FieldPath
 from app.operations.decode import DecodedImage, decode_latents
 from app.operations.expression import Term, parse
 from app.operations.latent_sum import check_names, latent_sum, mean_latent
 from app.operations.operands import Operand, OperandError, ResolvedOperand, resolve
-from app.operations.preserve import preserve
+from app.operations.paste import PastedPhotograph, check_photograph, paste
+from app.operations.preserve import pixel_edit, preserve
 from vae.preprocessing import Fit
 
 
@@ -16,10 +18,11 @@ async def arithmetic(
     expression: str,
     operands: Mapping[str, Sequence[Operand]],
     *,
-    preserve_fraction: float = 0.0,
+    preserve_fraction: float | None = None,
+    paste_as: Encoding | None = None,
     fit: Fit = "crop",
     embedded: bool = True,
-) -> DecodedImage:
+) -> DecodedImage | PastedPhotograph:
     """The decode of a weighted sum of operands and directions.
 
     Args:
@@ -27,7 +30,9 @@ async def arithmetic(
         expression: see ``app.operations.expression``.
         operands: one or more for each name; the mean of their latents counts.
         preserve_fraction: 0..1, how much is kept of what the model cannot reconstruct of the first
-            name with a positive weight that is one image.
+            name with a positive weight that is one image. None is 1 with ``paste_as``, else 0.
+        paste_as: file format of the result, where the edit is put back into that image at its full
+            size; None for the image that the model makes.
         fit: how images that are not square are fitted.
         embedded: whether an image of this model is read by the latent that it carries.
 
@@ -35,36 +40,65 @@ async def arithmetic(
         ExpressionError: if the expression is not such a sum.
         TooManyImagesError: if there are more operands than one request may have.
         OperandError: if the names do not match, the sum is too large, or there is no image to
-            preserve.
+            preserve, or less than all of one to paste into.
         ImageFileTooLargeError, decoding errors, NoFaceError: as ``operands.resolve``.
     """
     terms = parse(expression)
     directions = context.model.checkpoint.directions
     check_names(terms, operands, directions)
     context.limits.check_count(max(1, sum(map(len, operands.values()))))
-    target = _preserve_target(terms, operands) if preserve_fraction else None
+    fraction = _preserve_fraction(preserve_fraction, paste_as)
+    field = "preserve" if paste_as is None else "paste"
+    target = _preserve_target(terms, operands, field) if fraction else None
+    photograph = operands[target][0].image if target is not None else None
+    if paste_as is not None and photograph is not None:
+        await check_photograph(context, photograph, paste_as)
     groups = await _resolve_groups(context, operands, fit, embedded)
     z = latent_sum(terms, groups, directions, context.model.dim).value()
     if target is None:
         return (await decode_latents(context, [z]))[0]
     after, before = await decode_latents(context, [z, mean_latent(groups[target])])
-    original = groups[target][0].pixels
+    original, transform = groups[target][0].pixels, groups[target][0].transform
     assert original is not None
+    assert transform is not None
+    assert photograph is not None
+    if paste_as is not None:
+        edit = await context.image_pool.run(
+            lambda: pixel_edit(original, before.pixels, after.pixels)
+        )
+        return PastedPhotograph(await paste(context, photograph, transform, edit, paste_as), z)
     pixels = await context.image_pool.run(
-        lambda: preserve(after.pixels, before.pixels, original, preserve_fraction)
+        lambda: preserve(after.pixels, before.pixels, original, fraction)
     )
     return DecodedImage(pixels, z)
 
 
-def _preserve_target(terms: Sequence[Term], operands: Mapping[str, Sequence[Operand]]) -> str:
-    """The first name with a positive weight that is one image."""
+def _preserve_fraction(requested: float | None, paste_as: Encoding | None) -> float:
+    """How much of the original is kept.
+
+    Raises:
+        OperandError: if less than all is requested of a photograph that is pasted into.
+    """
+    if paste_as is None:
+        return requested or 0.0
+    if requested not in (None, 1.0):
+        raise OperandError(
+            ("preserve",),
+            "paste needs preserve=1, which is its default: with less, the whole crop would change, "
+            "and its edges would show in the photograph",
+        )
+    return 1.0
+
+
+def _preserve_target(
+    terms: Sequence[Term], operands: Mapping[str, Sequence[Operand]], field: str
+) -> str:
+    """The first name with a positive weight that is one image; ``field`` needs it."""
     for term in terms:
         group = operands.get(term.name, [])
         if term.weight > 0 and len(group) == 1 and group[0].image is not None:
             return term.name
-    raise OperandError(
-        ("preserve",), "preserve needs a name with a positive weight that is one image"
-    )
+    raise OperandError((field,), f"{field} needs a name with a positive weight that is one image")
 
 
 async def _resolve_groups(
