@@ -33,8 +33,8 @@ class FullSizeHeader:
     """What the header of a photograph says.
 
     Attributes:
-        width: of the upright photograph, in pixels.
-        height: of the upright photograph, in pixels.
+        width: as stored, in pixels.
+        height: as stored, in pixels.
         memory: bytes that ``read`` takes at most, its result included.
     """
 
@@ -50,7 +50,7 @@ def read_header(data: bytes, max_pixels: int, max_memory: int) -> FullSizeHeader
         UnsupportedImageError, ImageTooLargeError, CorruptImageError: as ``app.images.decoding``.
     """
     with opened(data, _keep_size, max_pixels, max_memory) as image:
-        return FullSizeHeader(*image.upright_size, _memory(image))
+        return FullSizeHeader(image.width, image.height, _memory(image))
 
 
 def read(data: bytes, channels: int, max_pixels: int, max_memory: int) -> FullSizePhotograph:

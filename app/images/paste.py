@@ -157,13 +157,13 @@ def _edit_tile(
     mask = warped(planes[0]) > 0
     if not mask.any():
         return
-    alpha = warped(planes[1]).clip(0, 1)
+    alpha = mask * warped(planes[1]).clip(0, 1)
     x = np.asarray(tile)
-    edited = x.copy().reshape(*mask.shape, -1)
+    edited = np.empty_like(x).reshape(*mask.shape, -1)
     for channel, color in enumerate(planes[2:]):
-        level = edited[..., channel]
-        changed = ((1 - alpha) * level + warped(color)).round().clip(0, MAX_UINT8)
-        level[mask] = changed[mask].astype(np.uint8)
+        level = x.reshape(edited.shape)[..., channel].astype(np.float32)
+        level += mask * warped(color) - alpha * level  # exactly 0 where the mask is 0
+        edited[..., channel] = level.round(out=level).clip(0, MAX_UINT8, out=level)
     image.paste(Image.fromarray(edited.reshape(x.shape)), box[:2])
 
 
