@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+from torch import Tensor
+
 from app.images.encoding import Encoding
 from app.operations.context import Context, FieldPath
 from app.operations.decode import DecodedImage, decode_latents
 from app.operations.expression import Term, parse
-from app.operations.latent_sum import check_names, latent_sum, mean_latent
+from app.operations.latent_sum import check_names, latent_sum
 from app.operations.operands import Operand, OperandError, ResolvedOperand, resolve
 from app.operations.paste import PastedPhotograph, check_photograph, paste
 from app.operations.preserve import pixel_edit, preserve
@@ -57,20 +59,32 @@ async def arithmetic(
     z = latent_sum(terms, groups, directions, context.model.dim).value()
     if target is None:
         return (await decode_latents(context, [z]))[0]
-    after, before = await decode_latents(context, [z, mean_latent(groups[target])])
-    original, transform = groups[target][0].pixels, groups[target][0].transform
-    assert original is not None
-    assert transform is not None
     assert photograph is not None
+    return await _edited(context, z, groups[target][0], photograph, fraction, paste_as)
+
+
+async def _edited(
+    context: Context,
+    z: Tensor,
+    original: ResolvedOperand,
+    photograph: bytes,
+    fraction: float,
+    paste_as: Encoding | None,
+) -> DecodedImage | PastedPhotograph:
+    """The original, changed as its latent is changed to ``z``; ``photograph`` is its file."""
+    after, before = await decode_latents(context, [z, original.latent])
+    pixels, transform = original.pixels, original.transform
+    assert pixels is not None
+    assert transform is not None
     if paste_as is not None:
-        edit = await context.image_pool.run(
-            lambda: pixel_edit(original, before.pixels, after.pixels)
-        )
+        edit = await context.image_pool.run(lambda: pixel_edit(pixels, before.pixels, after.pixels))
         return PastedPhotograph(await paste(context, photograph, transform, edit, paste_as), z)
-    pixels = await context.image_pool.run(
-        lambda: preserve(after.pixels, before.pixels, original, fraction)
+    return DecodedImage(
+        await context.image_pool.run(
+            lambda: preserve(after.pixels, before.pixels, pixels, fraction)
+        ),
+        z,
     )
-    return DecodedImage(pixels, z)
 
 
 def _preserve_fraction(requested: float | None, paste_as: Encoding | None) -> float:

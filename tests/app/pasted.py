@@ -11,7 +11,7 @@ import torch
 from PIL import Image, ImageCms, ImageOps
 from torch import Tensor
 
-from tests.app.conftest import Pixels, ok
+from tests.app.conftest import SIZE, Pixels, ok
 from vae.preserve import PixelEdit
 
 RADIUS = 0.35  # of the edit, as a fraction of the crop's side
@@ -82,3 +82,12 @@ def distances(shape: tuple[int, ...], centre: tuple[float, float]) -> npt.NDArra
     """Of each pixel of ``(H, W, ...)`` from a point, in pixels."""
     y, x = np.mgrid[: shape[0], : shape[1]] + 0.5
     return np.asarray(np.hypot(x - centre[0], y - centre[1]))
+
+
+def check_disc(before: Pixels, after: Pixels, side: float) -> None:
+    """Only a disc in the middle changed, and all of it, where the crop has this side."""
+    height, width, _ = before.shape
+    radius = distances(before.shape, (width / 2, height / 2)) / side
+    different = changed(before, after)
+    assert different[radius < RADIUS - 0.1].mean() > 0.9
+    assert not different[radius > RADIUS + 2 / min(side, SIZE)].any()
