@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 Fit = Literal["crop", "pad", "stretch"]
 
@@ -74,11 +74,21 @@ def exif_transpose_of(image: Image.Image) -> Image.Transpose | None:
 
     The tag is removed from the image: Pillow would else transpose some formats at full size.
     """
+    use_stored_size(image)
     tags = image.getexif()
     transpose = EXIF_TRANSPOSES.get(tags.get(ORIENTATION, 1))
     if transpose is not None:
         del tags[ORIENTATION]
     return transpose
+
+
+def use_stored_size(image: Image.Image) -> None:
+    """Give a TIFF that is not loaded yet the size that is stored.
+
+    Pillow gives the upright size, even where its tag of orientation is removed before it is loaded.
+    """
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        image._size = image._tile_size
 
 
 def _reduce(

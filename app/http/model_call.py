@@ -9,12 +9,20 @@ from fastapi import Query, Request, Response
 
 from app.http.body_budget import ReservedImagePool
 from app.http.context import request_context
-from app.http.negotiation import JSON, negotiate
+from app.http.negotiation import JSON, PNG, negotiate
 from app.http.request_parsing import BodyForms, read_request
-from app.http.responses import EncodedResponse, images_as_json, images_as_png
+from app.http.responses import (
+    EncodedResponse,
+    edit_as_file,
+    edit_as_json,
+    images_as_json,
+    images_as_png,
+)
 from app.http.schemas import ModelRequest, ResizeOptions
+from app.images.encoding import Encoding
 from app.observability.metrics import Metrics
 from app.observability.timing import Span
+from app.operations.arithmetic import ArithmeticResult
 from app.operations.context import Context, ImageRunner, chosen_detail
 from app.operations.decode import DecodedImage
 from app.operations.faces import chosen_alignment
@@ -24,7 +32,11 @@ M = TypeVar("M", bound=ModelRequest)
 
 ModelName = Annotated[str | None, Query(description="One of the loaded models.")]
 FormatName = Annotated[
-    str | None, Query(alias="format", description="`png`, `json` or `npy`, in place of Accept.")
+    str | None,
+    Query(
+        alias="format",
+        description="`png`, `jpeg`, `webp`, `json` or `npy`, in place of Accept.",
+    ),
 ]
 
 
@@ -69,6 +81,26 @@ class ModelCall(Generic[M]):
             if self.media_type == JSON:
                 return images_as_json(model_id, detail, images)
             return images_as_png(model_id, detail, images, columns)
+
+        return await self.respond(encode, headers)
+
+    async def respond_with_edit(self, result: ArithmeticResult, encoding: Encoding) -> Response:
+        """The response with an edit, in the media type that was negotiated.
+
+        Args:
+            result: a photograph is encoded already, as ``encoding`` says.
+            encoding: see ``chosen_encoding``.
+        """
+        model_id, detail = self.context.model.id, self.context.detail
+        strength = result.image.strength
+        headers = None if strength is None else {"Lorgnette-Strength": f"{strength:g}"}
+
+        def encode() -> EncodedResponse:
+            if self.media_type == JSON:
+                return edit_as_json(model_id, detail, result)
+            if self.media_type == PNG and result.photograph is None and result.mask is None:
+                return images_as_png(model_id, detail, [result.image], None)
+            return edit_as_file(result, encoding)
 
         return await self.respond(encode, headers)
 

@@ -4,9 +4,12 @@ import math
 from collections.abc import Sequence
 
 PNG = "image/png"
+JPEG = "image/jpeg"
+WEBP = "image/webp"
 JSON = "application/json"
 NPY = "application/x-npy"
-FORMATS = {"png": PNG, "json": JSON, "npy": NPY}  # values of ?format=
+# By the values of ?format=.
+FORMATS = {"png": PNG, "jpeg": JPEG, "webp": WEBP, "json": JSON, "npy": NPY}
 
 
 class NotAcceptableError(Exception):

@@ -36,6 +36,9 @@ class ImagesResponse(BaseModel):
     strength: float | None = Field(
         None, description="That was chosen; only of a request with `strength=auto`."
     )
+    mask: str | None = Field(
+        None, description="Where an edit changes its photograph; only of a request with `mask`."
+    )
 
 
 class DirectionResponse(BaseModel):

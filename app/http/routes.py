@@ -9,12 +9,17 @@ from app.http.examples import IMAGE
 from app.http.guarded_route import GuardedRoute
 from app.http.model_call import ModelCall, ModelCallDependency
 from app.http.multipart import FormFields
-from app.http.negotiation import JSON, NPY, PNG
+from app.http.negotiation import JPEG, JSON, NPY, PNG, WEBP
 from app.http.openapi import SEED_HEADERS, STRENGTH_HEADERS, body, errors, ok_response
 from app.http.request_parsing import BodyForms
 from app.http.response_schemas import EncodeResponse
-from app.http.responses import EncodedResponse, posteriors_as_json, posteriors_as_npy
-from app.operations.arithmetic import arithmetic
+from app.http.responses import (
+    EncodedResponse,
+    chosen_encoding,
+    posteriors_as_json,
+    posteriors_as_npy,
+)
+from app.operations.arithmetic import ArithmeticOptions, arithmetic
 from app.operations.decode import decode
 from app.operations.encode import encode
 from app.operations.interpolate import interpolate
@@ -24,6 +29,7 @@ from app.operations.sample import sample
 MODEL_ERRORS = errors(400, 401, 404, 405, 406, 408, 413, 415, 422, 429, 503, 504)
 OPERANDS = {"a": {"image": IMAGE}, "b": {"seed": 7}}
 IMAGES = (PNG, JSON)
+PHOTOGRAPHS = (PNG, JPEG, WEBP, JSON)
 OPTIONS = BodyForms(multipart=FormFields())
 IMAGE_FILES = BodyForms(multipart=FormFields(images="image"), image="image")
 ENDS = BodyForms(multipart=FormFields(operands=("start", "end")))
@@ -162,7 +168,10 @@ async def post_interpolate(
 @router.post(
     "/arithmetic",
     name="arithmetic",
-    responses={200: ok_response("The image.", *IMAGES, headers=STRENGTH_HEADERS), **MODEL_ERRORS},
+    responses={
+        200: ok_response("The image or photograph.", *PHOTOGRAPHS, headers=STRENGTH_HEADERS),
+        **MODEL_ERRORS,
+    },
     openapi_extra=body(
         schemas.ArithmeticRequest,
         {"expression": "a - b + 1.5*glasses", "operands": OPERANDS},
@@ -172,19 +181,20 @@ async def post_interpolate(
 async def post_arithmetic(
     call: Annotated[
         ModelCall[schemas.ArithmeticRequest],
-        Depends(ModelCallDependency(schemas.ArithmeticRequest, IMAGES, NAMED_OPERANDS)),
+        Depends(ModelCallDependency(schemas.ArithmeticRequest, PHOTOGRAPHS, NAMED_OPERANDS)),
     ],
 ) -> Response:
     """The image of a sum such as ``men - women + her`` or ``me + 1.5*glasses``."""
     params = call.params
-    image = await arithmetic(
-        call.context,
-        params.expression,
-        {name: [o.to_operand() for o in group] for name, group in params.operands.items()},
+    encoding = chosen_encoding(call.media_type, params.quality)
+    options = ArithmeticOptions(
         strength=params.strength,
-        preserve_fraction=params.preserve,
+        preserve=params.preserve,
+        paste_as=encoding if params.paste else None,
+        mask=params.mask,
         fit=params.fit,
         embedded=params.embedded,
     )
-    headers = None if image.strength is None else {"Lorgnette-Strength": f"{image.strength:g}"}
-    return await call.respond_with_images([image], headers=headers)
+    operands = {name: [o.to_operand() for o in group] for name, group in params.operands.items()}
+    result = await arithmetic(call.context, params.expression, operands, options)
+    return await call.respond_with_edit(result, encoding)

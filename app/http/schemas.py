@@ -192,10 +192,7 @@ class InterpolateRequest(ImageOptions):
 class ArithmeticRequest(ImageOptions):
     """A sum of weighted names, and the operands it names."""
 
-    expression: str = Field(
-        description="For example `men - women + her` or `me + 1.5*glasses`. "
-        "`her + glasses(worn)` adds the glasses of the operands `worn`."
-    )
+    expression: str = Field(description="For example `men - women + her` or `me + 1.5*glasses`.")
     operands: dict[
         Name, Annotated[list[Operand], BeforeValidator(_as_list), Field(min_length=1)]
     ] = Field(default_factory=dict, description="One or more operands a name; their mean counts.")
@@ -206,11 +203,30 @@ class ArithmeticRequest(ImageOptions):
         "no longer sees what was subtracted, or the nearest to that. The response says which, in "
         "`strength` and in the header `Lorgnette-Strength`.",
     )
-    preserve: FiniteFloat = Field(
-        0.0,
-        ge=0,
-        le=1,
-        description="How much of the original is kept: the response is the decode plus this "
-        "fraction of what the model cannot reconstruct of the first name with a positive weight "
-        "that is one image.",
+    preserve: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = Field(
+        None,
+        description="How much of the photograph is kept: the first name with a positive weight "
+        "that is one image. At 1 only pixels that the edit changes are changed: what it adds is "
+        "added to the photograph, what it takes away is replaced by the decode in the "
+        "photograph's colours. Values below 1 blend with the plain decode. If absent, 1 with "
+        "`paste` or `mask`, else 0.",
+    )
+    mask: bool = Field(
+        False,
+        description="Give the mask of `preserve` too, grey, black where nothing changes: in JSON "
+        "as `mask`, a base64 PNG; of the other media types it is the response.",
+    )
+    paste: bool = Field(
+        False,
+        description="Put the edit back into the photograph that `preserve` keeps, and respond with "
+        "this photograph: at its full size, upright, with its colour profile and without other "
+        "metadata. Pixels that the edit does not change are the photograph's own. Needs "
+        "`preserve` 1.",
+    )
+    quality: int | None = Field(
+        None,
+        ge=1,
+        le=100,
+        description="Of a response as JPEG or WebP; 90 if absent. Others are lossless and have "
+        "none.",
     )

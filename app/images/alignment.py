@@ -84,10 +84,36 @@ def fitted_square(width: int, height: int, size: int, fit: Fit) -> Transform:
     """
     if fit == "stretch":
         return np.array([[size / width, 0, 0], [0, size / height, 0]])
-    side = min(width, height) if fit == "crop" else max(width, height)
-    scale = size / side
-    margins = (side - width) / 2 * scale, (side - height) / 2 * scale
-    return np.array([[scale, 0, margins[0]], [0, scale, margins[1]]])
+    if fit == "crop":
+        scale = size / min(width, height)
+        margins = (size - scale * width) / 2, (size - scale * height) / 2
+        return np.array([[scale, 0, margins[0]], [0, scale, margins[1]]])
+    scale = size / max(width, height)
+    inner = max(1, round(scale * width)), max(1, round(scale * height))  # whole pixels
+    corner = round((size - inner[0]) / 2), round((size - inner[1]) / 2)
+    return np.array([[inner[0] / width, 0, corner[0]], [0, inner[1] / height, corner[1]]])
+
+
+def fitted_upright(
+    transpose: Image.Transpose | None, width: int, height: int, size: int, fit: Fit
+) -> Transform:
+    """As ``fitted_square``, of an image that is fitted as it is stored, and then turned upright.
+
+    Args:
+        transpose: that turns the image upright; None if it is.
+        width: of the image as it is stored.
+        height: of the image as it is stored.
+        size: pixels a side of the square.
+        fit: how an image that is not square is fitted.
+
+    Returns:
+        the transform from pixels of the upright image to pixels of the upright square.
+    """
+    turned = (height, width) if transpose in SWAPPING else (width, height)
+    photograph_to_unit = np.array([[1 / turned[0], 0, 0], [0, 1 / turned[1], 0]])
+    to_stored = compose(inverse(upright(transpose, width, height)), photograph_to_unit)
+    turn_square = size * upright(transpose, size, size)
+    return compose(turn_square, compose(fitted_square(width, height, size, fit), to_stored))
 
 
 def is_aligned(landmarks: Points, template: Points, size: int) -> bool:

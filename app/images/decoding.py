@@ -11,9 +11,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
 
-from app.images import guards, png, provenance
+from app.images import alignment, guards, png, provenance
+from app.images.alignment import Transform
 from app.images.provenance import ImageProvenance
-from vae.preprocessing import Fit, draft_size, to_square
+from vae.preprocessing import (
+    EXIF_TRANSPOSES,
+    ORIENTATION,
+    Fit,
+    draft_size,
+    to_square,
+    use_stored_size,
+)
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # others: 4
@@ -45,10 +53,12 @@ class InputImage:
 
     Attributes:
         pixels: uint8 ``(S, S, C)``.
+        transform: from pixels of the upright image that was sent to these pixels.
         provenance: of an image that this service made and nobody changed, else None.
     """
 
     pixels: npt.NDArray[np.uint8]
+    transform: Transform
     provenance: ImageProvenance | None
 
 
@@ -93,8 +103,10 @@ def read(
     """
     with opened(data, partial(draft_size, size=size), max_pixels, max_memory) as image:
         text = _provenance_text(image.file, size)
+        transform = image.fitted(size, fit)
         pixels = to_square(image.file, size, channels, fit)
-    return InputImage(pixels, None if text is None else provenance.read(text, pixels))
+    made = None if text is None else provenance.read(text, pixels)
+    return InputImage(pixels, transform, made)
 
 
 def read_generated(
@@ -107,9 +119,10 @@ def read_generated(
         text = _provenance_text(image.file, size)
         if text is None:
             return None
+        transform = image.fitted(size, "crop")
         pixels = to_square(image.file, size, channels)
     found = provenance.read(text, pixels)
-    return None if found is None else InputImage(pixels, found)
+    return None if found is None else InputImage(pixels, transform, found)
 
 
 def _provenance_text(image: ImageFile.ImageFile, size: int) -> object:
@@ -135,6 +148,22 @@ class OpenedImage:
     height: int
     memory: int
 
+    @property
+    def transpose(self) -> Image.Transpose | None:
+        """The transpose that turns ``file`` upright; before ``exif_transpose_of`` only."""
+        return EXIF_TRANSPOSES.get(self.file.getexif().get(ORIENTATION, 1))
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height after EXIF orientation; as ``transpose``."""
+        if self.transpose in alignment.SWAPPING:
+            return self.height, self.width
+        return self.width, self.height
+
+    def fitted(self, size: int, fit: Fit) -> Transform:
+        """From pixels of the upright image to those of ``to_square``; as ``transpose``."""
+        return alignment.fitted_upright(self.transpose, self.width, self.height, size, fit)
+
 
 @contextmanager
 def opened(data: bytes, draft: Draft, max_pixels: int, max_memory: int) -> Iterator[OpenedImage]:
@@ -153,6 +182,7 @@ def opened(data: bytes, draft: Draft, max_pixels: int, max_memory: int) -> Itera
     try:
         guards.check(data)
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            use_stored_size(image)
             width, height = image.size
             if width * height > max_pixels:
                 raise ImageTooLargeError(

@@ -15,7 +15,7 @@ from PIL import Image, ImageFile
 from app.images import alignment
 from app.images.alignment import Transform
 from app.images.decoding import opened
-from vae.preprocessing import EXIF_TRANSPOSES, ORIENTATION, averaged, exif_transpose_of
+from vae.preprocessing import averaged, exif_transpose_of
 
 COPY_SIDE = 1000  # pixels: the longer side of the copy, at most
 MAX_FACE_PIXELS = 6_000_000  # of a JPEG that is decoded for its face; more are averaged
@@ -58,10 +58,7 @@ def read_header(data: bytes, max_pixels: int, max_memory: int) -> Header:
     with opened(
         data, partial(_draft_for_copy, max_memory=max_memory), max_pixels, max_memory
     ) as image:
-        copy_memory, width, height = image.memory, image.width, image.height
-        orientation = image.file.getexif().get(ORIENTATION, 1)
-        if EXIF_TRANSPOSES.get(orientation) in alignment.SWAPPING:
-            width, height = height, width
+        copy_memory, (width, height) = image.memory, image.upright_size
     copy_memory += 3 * math.prod(_copy_size(width, height))
     return Header(width, height, copy_memory, face_memory)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from app.images.alignment import Transform
 from app.images.decoding import InputImage
 from app.images.provenance import ImageProvenance
 from app.inference.engine import Pixels
@@ -46,10 +47,13 @@ class ResolvedOperand:
     Attributes:
         latent: ``(D,)``.
         pixels: uint8 ``(S, S, C)`` of an image; None for a latent or a seed.
+        transform: of an image, from pixels of the upright image that was sent to ``pixels``; None
+            for a latent or a seed.
     """
 
     latent: Tensor
-    pixels: Pixels | None
+    pixels: Pixels | None = None
+    transform: Transform | None = None
 
 
 async def resolve(
@@ -74,9 +78,12 @@ async def resolve(
     images = await read_images(context, files, fit)
     latents = await encode_images(context, images, embedded)
     from_images = iter(
-        [ResolvedOperand(z, image.pixels) for z, image in zip(latents, images, strict=True)]
+        [
+            ResolvedOperand(z, image.pixels, image.transform)
+            for z, image in zip(latents, images, strict=True)
+        ]
     )
-    return [next(from_images) if z is None else ResolvedOperand(z, None) for z in given]
+    return [next(from_images) if z is None else ResolvedOperand(z) for z in given]
 
 
 async def encode_images(

@@ -135,7 +135,7 @@ async def _read_faces(
     def read(item: tuple[bytes, Transform, int]) -> InputImage:
         data, transform, _ = item
         sizes = config.size, config.channels, limits.max_image_pixels, limits.max_image_memory
-        return InputImage(photograph.read_face(data, transform, *sizes), None)
+        return InputImage(photograph.read_face(data, transform, *sizes), transform, None)
 
     return await _map_by_memory(context, read, photographs, [item[2] for item in photographs])
 

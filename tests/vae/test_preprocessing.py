@@ -136,6 +136,19 @@ def test_exif_orientation_is_applied_once(
     assert exif_transpose_of(image) is None
 
 
+@pytest.mark.parametrize("kind", ["TIFF", "PNG"])
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_an_image_that_is_not_square_is_turned(kind: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = photograph(80, 40)
+    upright = ImageOps.exif_transpose(saved(stored, "PNG", exif=exif))
+    assert upright.size == (40, 80)
+    for fit in FITS:
+        found = to_square(saved(stored, kind, exif=exif), SIDE, 3, fit).astype(int)
+        assert np.abs(found - to_square(upright, SIDE, 3, fit)).max() <= 8
+
+
 @pytest.mark.parametrize("size", [(2_000, 1_500), (1_111, 3_001)])
 @pytest.mark.parametrize("fit", FITS)
 def test_a_large_image_is_reduced_as_if_resized_directly(size: tuple[int, int], fit: Fit) -> None:

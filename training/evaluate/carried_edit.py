@@ -5,12 +5,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.analysis.attribute_classifier import AttributeClassifier
 from training.analysis.encoding import BATCH, device_of, encoded_means
 from training.data.dataset import Dataset
 from training.evaluate.edit_evaluation import outside_eyes
 from training.evaluate.kernel_distance import eyes
 from training.evaluate.reconstruction import psnr
+from vae.attribute_classifier import AttributeClassifier
 from vae.checkpoint import Checkpoint
 from vae.directions import apply_directions
 from vae.model import VAE
@@ -111,5 +111,7 @@ def _decoded(model: VAE, z: Tensor) -> Tensor:
 def _male(classifier: AttributeClassifier, x: Tensor) -> Tensor:
     """Which images ``(N, C, S, S)`` are predicted to be of men, ``(N,)``."""
     device = next(classifier.parameters()).device
-    parts = [classifier.probability("male", part.to(device)).cpu() for part in torch.split(x, BATCH)]
+    parts = [
+        classifier.probability("male", part.to(device)).cpu() for part in torch.split(x, BATCH)
+    ]
     return torch.cat(parts) > 0.5

@@ -1,4 +1,5 @@
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -104,3 +105,27 @@ def test_small_deviations_of_position_and_any_proportions_are_aligned() -> None:
 )
 def test_larger_deviations_are_not(transform: Transform) -> None:
     assert not alignment.is_aligned(alignment.apply(transform, TEMPLATE), TEMPLATE, 256)
+
+
+@pytest.mark.parametrize("transpose", [None, *EXIF_TRANSPOSES.values()])
+@pytest.mark.parametrize("fit", FITS)
+def test_a_turned_image_is_fitted_where_it_is(transpose: Image.Transpose | None, fit: Fit) -> None:
+    """A dot in the photograph is where the transform says, also in an odd number of margins."""
+    size, width, height = 64, 300, 190  # 41 rows of 64, so margins of 11 and 12
+    stored = Image.new("L", (width, height))
+    stored.paste(255, (150, 60, 170, 80))
+    upright = stored if transpose is None else stored.transpose(transpose)
+    square = to_square(stored, size, 1, fit)[..., 0].astype(float)
+    if fit == "pad":
+        square[square.min(1) == 255] = 0
+    seen = Image.fromarray(square.astype(np.uint8))
+    seen = seen if transpose is None else seen.transpose(transpose)
+    transform = alignment.fitted_upright(transpose, width, height, size, fit)
+    centre = alignment.apply(transform, _centre(np.asarray(upright))[None])[0]
+    assert np.abs(centre - _centre(np.asarray(seen))).max() < 0.1
+
+
+def _centre(image: npt.NDArray[np.uint8]) -> alignment.Points:
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]] + 0.5
+    weights = image / image.sum()
+    return np.array([(x * weights).sum(), (y * weights).sum()])

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from tests.training.sources import dataset
-from training.analysis.attribute_classifier import AttributeClassifier
 from training.data.dataset import Dataset
 from training.evaluate.carried_edit import PAIRS, applies, carried_edits, closer_to_own
+from vae.attribute_classifier import AttributeClassifier
 from vae.checkpoint import Checkpoint
 from vae.config import VAEConfig
 from vae.directions import Direction, WithinLabelSubspace
