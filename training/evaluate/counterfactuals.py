@@ -17,6 +17,7 @@ from vae.checkpoint import Checkpoint
 from vae.directions import apply_directions
 from vae.model import VAE
 from vae.pixels import to_float
+from vae.preserve import preserve_edit
 
 TAGS = {"identity", "frame", "frame_color"}
 DONORS = 3
@@ -51,7 +52,7 @@ def counterfactual_edits(checkpoint: Checkpoint, data: Dataset) -> dict[str, dic
     Returns:
         for each kind of edit with at least one case: ``edit``, the decode of the edited latent;
         ``no_edit``, that of the unedited latent; ``reconstruction_bound``, the reconstruction of
-        the correct result; ``preserved_edit``, the change added to the original pixels;
+        the correct result; ``preserved_edit``, the original with ``preserve`` 1;
         ``preserved_no_edit``, the original; and ``closer_to_target``, the fraction of edits that
         are closer to the correct result than to the original image.
     """
@@ -141,7 +142,7 @@ def _batch_scores(
         model.decode(latents.to(device))
         for latents in (z, z + torch.stack([e.step for e in edits]), means[targets])
     )
-    preserved = (original + edited - plain).clamp(0, 1)
+    preserved = preserve_edit(original, plain, edited).apply(original)
     return {
         "edit": psnr(edited, target).cpu(),
         "no_edit": psnr(plain, target).cpu(),

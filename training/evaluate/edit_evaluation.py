@@ -18,6 +18,7 @@ from vae.attribute_classifier import AttributeClassifier
 from vae.checkpoint import Checkpoint
 from vae.directions import Direction, apply_directions, group_direction
 from vae.pixels import to_float
+from vae.preserve import preserve_edit
 
 WEIGHTS = (1.0, 1.25, 1.5)
 EYES = (0.25, 0.55)  # of the height, in aligned faces
@@ -162,7 +163,7 @@ class EditEvaluator:
             of reconstructions of which it is true; ``sex_changed_worst_group``: the largest of
             these differences in a group (sex by glasses); ``outside_eyes_psnr_db``: PSNR of the
             edit to the reconstruction outside the eyes; ``put_on_preserved`` and
-            ``taken_off_preserved``: with the change added to the original pixels.
+            ``taken_off_preserved``: likewise of the photographs with ``preserve`` 1.
         """
         added = apply_directions(self.means[without], [(weight, direction)])
         removed = apply_directions(self.means[with_glasses], [(-weight, direction)])
@@ -194,12 +195,12 @@ class EditEvaluator:
         }
 
     def _preserved(self, rows: Rows, edited: Tensor) -> npt.NDArray[np.float32]:
-        """Probability of glasses with the change added to the original pixels."""
+        """Probability of glasses in photographs whose other pixels are kept."""
 
         def change(x: Tensor, part: slice) -> Tensor:
             original = to_float(self.data.batch(rows[part]).to(self.device))
             reconstruction = self.model.decode(self.means[rows[part]].to(self.device))
-            return (original + x - reconstruction).clamp(0, 1)
+            return preserve_edit(original, reconstruction, x).apply(original)
 
         return self.probability("glasses", edited, change)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from training.report import card_comparison, card_tables
+from training.report import card_comparison, card_tables, edit_tables
 from training.report.metrics import add_baselines, with_current_names
 from vae import attribute_classifier
 from vae.checkpoint import Checkpoint
@@ -60,7 +60,9 @@ def write(checkpoint: Checkpoint, folder: Path, compare_with: dict[str, Any] | N
             title = f"Edits evaluated by classifiers{at}"
             lines += card_tables.edit_evaluation(evaluation, title)
         if carried := values.get("carried_edits"):
-            lines += card_tables.carried_edits(carried, f"Frames of others{at}")
+            lines += edit_tables.carried_edits(carried, f"Frames of others{at}")
+        if preserved := values.get("preserved_edits"):
+            lines += edit_tables.preserved_edits(preserved, f"Edited photographs{at}")
     if baselines:
         lines += card_comparison.comparison(by_detail, baselines)
     if checkpoint.directions:

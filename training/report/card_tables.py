@@ -34,12 +34,6 @@ EDIT_COLUMNS = {
     "put_on_preserved": "Put on, `preserve` 1",
     "taken_off_preserved": "Taken off, `preserve` 1",
 }
-CARRIED_COLUMNS = {
-    "closer_to_giver": ("Closer to the giver's", "{:.1%}"),
-    "closer_to_photograph": ("Closer to the giver's photograph", "{:.1%}"),
-    "sex_unchanged": ("Sex unchanged", "{:.1%}"),
-    "outside_eyes_psnr_db": ("Outside the eyes", "{:.1f} dB"),
-}
 ByDetail = Mapping[str, Mapping[str, Any]]  # the figures, by what a column or row is called
 
 
@@ -108,7 +102,7 @@ def counterfactuals(edits: Mapping[str, Mapping[str, float]], title: str) -> lis
         "",
         "Mean PSNR in dB to the image that is drawn with the edit. *No edit* leaves the latent as "
         "it was; *reconstruction bound* is the reconstruction of the correct result. With "
-        "`preserve` 1 the change is added to the original pixels, and *no edit* is the original. "
+        "`preserve` 1 the original keeps its other pixels, and *no edit* is the original. "
         "*Closer to the target* is the fraction of edits that are closer to the correct result "
         "than to the original image.",
         *table(["edit", *COUNTERFACTUAL_COLUMNS.values()], rows),
@@ -157,29 +151,6 @@ def edit_evaluation(evaluation: Mapping[str, Any], title: str) -> list[str]:
         "Sums of the mean latents of three faces each, and the fraction of 200 whose result is "
         "correct:",
         *table(["sum", "glasses", "sex"], sums),
-    ]
-
-
-def carried_edits(by_weight: Mapping[str, Mapping[str, float]], title: str) -> list[str]:
-    """Frames that are carried from one face to another."""
-    first = next(iter(by_weight.values()))
-    columns = {key: column for key, column in CARRIED_COLUMNS.items() if key in first}
-    rows = [
-        [weight, *(form.format(scores[key]) for key, (_, form) in columns.items())]
-        for weight, scores in by_weight.items()
-    ]
-    return [
-        "",
-        f"## {title}",
-        "",
-        "Test faces in `receiver + w*glasses(giver)`. What is carried is the change of the eyes' "
-        "pixels from `receiver + w*glasses`. *Closer to the giver's* is the fraction of "
-        "comparisons in which it is closer to the frame of its giver than to that of another giver "
-        "(50% by chance), where a frame is the photograph minus the decode of `giver - glasses`; "
-        "*closer to the giver's photograph* compares with the photographs as they are. *Sex "
-        "unchanged* is the fraction whose predicted sex is that of the receiver's reconstruction, "
-        "*outside the eyes* the PSNR to that reconstruction there.",
-        *table(["weight", *(column for column, _ in columns.values())], rows),
     ]
 
 

@@ -17,7 +17,7 @@ from training.analysis.directions import fit_directions, indicators
 from training.analysis.encoding import device_of, encoded_means, residual_scale
 from training.analysis.prior import fit_mixture, latent_statistics
 from training.data.dataset import Dataset
-from training.evaluate import carried_edit, frechet
+from training.evaluate import carried_edit, frechet, preserved_edits
 from training.evaluate.at_detail import at_detail
 from training.evaluate.counterfactuals import counterfactual_edits, has_counterfactuals
 from training.evaluate.edit_evaluation import evaluate_edits
@@ -183,6 +183,9 @@ def _figures(
             metrics["realism"] = realism(measured, test)
     if classifier is not None:
         metrics["edit_evaluation"] = evaluate_edits(measured, train, test, classifier)
+        if preserved_edits.applies(measured, test, classifier):
+            preserved = preserved_edits.preserved_edits(measured, test, classifier)
+            metrics["preserved_edits"] = preserved
     if carried_edit.applies(measured, test):
         metrics["carried_edits"] = carried_edit.carried_edits(measured, test, classifier)
     return metrics
