@@ -27,7 +27,9 @@ COARSE = 4  # pixels a side of the blocks in which regions are found
 VISIBLE = 0.02  # change of a pixel that counts
 CORE = 0.5  # of the strongest change: a region contains one that is as strong
 EDGE_POWER = 4  # of gradients: the strongest edges decide
-REPLACED = (0.15, 0.35)  # share of the edges that vanish, from adding alone to replacing alone
+BALANCE = (0.65, 0.09)  # share of vanishing edges from which more is replaced than added, of an
+# edit that is known to add, and of one that is known to take away
+SOFTNESS = 0.1  # of that share, on each side
 MAX_OFFSET = 0.35  # between photograph and decode that is taken for light
 LEFTOVER = 0.10  # difference of photograph and decode that is taken for what is removed
 MAX_GRAIN = 0.02  # mean absolute value of noise
@@ -59,19 +61,23 @@ class PixelEdit:
         return edited.where(self.mask > 0, x)
 
 
-def preserve_edit(original: Tensor, before: Tensor, after: Tensor) -> PixelEdit:
+def preserve_edit(
+    original: Tensor, before: Tensor, after: Tensor, removal: float = 0.5
+) -> PixelEdit:
     """The change from one decode to another, for the photograph that the first is a decode of.
 
     Args:
         original: the photograph, ``(N, C, S, S)`` in [0, 1].
         before: decode of its latent, of the same shape.
         after: decode of the edited latent, of the same shape.
+        removal: what is known of the edit, in [0, 1]: 0 if it adds something, 1 if it takes
+            something away, 0.5 if neither is known. What edges show of it counts too.
     """
     unit = original.shape[-1] / 256
     difference = after - before
     change = gaussian_blur(difference.abs().amax(1, keepdim=True), _sigma(2, unit))
     seen = dilate(_region(change, 0.15, 0.05), _radius(5, unit))
-    fraction = _replaced_fraction(before, after, seen, unit)
+    fraction = _replaced_fraction(before, after, seen, removal, unit)
     # What is taken away is replaced with all that it surrounds, such as the lenses of a frame.
     removed = coarse_maximum(_region(change, 0.2, 0.08), COARSE)
     removed = enlarged(fill_holes(close(removed, _radius(2, unit))), COARSE, change)
@@ -107,7 +113,9 @@ def _region(change: Tensor, share: float, limit: float) -> Tensor:
     return enlarged(connected, COARSE, change) * (change > low)
 
 
-def _replaced_fraction(before: Tensor, after: Tensor, region: Tensor, unit: float) -> Tensor:
+def _replaced_fraction(
+    before: Tensor, after: Tensor, region: Tensor, removal: float, unit: float
+) -> Tensor:
     """In [0, 1], ``(N, 1, S, S)``: 0 where edges appear, 1 where edges vanish.
 
     A place with few edges follows the rest of the region.
@@ -120,7 +128,8 @@ def _replaced_fraction(before: Tensor, after: Tensor, region: Tensor, unit: floa
         local.append(gaussian_blur(energy, _sigma(16, unit)) + mean)
     vanishing, appearing = local
     share = vanishing / (vanishing + appearing).clamp_min(1e-20)
-    return smoothstep(share, *REPLACED)
+    balance = BALANCE[0] + removal * (BALANCE[1] - BALANCE[0])
+    return smoothstep(share, balance - SOFTNESS, balance + SOFTNESS)
 
 
 def _matched(image: Tensor, original: Tensor, known: Tensor, unit: float) -> Tensor:

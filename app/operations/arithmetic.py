@@ -14,6 +14,7 @@ from app.operations.paste import check_photograph, paste
 from app.operations.preserve import mask_pixels, pixel_edit, preserved
 from app.operations.strength import Strength, decode_with_strength, strength_choice
 from vae.preprocessing import Fit
+from vae.preserve import PixelEdit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,28 +99,28 @@ async def arithmetic(
         return ArithmeticResult((await decode_with_strength(context, total, choice, []))[0])
     original = groups[target][0]
     after, before = await decode_with_strength(context, total, choice, [original.latent])
-    return await _edited(context, _file(operands, target), original, before, after, options)
+    edit = await context.image_pool.run(
+        lambda: pixel_edit(_pixels(original), before.pixels, after.pixels, total.removal)
+    )
+    return await _edited(context, _file(operands, target), original, edit, after, options)
 
 
 async def _edited(
     context: Context,
     file: bytes,
     original: ResolvedOperand,
-    before: DecodedImage,
+    edit: PixelEdit,
     after: DecodedImage,
     options: ArithmeticOptions,
 ) -> ArithmeticResult:
-    """The photograph in ``file``, changed as its decode was."""
-    pixels, transform = original.pixels, original.transform
-    assert pixels is not None
-    assert transform is not None
-    run = context.image_pool.run
-    edit = await run(lambda: pixel_edit(pixels, before.pixels, after.pixels))
+    """The photograph in ``file``, edited; ``after`` is the plain decode."""
     if options.paste_as is not None:
-        return ArithmeticResult(
-            after, await paste(context, file, transform, edit, options.paste_as)
-        )
-    edited = await run(lambda: preserved(edit, pixels, after.pixels, options.fraction))
+        assert original.transform is not None
+        photograph = await paste(context, file, original.transform, edit, options.paste_as)
+        return ArithmeticResult(after, photograph)
+    edited = await context.image_pool.run(
+        lambda: preserved(edit, _pixels(original), after.pixels, options.fraction)
+    )
     mask = mask_pixels(edit) if options.mask else None
     return ArithmeticResult(replace(after, pixels=edited), mask=mask)
 
@@ -158,6 +159,11 @@ def _preserve_target(
             return term.name
     field = "paste" if options.paste_as is not None else "mask" if options.mask else "preserve"
     raise OperandError((field,), f"{field} needs a name with a positive weight that is one image")
+
+
+def _pixels(original: ResolvedOperand) -> Pixels:
+    assert original.pixels is not None
+    return original.pixels
 
 
 def _file(operands: Mapping[str, Sequence[Operand]], target: str) -> bytes:

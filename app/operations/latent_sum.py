@@ -27,6 +27,13 @@ class LatentSum:
     edits: Sequence[tuple[float, Direction | ExemplarDirection]]
     dim: int
 
+    @property
+    def removal(self) -> float:
+        """In [0, 1]: how much of the weights of the directions is negative; 0.5 if it has none."""
+        weights = [weight for weight, _ in self.edits]
+        total = sum(map(abs, weights))
+        return sum(-w for w in weights if w < 0) / total if total else 0.5
+
     def value(self, strength: float = 1.0) -> Tensor:
         """The latent ``(D,)``.
 

@@ -8,15 +8,16 @@ from app.inference.engine import Pixels
 from vae.preserve import PixelEdit, preserve_edit
 
 
-def pixel_edit(original: Pixels, before: Pixels, after: Pixels) -> PixelEdit:
+def pixel_edit(original: Pixels, before: Pixels, after: Pixels, removal: float) -> PixelEdit:
     """What an edit changes in a photograph, as ``vae.preserve.preserve_edit``, with N = 1.
 
     Args:
         original: uint8 ``(S, S, C)``.
         before: decode of the original's latent, of the same shape.
         after: decode of the edited latent, of the same shape.
+        removal: as of ``preserve_edit``.
     """
-    return preserve_edit(*map(_to_tensor, (original, before, after)))
+    return preserve_edit(_to_tensor(original), _to_tensor(before), _to_tensor(after), removal)
 
 
 def preserved(edit: PixelEdit, original: Pixels, after: Pixels, fraction: float) -> Pixels:

@@ -19,7 +19,7 @@ ORIENTATION = 0x0112
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
-def disc_edit(original: Tensor, before: Tensor, after: Tensor) -> PixelEdit:
+def disc_edit(original: Tensor, before: Tensor, after: Tensor, _: float) -> PixelEdit:
     """As ``vae.preserve.preserve_edit``: in a disc in the middle of the crop, if anything changed.
 
     Half of the photograph is replaced there, and it becomes brighter.

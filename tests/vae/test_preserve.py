@@ -51,6 +51,13 @@ def test_what_is_taken_away_is_replaced() -> None:
     assert (left.mean() - skin()[..., *FRAME].mean()).abs() < 0.02
 
 
+def test_what_is_known_of_an_edit_decides_where_edges_leave_it_open() -> None:
+    before, after = with_bar(skin()), skin()
+    after[..., 120:128, 60:196] = 0.1  # the bar has moved
+    shares = [preserve_edit(before, before, after, removal).alpha.sum() for removal in (0.0, 1.0)]
+    assert shares[0] < 0.1 * shares[1]
+
+
 @pytest.mark.parametrize("adds", [True, False])
 def test_pixels_far_from_the_edit_stay_to_the_last_bit(adds: bool) -> None:
     before, after = skin(), with_bar(skin())

@@ -1,6 +1,6 @@
 """Edits of photographs, whose correct result is not known: what attribute classifiers predict."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -17,8 +17,6 @@ from training.evaluate.smoothness import smoothness
 from vae.attribute_classifier import AttributeClassifier
 from vae.checkpoint import Checkpoint
 from vae.directions import Direction, apply_directions, group_direction
-from vae.pixels import to_float
-from vae.preserve import preserve_edit
 
 WEIGHTS = (1.0, 1.25, 1.5)
 EYES = (0.25, 0.55)  # of the height, in aligned faces
@@ -132,20 +130,11 @@ class EditEvaluator:
         return float(np.mean(self.probability(label, self.means[rows]) > 0.5))
 
     @torch.inference_mode()
-    def probability(
-        self, label: str, z: Tensor, change: Callable[[Tensor, slice], Tensor] | None = None
-    ) -> npt.NDArray[np.float32]:
-        """The probabilities of a label, ``(N,)``.
-
-        Args:
-            label: of the classifier.
-            z: latents ``(N, D)``, which are decoded.
-            change: makes the images to look at from the decoded ones and their slice of ``z``.
-        """
+    def probability(self, label: str, z: Tensor) -> npt.NDArray[np.float32]:
+        """The probabilities ``(N,)`` of a label of the decodes of latents ``(N, D)``."""
         probabilities = []
         for part in _slices(len(z)):
             x = self.model.decode(z[part].to(self.device))
-            x = x if change is None else change(x, part)
             probabilities.append(self.classifier.probability(label, x).cpu())
         return torch.cat(probabilities).numpy()
 
@@ -162,8 +151,7 @@ class EditEvaluator:
             that of the original; ``sex_changed_beyond_reconstruction``: the same, less the fraction
             of reconstructions of which it is true; ``sex_changed_worst_group``: the largest of
             these differences in a group (sex by glasses); ``outside_eyes_psnr_db``: PSNR of the
-            edit to the reconstruction outside the eyes; ``put_on_preserved`` and
-            ``taken_off_preserved``: likewise of the photographs with ``preserve`` 1.
+            edit to the reconstruction outside the eyes.
         """
         added = apply_directions(self.means[without], [(weight, direction)])
         removed = apply_directions(self.means[with_glasses], [(-weight, direction)])
@@ -174,8 +162,6 @@ class EditEvaluator:
             "taken_off": float(np.mean(self.probability("glasses", removed) < 0.5)),
             **self._sex_changed(rows, self.probability("male", edited) > 0.5),
             "outside_eyes_psnr_db": self._outside_eyes(edited, self.means[rows]),
-            "put_on_preserved": float(np.mean(self._preserved(without, added) > 0.5)),
-            "taken_off_preserved": float(np.mean(self._preserved(with_glasses, removed) < 0.5)),
         }
 
     def _sex_changed(self, rows: Rows, male: npt.NDArray[np.bool_]) -> dict[str, float]:
@@ -193,16 +179,6 @@ class EditEvaluator:
             "sex_changed_beyond_reconstruction": float(beyond.mean()),
             "sex_changed_worst_group": max(float(beyond[g].mean()) for g in groups if g.any()),
         }
-
-    def _preserved(self, rows: Rows, edited: Tensor) -> npt.NDArray[np.float32]:
-        """Probability of glasses in photographs whose other pixels are kept."""
-
-        def change(x: Tensor, part: slice) -> Tensor:
-            original = to_float(self.data.batch(rows[part]).to(self.device))
-            reconstruction = self.model.decode(self.means[rows[part]].to(self.device))
-            return preserve_edit(original, reconstruction, x).apply(original)
-
-        return self.probability("glasses", edited, change)
 
     @torch.inference_mode()
     def _outside_eyes(self, edited: Tensor, z: Tensor) -> float:

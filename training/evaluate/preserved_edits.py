@@ -110,7 +110,7 @@ class _Editor:
         z = self.model.encode(x).mean
         before = self.model.decode(z)
         after = self.model.decode(apply_directions(z, [(weight, self.direction)]))
-        edit = preserve_edit(x, before, after)
+        edit = preserve_edit(x, before, after, removal=0.0 if weight > 0 else 1.0)
         return _Edited(edit.apply(x).cpu(), edit.mask.cpu())
 
     def _predicted(self, label: str, images: Tensor) -> Tensor:

@@ -31,8 +31,6 @@ EDIT_COLUMNS = {
     "sex_changed_raw": "Sex changed, all faces",
     "sex_changed_beyond_reconstruction": "Sex changed, beyond the reconstruction",
     "sex_changed_worst_group": "Sex changed, worst group",
-    "put_on_preserved": "Put on, `preserve` 1",
-    "taken_off_preserved": "Taken off, `preserve` 1",
 }
 ByDetail = Mapping[str, Mapping[str, Any]]  # the figures, by what a column or row is called
 

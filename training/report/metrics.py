@@ -18,11 +18,9 @@ RENAMED = {
     "pictures": "images",
     "preserved_nothing": "preserved_no_edit",
     "put on": "put_on",
-    "put on, preserved": "put_on_preserved",
     "regression, without kinds": "regression, without within-label subspace",
     "sex changed": "sex_changed",
     "taken off": "taken_off",
-    "taken off, preserved": "taken_off_preserved",
     "train pictures": "train images",
 }
 
