@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from training import progress
 from training.analysis.alignment import median_landmarks
 from training.cli.terminal import Device, console, pick_device
 from training.data.sources import Entry, Source, read_entries
@@ -68,6 +69,8 @@ class AlignTemplate:
 
 
 def _decoded(entries: list[Entry], size: int) -> Iterator[npt.NDArray[np.uint8]]:
-    for entry in entries:
-        with entry.read() as image:
-            yield np.array(to_square(image, size, 3))
+    with progress.task("Finding faces", len(entries)) as finding:
+        for entry in entries:
+            with entry.read() as image:
+                yield np.array(to_square(image, size, 3))
+            finding.advance(1)

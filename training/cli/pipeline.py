@@ -1,4 +1,4 @@
-"""From a recipe and data to a checkpoint: train with a progress bar, describe, measure, write."""
+"""From a recipe and data to a checkpoint: train, describe, measure, write."""
 
 import math
 import shutil
@@ -7,15 +7,17 @@ from pathlib import Path
 
 import torch
 
+from training import progress
 from training.analysis.encoding import encoded_means
 from training.analysis.prior import latent_statistics
-from training.cli.terminal import bar, console, print_metrics
+from training.cli.terminal import console, print_metrics
 from training.data import decoding
 from training.data.dataset import Dataset
 from training.evaluate.edit_evaluation import require_labels
-from training.fit import saves
+from training.fit import loss_log, saves
 from training.fit.errors import TrainingError
 from training.fit.loop import Progress
+from training.fit.loss_log import LossLog
 from training.fit.presets import Recipe
 from training.fit.trainer import Trainer
 from training.report import figures, publish
@@ -23,7 +25,15 @@ from vae.attribute_classifier import AttributeClassifier
 from vae.checkpoint import Checkpoint
 
 EPOCHS = "samples"  # folder of the samples of each epoch
-WRITTEN = (saves.FILE, EPOCHS, "tensorboard", "report", decoding.PIXELS, decoding.INDEX)
+WRITTEN = (
+    saves.FILE,
+    EPOCHS,
+    loss_log.FILE,
+    loss_log.TENSORBOARD,
+    "report",
+    decoding.PIXELS,
+    decoding.INDEX,
+)
 PRIOR_IMAGES = 512  # to which the prior of an epoch's samples is fitted
 SAMPLES = 8  # of each epoch
 
@@ -43,6 +53,7 @@ class RunOptions:
         save_minutes: between saves.
         classifier: to evaluate edits with.
         private: keep images that show the data in ``folder``.
+        tensorboard: write the losses for TensorBoard too.
         init_from: the checkpoint with the initial weights.
         auxiliary_classifier: of the loss.
     """
@@ -57,6 +68,7 @@ class RunOptions:
     save_minutes: float = 3.0
     classifier: AttributeClassifier | None = None
     private: bool = False
+    tensorboard: bool = False
     init_from: Checkpoint | None = None
     auxiliary_classifier: AttributeClassifier | None = None
 
@@ -109,16 +121,18 @@ def _require_two_classifiers(
 
 
 def _train(trainer: Trainer, options: RunOptions) -> None:
-    """Train with a progress bar, and save samples at the end of every epoch."""
+    """Train, log the losses, and save samples at the end of every epoch."""
     if trainer.step:
         console.print(f"Resuming from step {trainer.step} of {trainer.steps}")
-    with bar("distortion {task.fields[d]:.1f}", "rate {task.fields[r]:.1f} nats") as shown:
-        task = shown.add_task("fit", total=trainer.steps, completed=trainer.step, speed=0, d=0, r=0)
+    batch = trainer.recipe.batch_size
+    with (
+        LossLog(options.folder, trainer.step, options.tensorboard) as losses,
+        progress.task("Training", trainer.steps, trainer.step, "steps", batch) as running,
+    ):
 
         def report(step: Progress) -> None:
-            speed = (shown.tasks[task].speed or 0.0) * trainer.recipe.batch_size
-            d, r = step.terms["distortion"], step.terms["rate (nats)"]
-            shown.update(task, completed=step.step, speed=speed, d=d, r=r)
+            running.update(step.step, step.terms)
+            losses.add(step)
             if step.epoch_ended is not None:
                 _save_samples(
                     trainer, options.folder / EPOCHS / f"epoch-{step.epoch_ended:04d}.png"

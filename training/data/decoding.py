@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from training import progress
 from training.data.dataset import DataError, Dataset
 from training.data.sources import Entry, Source, read_entries
 from vae.preprocessing import to_square
@@ -90,8 +91,12 @@ def _decode(entries: Sequence[Entry], size: int, channels: int, file: Path) -> l
     shape = (len(entries), size, size, channels)
     target = np.lib.format.open_memmap(file, "w+", np.uint8, shape)
     readable: list[int] = []
-    with ThreadPoolExecutor() as pool:
+    with (
+        progress.task("Decoding images", len(entries)) as decoding,
+        ThreadPoolExecutor() as pool,
+    ):
         for i, image in enumerate(pool.map(pixels, entries)):
+            decoding.update(i + 1)
             if image is not None:
                 target[len(readable)] = image
                 readable.append(i)

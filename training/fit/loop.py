@@ -1,4 +1,4 @@
-"""The loop of every training: steps, curves for TensorBoard, and saves."""
+"""The loop of every training: steps and saves."""
 
 import math
 import time
@@ -6,10 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
-
-from torch.utils.tensorboard import SummaryWriter
-
-LOG_STEPS = 10  # between two entries for TensorBoard
 
 
 @dataclass(frozen=True)
@@ -64,17 +60,13 @@ def run_loop(
     """
     end = time.monotonic() + 60.0 * max_minutes
     next_save = time.monotonic() + 60.0 * save_minutes
-    with SummaryWriter(str(run.folder / "tensorboard"), purge_step=run.step) as board:
-        while run.step < run.steps and time.monotonic() < end:
-            terms = run.train_step()
-            ended = run.step % run.steps_per_epoch == 0 or run.step == run.steps
-            epoch = math.ceil(run.step / run.steps_per_epoch) if ended else None
-            if run.step % LOG_STEPS == 0 or ended:
-                for name, value in terms.items():
-                    board.add_scalar(name, value, run.step)
-            report(Progress(run.step, run.steps, terms, epoch))
-            if time.monotonic() >= next_save:
-                run.save()
-                next_save = time.monotonic() + 60.0 * save_minutes
+    while run.step < run.steps and time.monotonic() < end:
+        terms = run.train_step()
+        ended = run.step % run.steps_per_epoch == 0 or run.step == run.steps
+        epoch = math.ceil(run.step / run.steps_per_epoch) if ended else None
+        report(Progress(run.step, run.steps, terms, epoch))
+        if time.monotonic() >= next_save:
+            run.save()
+            next_save = time.monotonic() + 60.0 * save_minutes
     run.save()
     return run.step >= run.steps
