@@ -7,7 +7,6 @@ from training.report import card_comparison, card_tables, edit_tables, page
 from training.report.metrics import add_baselines, with_current_names
 from vae import attribute_classifier
 from vae.checkpoint import Checkpoint
-from vae.config import VAEConfig
 
 CAPTIONS = {
     "losses.png": "What the training measured, by step; the bold curve is the moving mean.",
@@ -71,8 +70,11 @@ def write(checkpoint: Checkpoint, folder: Path, compare_with: dict[str, Any] | N
     classifier = folder / attribute_classifier.FILE
     if classifier.exists():
         lines += card_tables.auxiliary_classifier(attribute_classifier.load(classifier))
+    lines += ["", "## Images", ""]
+    if checkpoint.model.config.detail_channels:
+        lines += ["All at `detail` 1.", ""]
     page.write(folder / "report", folder.resolve().name, lines, CAPTIONS)
-    lines += _images(folder, checkpoint.model.config)
+    lines += _images(folder)
     (folder / "README.md").write_text("\n".join(lines).rstrip() + "\n")
 
 
@@ -99,10 +101,8 @@ def _introduction(checkpoint: Checkpoint) -> list[str]:
     ]
 
 
-def _images(folder: Path, config: VAEConfig) -> list[str]:
-    lines = ["", "## Images", ""]
-    if config.detail_channels:
-        lines += ["All at `detail` 1.", ""]
+def _images(folder: Path) -> list[str]:
+    lines = []
     for name, caption in CAPTIONS.items():
         if (folder / "report" / name).is_file():
             lines += [caption, "", f"![{name.removesuffix('.png')}](report/{name})", ""]

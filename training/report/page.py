@@ -30,13 +30,11 @@ def write(folder: Path, title: str, card: Sequence[str], captions: Mapping[str, 
         title: of the page, as the browser shows it.
         card: lines of Markdown, whose tables become tables. Links, images and HTML in them stay
             text.
-        captions: of the images, by file name; one that is not in the folder is left out.
+        captions: of the images that follow, by file name; one that is not there is left out.
     """
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table").disable(DISABLED)
-    body = markdown.render("\n".join(card))
     images = [_figure(name, text) for name, text in captions.items() if (folder / name).is_file()]
-    if images:
-        body += "\n".join(["<h2>Images</h2>", *images])
+    body = markdown.render("\n".join(card)) + "\n".join(images)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FILE).write_text(
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
