@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from tests.training.sources import dataset, levels, noise
-from training.analysis.directions import MIN_TAGGED, fit_directions
+from training.analysis.directions import fit_directions
+from training.analysis.tag_directions import MIN_TAGGED
 from training.data.dataset import Dataset
 from vae.directions import group_direction
 
