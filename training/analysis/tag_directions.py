@@ -65,6 +65,9 @@ def tag_directions(
     found = []
     for tag in categories:
         free = (tolerances(tag.columns, known) >= MIN_TOLERANCE).nonzero().flatten().tolist()
+        words = [k for k in free if k < len(tag.words)]
+        if not words:
+            continue
         others = [other for other in categories if other is not tag]
         collinear = [other for other in others if _determines(other, tag.columns[:, free], known)]
         used = [other.columns for other in others if other not in collinear]
@@ -73,7 +76,6 @@ def tag_directions(
         if collinear:
             method += f"; collinear with {', '.join(other.name for other in collinear)}"
             log.warning("tag %s: %s", tag.name, method)
-        words = [k for k in free if k < len(tag.words)]
         found += [_direction(tag, k, effects[k], method) for k in words]
     return found
 

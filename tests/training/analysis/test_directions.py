@@ -68,12 +68,6 @@ def test_a_constant_label_gives_no_direction(value: float) -> None:
     torch.testing.assert_close(found["glasses"].vector, GLASSES, atol=1e-4, rtol=0)
 
 
-def test_labels_that_are_never_known_together_give_no_directions() -> None:
-    unknown = [math.nan] * 4
-    labels = {"glasses": [0.0, 1.0, 0.0, 1.0, *unknown], "male": [*unknown, 0.0, 1.0, 0.0, 1.0]}
-    assert fit_directions(torch.randn(8, 3), data_set(labels)) == {}
-
-
 def test_no_labels_give_no_directions() -> None:
     assert fit_directions(torch.zeros(4, 3), dataset(noise(4))) == {}
 
