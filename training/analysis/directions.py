@@ -19,9 +19,9 @@ def fit_directions(means: Tensor, data: Dataset) -> dict[str, Direction]:
     exactly one, a direction is the class mean minus that of the rest. A label of two values is
     measured from the lower to the higher, others in standard deviations.
 
-    A label that is known in fewer than 20 images, or in fewer than the latents have dimensions, is
-    left out with a warning. The names are such that expressions can say them; the meaning has the
-    name that the data has.
+    A label is left out with a warning if it is known in less than half of the images, and in fewer
+    than 20 or fewer than the latents have dimensions. The names are such that expressions can say
+    them; the meaning has the name that the data has.
     """
     labels = varying_labels(data.labels)
     found = class_directions(means, labels) if data.exclusive else label_directions(means, labels)

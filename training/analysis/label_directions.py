@@ -21,7 +21,7 @@ from vae.directions import (
 
 log = logging.getLogger(__name__)
 
-MIN_KNOWN = 20  # images with a known value of a label; also at least one for each dimension
+MIN_KNOWN = 20  # images with a known value of a label; also one for each dimension
 MIN_IMAGES_PER_DIMENSION = 4  # with a label, and without, for a within-label subspace
 
 
@@ -100,9 +100,10 @@ def label_directions(means: Tensor, labels: Sequence[Label]) -> list[tuple[str, 
     """What each label adds when the others stay as they are; ``means`` is ``(N, D)``.
 
     The rows of a regression are those where its labels are known. Another label takes part where
-    it is known in at least half of them.
+    it is known in at least half of them. A label has no direction if it is known in less than half
+    of the images, and in fewer than 20 or fewer than the latents have dimensions.
     """
-    least = max(MIN_KNOWN, means.shape[1])
+    least = min(len(means) // 2, max(MIN_KNOWN, means.shape[1]))
     kept = [label for label in labels if _is_known(label, least)]
     collinear: set[frozenset[str]] = set()
     found = []
@@ -135,7 +136,7 @@ def _is_known(label: Label, least: int) -> bool:
     known = int(label.values.isfinite().sum())
     if known < least:
         log.warning(
-            "label %s has no direction: it is known in %d of %d images, and needs %d",
+            "label %r has no direction: it is known in %d of %d images, and needs %d",
             label.name,
             known,
             len(label.values),

@@ -17,21 +17,21 @@ def random() -> torch.Generator:
 def coin(probability: float, generator: torch.Generator, count: int = COUNT) -> Tensor:
     """0 or 1, ``(count,)``."""
     drawn = torch.rand(count, generator=generator)
-    values: Tensor = torch.where(drawn < probability, 1.0, 0.0)
-    return values
+    return torch.where(drawn < probability, 1.0, 0.0)
 
 
 def steps(count: int, generator: torch.Generator) -> Tensor:
     """Directions of length 3, ``(count, DIM)``."""
     vectors = torch.randn(count, DIM, generator=generator)
-    return 3.0 * vectors / vectors.norm(dim=1, keepdim=True)
+    return 3.0 * torch.nn.functional.normalize(vectors)
 
 
 def latents(columns: Sequence[Tensor], effects: Tensor, generator: torch.Generator) -> Tensor:
     """``(N, DIM)``: the offset, noise, and each column ``(N,)`` times its effect."""
     table = torch.stack(list(columns), dim=1)
     noise = SPREAD * torch.randn(len(table), DIM, generator=generator)
-    return OFFSET + noise + table @ effects
+    found: Tensor = OFFSET + noise + table @ effects
+    return found
 
 
 def assert_same_direction(found: Tensor, expected: Tensor) -> None:

@@ -122,14 +122,28 @@ def test_a_label_known_of_too_few_rows_is_left_out_with_a_warning(caplog: Warnin
     assert found.keys() == {"glasses", "male"}
     assert {direction.count for direction in found.values()} == {COUNT}
     assert_same_direction(found["glasses"].vector, effects[0])
-    assert f"hat has no direction: it is known in 19 of {COUNT} images, and needs 20" in caplog.text
+    assert (
+        f"'hat' has no direction: it is known in 19 of {COUNT} images, and needs 20" in caplog.text
+    )
 
 
-def test_a_label_needs_as_many_rows_as_latents_have_dimensions(caplog: Warnings) -> None:
-    label = torch.arange(40) % 2
-    assert fitted(torch.randn(40, 41, generator=random()), hat=label) == {}
-    assert "it is known in 40 of 40 images, and needs 41" in caplog.text
-    assert fitted(torch.randn(40, 40, generator=random()), hat=label).keys() == {"hat"}
+@pytest.mark.parametrize(("dim", "known", "least"), [(3, 20, 20), (40, 40, 40)])
+def test_how_many_known_values_a_label_needs(
+    caplog: Warnings, dim: int, known: int, least: int
+) -> None:
+    means, label = torch.randn(200, dim, generator=random()), torch.arange(200.0) % 2
+    label[known:] = math.nan
+    assert fitted(means, hat=label).keys() == {"hat"}
+    label[known - 1] = math.nan
+    assert fitted(means, hat=label) == {}
+    assert f"known in {known - 1} of 200 images, and needs {least}" in caplog.text
+
+
+def test_in_a_small_data_set_half_of_the_images_are_enough(caplog: Warnings) -> None:
+    means, label = torch.randn(12, 40, generator=random()), torch.arange(12.0) % 2
+    label[6:] = math.nan
+    assert fitted(means, hat=label).keys() == {"hat"}
+    assert not caplog.text
 
 
 def test_a_sparse_label_has_a_direction_and_leaves_the_others_their_rows() -> None:
