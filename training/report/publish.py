@@ -181,7 +181,7 @@ def _figures(
         metrics["frechet"] = frechet.distances(measured, train, test)
         if measured.model.detail is not None:
             metrics["realism"] = realism(measured, test)
-    if classifier is not None:
+    if classifier is not None and "glasses" in measured.directions:
         metrics["edit_evaluation"] = evaluate_edits(measured, train, test, classifier)
         if preserved_edits.applies(measured, test, classifier):
             preserved = preserved_edits.preserved_edits(measured, test, classifier)
