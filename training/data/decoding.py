@@ -60,7 +60,7 @@ def prepare(
         raise DataError(f"{path}: no images found")
     readable, sha256 = _decoded(entries, path, size, channels, cache)
     if len(readable) < len(entries):
-        log.warning("left out %s", _limit(len(entries) - len(readable), len(entries)))
+        log.warning(_limit(len(entries) - len(readable), len(entries)))
     entries = [entries[i] for i in readable]
     images = np.load(cache / PIXELS, mmap_mode="r")
     name = text_of(path.resolve().name)
