@@ -25,8 +25,8 @@ class RunCommand:
     """The options of a run beside its recipe.
 
     Attributes:
-        data: a folder of class folders; a folder or .zip with manifest.csv; or the root folder of
-            torchvision's CelebA, MNIST or FashionMNIST.
+        data: a folder or .zip of images, with manifest.csv, with folders of the splits or classes,
+            or with neither; or the root folder of torchvision's CelebA, MNIST or FashionMNIST.
         out: folder for the checkpoint and its report.
         run: working folder for saves, decoded images and logs; by default runs/NAME, where NAME is
             the last part of --out.

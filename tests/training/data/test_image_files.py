@@ -4,8 +4,10 @@ import csv
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -32,7 +34,8 @@ def test_the_exif_orientation_is_applied(tmp_path: Path) -> None:
 def ramp(mode: str) -> Image.Image:
     """Grey levels of 8 bits, or the same in a wider type."""
     eight = np.add.outer(np.arange(32), 7 * np.arange(32)).astype(np.uint8)
-    wide = {"L": eight, "I;16": eight.astype(np.uint16) * 257, "F": np.float32(eight) / 255}
+    wide: dict[str, npt.NDArray[Any]]
+    wide = {"L": eight, "I;16": eight.astype(np.uint16) * 257, "F": eight.astype(np.float32) / 255}
     return Image.fromarray(wide[mode])
 
 
