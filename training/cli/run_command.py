@@ -12,6 +12,7 @@ import torch
 from training.analysis import attribute_classifier
 from training.cli.pipeline import RunOptions, clean_run
 from training.cli.terminal import PROGRAM, Device, OptionalPath, pick_device
+from training.data.files import text_of
 from training.report import publish
 from vae import checkpoint
 from vae.attribute_classifier import AttributeClassifier
@@ -24,8 +25,8 @@ class RunCommand:
     """The options of a run beside its recipe.
 
     Attributes:
-        data: a folder of class folders; a folder or .zip with manifest.csv; or the root folder of
-            torchvision's CelebA, MNIST or FashionMNIST.
+        data: a folder or .zip of images, with manifest.csv, with folders of the splits or classes,
+            or with neither; or the root folder of torchvision's CelebA, MNIST or FashionMNIST.
         out: folder for the checkpoint and its report.
         run: working folder for saves, decoded images and logs; by default runs/NAME, where NAME is
             the last part of --out.
@@ -65,7 +66,7 @@ class RunCommand:
             out=self.out,
             folder=folder,
             device=pick_device(self.device),
-            command=f"{PROGRAM} {shlex.join(sys.argv[1:])}",
+            command=text_of(f"{PROGRAM} {shlex.join(sys.argv[1:])}"),
             licence=self.licence or publish.licence_of(self.data),
             dtype=DTYPES[self.weights],
             max_minutes=self.max_minutes,
