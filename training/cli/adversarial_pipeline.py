@@ -59,7 +59,6 @@ def _run(
     if options.classifier is not None:
         require_edits(train, test)
     trainer = AdversarialTrainer(recipe, train, options.folder, options.device, init_from)
-    options.out.mkdir(parents=True, exist_ok=True)
     _train(trainer, test if len(test) else train, options)
     facts = publish.provenance(
         recipe,

@@ -97,7 +97,6 @@ def _run_recipe(recipe: Recipe, data: Path, options: RunOptions) -> Checkpoint:
         options.init_from,
         options.auxiliary_classifier,
     )
-    options.out.mkdir(parents=True, exist_ok=True)
     _train(trainer, options)
     return _write(trainer, train, test, options)
 

@@ -46,11 +46,11 @@ def require_writable(folder: Path, option: str) -> None:
     Raises:
         TrainingError: if it cannot; it names the option and what is in the way.
     """
-    nearest = folder.resolve()
-    while not nearest.exists():
+    nearest = folder.absolute()
+    while not (nearest.exists() or nearest.is_symlink()):
         nearest = nearest.parent
     if not nearest.is_dir():
-        raise TrainingError(f"{option} is {folder}, but {nearest} is a file: give a folder")
+        raise TrainingError(f"{option} is {folder}, but {nearest} is not a folder: give a folder")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise TrainingError(
             f"{option} is {folder}, but {nearest} cannot be written to: give another folder"

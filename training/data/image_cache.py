@@ -96,7 +96,7 @@ def _allocate(file: BinaryIO, size: int) -> None:
     except OSError as error:
         if error.errno in (errno.EOPNOTSUPP, errno.EINVAL):  # not on this file system
             return
-        reason = f"{error.strerror}; the decoded images take {size / 1e9:.3g} GB"
+        reason = f"{error.strerror}; the decoded images take {size / 1e6:,.1f} MB"
         raise OSError(error.errno, reason) from None
 
 
