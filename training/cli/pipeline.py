@@ -1,6 +1,5 @@
 """From a recipe and data to a checkpoint: train with a progress bar, describe, measure, write."""
 
-import logging
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,6 @@ from training.fit.trainer import Trainer
 from training.report import figures, publish
 from vae.attribute_classifier import AttributeClassifier
 from vae.checkpoint import Checkpoint
-
-log = logging.getLogger(__name__)
 
 PRIOR_IMAGES = 512  # to which the prior of an epoch's samples is fitted
 SAMPLES = 8  # of each epoch
@@ -105,10 +102,10 @@ def print_counts(train: Dataset, test: Dataset) -> None:
     """The size of each split, and what a small test split means for the figures."""
     console.print(f"{len(train)} images to train on, {len(test)} to test on")
     if not len(test):
-        log.warning("no image is in the test split: the model will have no figures and no report")
+        console.print("No image is in the test split: the model will have no figures and no report")
     elif min(len(train), len(test)) < frechet.MIN_IMAGES:
-        log.warning(
-            "Fréchet distances need %d images in each split: they are left out", frechet.MIN_IMAGES
+        console.print(
+            f"Fréchet distances need {frechet.MIN_IMAGES} images in each split: they are left out"
         )
 
 

@@ -1,4 +1,4 @@
-"""A full disk: one sentence, and a whole earlier save."""
+"""A full disk: one sentence, and a whole earlier save. A read-only one: refused at once."""
 
 import hashlib
 import os
@@ -100,3 +100,21 @@ def test_a_disk_that_is_full_in_the_training(tmp_path: Path, faces: Path) -> Non
     assert "could not be written (No space left on device). When there is space, the same" in error
     assert f"resumes from step 0, which is saved in {run}" in error
     assert (tmp_path / "out" / "README.md").is_file()
+
+
+@pytest.mark.skipif(not mount_is_permitted(), reason="needs to mount a file system")
+def test_a_disk_that_is_read_only(tmp_path: Path, faces: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    fit = [sys.executable, "-m", "training", *small_fit(faces, disk / "out", tmp_path / "run")]
+    mount = f"mount -t tmpfs -o ro tmpfs {disk} && exec {shlex.join(fit)}"
+    result = subprocess.run(
+        [*UNSHARE, "sh", "-c", mount],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "400"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1, result.stderr
+    assert f"--out is {disk}/out, but {disk} cannot be written to" in result.stderr
+    assert not (tmp_path / "run").exists()
