@@ -5,12 +5,15 @@ import pytest
 from vae.atomic_file import atomic_write, remove_partial
 
 
+def interrupt_after(_: int) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_body_that_raises_leaves_the_old_content(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"old")
     with pytest.raises(KeyboardInterrupt), atomic_write(file) as opened:
-        opened.write(b"new")
-        raise KeyboardInterrupt
+        interrupt_after(opened.write(b"new"))
     assert file.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [file]
 
