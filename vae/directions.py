@@ -127,15 +127,21 @@ def fit_within_label_subspace(positives: Tensor, negatives: Tensor) -> WithinLab
     fitted to the second more than halves the distances: Peyré & Cuturi, "Computational Optimal
     Transport", 2019, remark 2.31. None if there is no such axis.
     """
-    mean, covariance = positives.double().mean(0), torch.cov(positives.double().T)
+    mean, covariance = positives.double().mean(0), _covariance(positives)
     root, inverse = _power(covariance, 0.5), _power(covariance, -0.5)
-    product = root @ torch.cov(negatives.double().T) @ root
+    product = root @ _covariance(negatives) @ root
     shrinkage, axes = torch.linalg.eigh(inverse @ _power(product, 0.5) @ inverse)
     selected = shrinkage < MAX_SHRINKAGE
     if not selected.any():
         return None
     rows = (axes[:, selected] * (1.0 - shrinkage[selected].clamp_min(0.0)).sqrt()).T
     return WithinLabelSubspace(rows.float().contiguous(), (rows @ mean).float())
+
+
+def _covariance(rows: Tensor) -> Tensor:
+    """Of rows ``(N, D)``, float64 ``(D, D)``, also where D is 1."""
+    dim = rows.shape[1]
+    return torch.cov(rows.double().T).reshape(dim, dim)
 
 
 def _power(matrix: Tensor, exponent: float) -> Tensor:

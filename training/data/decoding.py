@@ -5,7 +5,6 @@ second, holds data sets larger than memory, and makes the order of images a matt
 """
 
 import hashlib
-import json
 import logging
 import os
 import warnings
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import UnidentifiedImageError
 
+from training.data import image_cache
 from training.data.dataset import DataError, Dataset
 from training.data.entry import Entry
 from training.data.files import text_of
@@ -25,7 +25,6 @@ from vae.preprocessing import to_square
 
 log = logging.getLogger(__name__)
 
-PIXELS, INDEX = "images.npy", "images.json"
 MAX_CORRUPT_FRACTION = 0.01
 MAX_NAMED = 10  # corrupt images named beyond those that are tolerated
 READER = 2  # changes when images are read to other pixels than before
@@ -36,7 +35,12 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def prepare(
-    path: Path, source: Source, size: int, channels: int, cache: Path
+    path: Path,
+    source: Source,
+    size: int,
+    channels: int,
+    cache: Path,
+    needs_test: bool = False,
 ) -> tuple[Dataset, Dataset]:
     """Decode a source once and open it.
 
@@ -47,29 +51,37 @@ def prepare(
         size: pixels a side; images are cropped to a centred square and resized.
         channels: 1 (grey) or 3 (RGB).
         cache: folder for the decoded images; reused while the source stays as it was.
+        needs_test: whether there must be test images.
 
     Returns:
         the train and the test split.
 
     Raises:
-        DataError: if nothing is found, labels are not readable, or more than 1% of the images are
-            corrupt.
+        DataError: if nothing is found, a split that is needed has no images, labels are not
+            readable, or more than 1% of the images are corrupt.
     """
     entries, exclusive = read_entries(path, source)
     if not entries:
         raise DataError(f"{path}: no images found")
+    _check_splits(path, entries, needs_test)  # before hours of decoding, and after it
     readable, sha256 = _decoded(entries, path, size, channels, cache)
     if len(readable) < len(entries):
         log.warning(_limit(len(entries) - len(readable), len(entries)))
     entries = [entries[i] for i in readable]
-    images = np.load(cache / PIXELS, mmap_mode="r")
+    _check_splits(path, entries, needs_test)
+    images = np.load(cache / image_cache.PIXELS, mmap_mode="r")
     name = text_of(path.resolve().name)
     train, test = (
         _split(entries, is_test, images, exclusive, name, sha256) for is_test in (False, True)
     )
-    if not len(train):
-        raise DataError(f"{path}: no image is in the train split")
     return train, test
+
+
+def _check_splits(path: Path, entries: Sequence[Entry], needs_test: bool) -> None:
+    if all(entry.is_test for entry in entries):
+        raise DataError(f"{path}: no image is in the train split")
+    if needs_test and not any(entry.is_test for entry in entries):
+        raise DataError(f"{path}: no image is in the test split, on which figures are measured")
 
 
 def _decoded(
@@ -77,31 +89,11 @@ def _decoded(
 ) -> tuple[list[int], str]:
     """Which entries are readable, and the hash of their pixels; decodes them if need be."""
     fingerprint = _fingerprint(entries, path, size, channels)
-    file = cache / INDEX
-    index = json.loads(file.read_text()) if file.is_file() else {}
-    if index.get("fingerprint") != fingerprint:
-        cache.mkdir(parents=True, exist_ok=True)
-        file.unlink(missing_ok=True)
-        readable = _decode(entries, path, size, channels, cache / PIXELS)
-        sha256 = _file_hash(cache / PIXELS)
-        index = {"fingerprint": fingerprint, "readable": readable, "sha256": sha256}
-        file.write_text(json.dumps(index))
-    return index["readable"], index["sha256"]
-
-
-def _decode(
-    entries: Sequence[Entry], path: Path, size: int, channels: int, file: Path
-) -> list[int]:
-    """Write the readable images to a file; returns which entries they are."""
+    cached = image_cache.read(cache, fingerprint)
+    if cached is not None:
+        return cached
     shape = (len(entries), size, size, channels)
-    target = np.lib.format.open_memmap(file, "w+", np.uint8, shape)
-    readable: list[int] = []
-    for i, image in enumerate(decoded(entries, path, size, channels)):
-        if image is not None:
-            target[len(readable)] = image
-            readable.append(i)
-    target.flush()
-    return readable
+    return image_cache.write(cache, fingerprint, shape, decoded(entries, path, size, channels))
 
 
 def decoded(
@@ -179,8 +171,3 @@ def _fingerprint(entries: Sequence[Entry], path: Path, size: int, channels: int)
         facts = (entry.name, entry.version, entry.is_test, entry.labels, entry.tags)
         digest.update(repr(facts).encode())
     return digest.hexdigest()
-
-
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

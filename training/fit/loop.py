@@ -9,6 +9,8 @@ from typing import Protocol
 
 from torch.utils.tensorboard import SummaryWriter
 
+from training.fit.stopping import Stopped, StopSignals
+
 LOG_STEPS = 10  # between two entries for TensorBoard
 
 
@@ -56,16 +58,22 @@ def run_loop(
 ) -> bool:
     """Train to the end of the run or until time is up; True if it is done.
 
+    On Ctrl-C or SIGTERM the step is ended and saved.
+
     Args:
         run: what to train.
         report: called after every step.
         max_minutes: of training in this call.
         save_minutes: between saves; one more is made at the end.
+
+    Raises:
+        Stopped: on Ctrl-C or SIGTERM, after the save.
     """
     end = time.monotonic() + 60.0 * max_minutes
     next_save = time.monotonic() + 60.0 * save_minutes
-    with SummaryWriter(str(run.folder / "tensorboard"), purge_step=run.step) as board:
-        while run.step < run.steps and time.monotonic() < end:
+    board = SummaryWriter(str(run.folder / "tensorboard"), purge_step=run.step)
+    with StopSignals() as stop, board:
+        while run.step < run.steps and time.monotonic() < end and stop.received is None:
             terms = run.train_step()
             ended = run.step % run.steps_per_epoch == 0 or run.step == run.steps
             epoch = math.ceil(run.step / run.steps_per_epoch) if ended else None
@@ -76,5 +84,7 @@ def run_loop(
             if time.monotonic() >= next_save:
                 run.save()
                 next_save = time.monotonic() + 60.0 * save_minutes
-    run.save()
+        run.save()
+    if stop.received is not None:
+        raise Stopped(stop.received)
     return run.step >= run.steps

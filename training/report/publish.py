@@ -29,6 +29,7 @@ from training.fit.presets import Recipe
 from training.report import card, figures
 from training.report.metrics import with_current_names
 from vae import __version__, checkpoint
+from vae.atomic_file import atomic_write
 from vae.attribute_classifier import AttributeClassifier
 from vae.checkpoint import Checkpoint
 from vae.model import VAE
@@ -138,7 +139,8 @@ def publish(
     stored.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     stored = _measured(stored, train, test, classifier)
     checkpoint.save(stored, file, dtype)
-    (folder / "metrics.json").write_text(json.dumps(stored.metrics, indent=2) + "\n")
+    with atomic_write(folder / "metrics.json") as metrics:
+        metrics.write((json.dumps(stored.metrics, indent=2) + "\n").encode())
     shutil.rmtree(folder / "report", ignore_errors=True)
     if len(test):
         showing_data = epochs.parent / "report" if private else None
@@ -177,7 +179,8 @@ def _figures(
     metrics = evaluate(measured, test)
     if has_counterfactuals(test):
         metrics["edits"] = counterfactual_edits(measured, test)
-    if len(test) > 1 and frechet.applies(measured.model.config):
+    enough = min(len(train), len(test)) >= frechet.MIN_IMAGES
+    if enough and frechet.applies(measured.model.config):
         metrics["frechet"] = frechet.distances(measured, train, test)
         if measured.model.detail is not None:
             metrics["realism"] = realism(measured, test)
