@@ -7,7 +7,7 @@ from tests.imports import imported, used
 
 PACKAGES = ("vae", "app", "training")
 
-OURS = {*PACKAGES, "tests", "benchmarks", "docs"}
+OURS = {*PACKAGES, "tests", "benchmarks", "docs", "examples"}
 BELOW_HTTP = {
     "app.operations",
     "app.inference",

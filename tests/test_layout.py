@@ -1,6 +1,7 @@
 """Imports point one way: what each package may import, and that nothing unpickles."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.import_rules import (
     package_of,
     violations,
 )
+from tests.imports import imported
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted(
@@ -22,6 +24,7 @@ FILES = sorted(
 )
 TOP_LEVEL = (
     *PACKAGES,
+    "examples",
     "models",
     "tests",
     "Dockerfile",
@@ -129,6 +132,12 @@ def test_what_is_allowed_is_not_refused(path: str, source: str) -> None:
 @pytest.mark.parametrize("name", TOP_LEVEL)
 def test_the_top_level_is_complete(name: str) -> None:
     assert (ROOT / name).exists()
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "examples").glob("*.py")), ids=lambda f: f.name)
+def test_an_example_needs_httpx_only(file: Path) -> None:
+    imports = {use.top for use in imported(f"examples/{file.name}", file.read_text())}
+    assert imports - sys.stdlib_module_names == {"httpx"}
 
 
 def test_models_are_data() -> None:

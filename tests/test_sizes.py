@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("vae", "app", "training", "benchmarks", "tests", "docs", ".ci")
+FOLDERS = ("vae", "app", "training", "benchmarks", "examples", "tests", "docs", ".ci")
 FILES = sorted(
     file.relative_to(ROOT).as_posix()
     for folder in FOLDERS

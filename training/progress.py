@@ -17,6 +17,7 @@ RATE_SECONDS = 60.0  # the rate is the mean over this time
 SAMPLE_SECONDS = 0.5  # between two measurements of it
 
 Part = TypeVar("Part", bound=Sized)
+Item = TypeVar("Item")
 
 
 @dataclass(eq=False)
@@ -57,6 +58,12 @@ class Task:
     def advance(self, count: int) -> None:
         """Add to the number of units done."""
         self.update(self.done + count)
+
+    def each(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Items of one unit each; one is done when the next is asked for."""
+        for item in items:
+            yield item
+            self.advance(1)
 
     @property
     def elapsed(self) -> float:

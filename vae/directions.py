@@ -1,5 +1,6 @@
 """Named directions of the latent space: how they are fitted, and how they edit a latent."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor
 
 MAX_SHRINKAGE = 0.5  # of an axis: spread without the label, as a fraction of the spread with it
+ROUNDING = 1e-9  # relative; a smaller variance or eigenvalue is 0 in exact arithmetic
 
 
 @dataclass(frozen=True)
@@ -125,15 +127,21 @@ def fit_within_label_subspace(positives: Tensor, negatives: Tensor) -> WithinLab
     fitted to the second more than halves the distances: Peyré & Cuturi, "Computational Optimal
     Transport", 2019, remark 2.31. None if there is no such axis.
     """
-    mean, covariance = positives.double().mean(0), torch.cov(positives.double().T)
+    mean, covariance = positives.double().mean(0), _covariance(positives)
     root, inverse = _power(covariance, 0.5), _power(covariance, -0.5)
-    product = root @ torch.cov(negatives.double().T) @ root
+    product = root @ _covariance(negatives) @ root
     shrinkage, axes = torch.linalg.eigh(inverse @ _power(product, 0.5) @ inverse)
     selected = shrinkage < MAX_SHRINKAGE
     if not selected.any():
         return None
     rows = (axes[:, selected] * (1.0 - shrinkage[selected].clamp_min(0.0)).sqrt()).T
     return WithinLabelSubspace(rows.float().contiguous(), (rows @ mean).float())
+
+
+def _covariance(rows: Tensor) -> Tensor:
+    """Of rows ``(N, D)``, float64 ``(D, D)``, also where D is 1."""
+    dim = rows.shape[1]
+    return torch.cov(rows.double().T).reshape(dim, dim)
 
 
 def _power(matrix: Tensor, exponent: float) -> Tensor:
@@ -156,10 +164,25 @@ def group_direction(means: Tensor, label: Tensor) -> Tensor:
 def regressed_directions(means: Tensor, labels: Tensor) -> Tensor:
     """What one unit of each label adds to a latent when the other labels stay as they are.
 
-    Ordinary least squares of the encoded means ``(N, D)`` on all labels ``(N, K)`` at once with an
-    intercept (Hastie et al., "The Elements of Statistical Learning", 2009, equation 3.6). Row k of
-    the result ``(K, D)`` is without the other labels' effects.
+    Ordinary least squares of the encoded means ``(N, D)`` on all labels ``(N, K)`` at once: Hastie
+    et al., "The Elements of Statistical Learning", 2009, equation 3.6. Both are centred first, so
+    no direction has a share of the mean latent. Row k of the result ``(K, D)`` is without the other
+    labels' effects.
+
+    Of collinear labels, which have no unique solution, it is the one of least norm, where each
+    label counts in standard deviations. Its rows are not the steps of those labels alone: that of
+    a label and its complement is half the step. A label that does not vary has the row 0.
     """
-    design = torch.cat([torch.ones(len(labels), 1), labels], dim=1).double()
-    solution: Tensor = torch.linalg.lstsq(design, means.double(), driver="gelsd").solution
-    return solution[1:].float()
+    columns, latents = _centred(labels), _centred(means)
+    spread = columns.norm(dim=0)
+    varies = spread > ROUNDING * labels.double().norm(dim=0)
+    unit = torch.where(varies, spread, math.inf)
+    scaled = columns / unit
+    inverse = torch.linalg.pinv(scaled.T @ scaled, rtol=ROUNDING, hermitian=True)
+    solution: Tensor = inverse @ (scaled.T @ latents) / unit[:, None]
+    return solution.float()
+
+
+def _centred(rows: Tensor) -> Tensor:
+    """Rows ``(N, K)`` minus their mean, float64."""
+    return rows.double() - rows.double().mean(0)

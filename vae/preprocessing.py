@@ -4,6 +4,7 @@ The only module of ``vae`` that imports Pillow and NumPy: docs/decisions/0022.
 """
 
 import math
+import struct
 from typing import Literal
 
 import numpy as np
@@ -27,6 +28,16 @@ JPEG_SCALE = 2  # a JPEG may be decoded at a fraction of its size, to this many 
 TILE = 512  # pixels a side of what is converted at a time
 MAX_UINT8 = 255
 UINT16_PER_UINT8 = 257.0  # 65535 / 255
+# What Pillow raises on damaged EXIF.
+EXIF_ERRORS = (
+    ArithmeticError,
+    LookupError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 
 
 def to_square(
@@ -34,10 +45,11 @@ def to_square(
 ) -> npt.NDArray[np.uint8]:
     """An image as a model sees it: 8-bit grey or RGB, ``size`` pixels a side.
 
-    EXIF orientation is applied. Alpha is composited onto white. Palette, CMYK, 16-bit and float
-    images are converted; values of 16 bits are scaled by 1/257, float values are clipped to
-    0..255. A large image is averaged down in tiles before it is resampled with Lanczos, so that
-    beside the decoded image this takes little memory.
+    EXIF orientation is applied; damaged EXIF is ignored. Alpha is composited onto white. Palette,
+    CMYK, 16-bit and float images are converted. Values of 16 bits are scaled by 1/257, and those of
+    a float image by 255 if none exceeds 1; the others are clipped to 0..255. A large image is
+    averaged down in tiles before it is resampled with Lanczos, so that beside the decoded image
+    this takes little memory.
 
     Args:
         image: of any size and mode. If it is a file that is not loaded yet, it is loaded, a large
@@ -75,11 +87,18 @@ def exif_transpose_of(image: Image.Image) -> Image.Transpose | None:
     The tag is removed from the image: Pillow would else transpose some formats at full size.
     """
     use_stored_size(image)
-    tags = image.getexif()
-    transpose = EXIF_TRANSPOSES.get(tags.get(ORIENTATION, 1))
+    transpose = stored_transpose(image)
     if transpose is not None:
-        del tags[ORIENTATION]
+        del image.getexif()[ORIENTATION]
     return transpose
+
+
+def stored_transpose(image: Image.Image) -> Image.Transpose | None:
+    """The transpose that EXIF asks for; None if it asks for none or is damaged."""
+    try:
+        return EXIF_TRANSPOSES.get(image.getexif().get(ORIENTATION, 1))
+    except EXIF_ERRORS:
+        return None
 
 
 def use_stored_size(image: Image.Image) -> None:
@@ -129,34 +148,45 @@ def averaged(
     x_factor, y_factor = factors
     size = math.ceil((right - left) / x_factor), math.ceil((bottom - top) / y_factor)
     canvas = Image.new("RGB" if channels == 3 else "L", size)
-    is_uint16 = _holds_uint16(image)
+    scale = _scale(image)
     x_step, y_step = (factor * max(1, TILE // factor) for factor in factors)
     for y in range(top, bottom, y_step):
         for x in range(left, right, x_step):
             tile = image.crop((x, y, min(x + x_step, right), min(y + y_step, bottom)))
             canvas.paste(
-                _to_8_bit(tile, channels, is_uint16).reduce(factors),
+                _to_8_bit(tile, channels, scale).reduce(factors),
                 ((x - left) // x_factor, (y - top) // y_factor),
             )
     return canvas
 
 
-def _holds_uint16(image: Image.Image) -> bool:
-    """Whether values are of 16 bits; int32 and float images do not say, so their largest does."""
+def _scale(image: Image.Image) -> float:
+    """The factor from an image's values to 0..255.
+
+    Int32 and float images do not state their range, so their largest value decides.
+    """
+    if image.mode.startswith("I;16"):
+        return 1 / UINT16_PER_UINT8
     if image.mode not in ("I", "F"):
-        return image.mode.startswith("I;16")
-    _, largest = image.getextrema()
-    return isinstance(largest, int | float) and largest > MAX_UINT8
+        return 1.0
+    largest = _largest(image)
+    if largest > MAX_UINT8:
+        return 1 / UINT16_PER_UINT8
+    return MAX_UINT8 if image.mode == "F" and largest <= 1 else 1.0
 
 
-def _to_8_bit(image: Image.Image, channels: int, is_uint16: bool) -> Image.Image:
-    """8-bit grey or RGB on white."""
+def _largest(image: Image.Image) -> float:
+    """The largest value of an image of one band; NaN if all values are."""
+    width, height = image.size
+    strips = (image.crop((0, y, width, min(y + TILE, height))) for y in range(0, height, TILE))
+    return float(np.fmax.reduce([np.fmax.reduce(np.asarray(strip), axis=None) for strip in strips]))
+
+
+def _to_8_bit(image: Image.Image, channels: int, scale: float) -> Image.Image:
+    """8-bit grey or RGB on white; ``scale`` is of values wider than 8 bits."""
     if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, dtype=np.float64)
-        if is_uint16:
-            values = values / UINT16_PER_UINT8
-        values = np.nan_to_num(values).clip(0, MAX_UINT8).round()
-        image = Image.fromarray(values.astype(np.uint8))
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64) * scale)
+        image = Image.fromarray(values.clip(0, MAX_UINT8).round().astype(np.uint8))
     if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

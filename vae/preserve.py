@@ -26,6 +26,8 @@ from vae.filters import (
 COARSE = 4  # pixels a side of the blocks in which regions are found
 VISIBLE = 0.02  # change of a pixel that counts
 CORE = 0.5  # of the strongest change: a region contains one that is as strong
+FAINT = 0.3  # of the strongest change: weaker ones do not belong to a region
+CLEAR = 0.08  # change of a pixel that always belongs to it
 EDGE_POWER = 4  # of gradients: the strongest edges decide
 BALANCE = (0.65, 0.09)  # share of vanishing edges from which more is replaced than added, of an
 # edit that is known to add, and of one that is known to take away
@@ -74,19 +76,21 @@ def preserve_edit(
             something away, 0.5 if neither is known. What edges show of it counts too.
     """
     unit = original.shape[-1] / 256
+    before, after = _with_saturation_of(original, before, after)
     difference = after - before
     change = gaussian_blur(difference.abs().amax(1, keepdim=True), _sigma(2, unit))
-    seen = dilate(_region(change, 0.15, 0.05), _radius(5, unit))
+    region = _region(change)
+    seen = dilate(region, _radius(4, unit))
     fraction = _replaced_fraction(before, after, seen, removal, unit)
     # What is taken away is replaced with all that it surrounds, such as the lenses of a frame.
-    removed = coarse_maximum(_region(change, 0.2, 0.08), COARSE)
+    removed = coarse_maximum(region, COARSE)
     removed = enlarged(fill_holes(close(removed, _radius(2, unit))), COARSE, change)
     removed = dilate(removed, _radius(3, unit))
     matched = _matched(after, original, 1.0 - dilate(removed, _radius(4, unit)), unit)
     removed = _with_leftovers(removed, original, matched, unit)
     matched = _matched(after, original, 1.0 - dilate(removed, _radius(4, unit)), unit)
     alpha = fraction * _feathered(removed, unit)
-    added = (1.0 - fraction) * _feathered(seen, unit)
+    added = (1.0 - fraction) * _feathered(seen, unit) * _agreement(original, before, unit)
     return PixelEdit(
         alpha=alpha,
         replacement=matched + _grain(original, matched, removed, unit),
@@ -95,18 +99,40 @@ def preserve_edit(
     )
 
 
-def _region(change: Tensor, share: float, limit: float) -> Tensor:
+def _with_saturation_of(original: Tensor, *decodes: Tensor) -> list[Tensor]:
+    """Decodes whose colours are at most as saturated as the photograph: a grey one stays grey."""
+
+    def chroma(x: Tensor) -> Tensor:
+        return x - x.mean(1, keepdim=True)
+
+    saturation, *others = (
+        chroma(x).abs().mean((1, 2, 3), keepdim=True) for x in (original, *decodes)
+    )
+    gain = (saturation / others[0].clamp_min(1e-6)).clamp(max=1.0)
+    return [x + (gain - 1.0) * chroma(x) for x in decodes]
+
+
+def _agreement(original: Tensor, before: Tensor, unit: float) -> Tensor:
+    """In [0, 1], ``(N, 1, S, S)``: 0 where the decode shows something else than the photograph.
+
+    Beside a face that is turned, for example, where the decode has a cheek.
+    """
+    difference = original - before
+    light = gaussian_blur(difference, _sigma(24, unit))
+    local = gaussian_blur(difference - light, _sigma(5, unit)).abs().amax(1, keepdim=True)
+    return 1.0 - smoothstep(gaussian_blur(local, _sigma(2, unit)), 0.05, 0.15)
+
+
+def _region(change: Tensor) -> Tensor:
     """Where pixels change, ``(N, 1, S, S)``, without islands apart from the strong changes.
 
     Thresholding with hysteresis: Canny, "A Computational Approach to Edge Detection", 1986.
 
     Args:
         change: ``(N, 1, S, S)``, blurred.
-        share: of the strongest change, the lower threshold.
-        limit: of that threshold.
     """
     strongest = change.amax((2, 3), keepdim=True)
-    low = (share * strongest).clamp(VISIBLE / 2, limit)
+    low = (FAINT * strongest).clamp(VISIBLE / 2, CLEAR)
     high = (CORE * strongest).clamp_min(VISIBLE)
     coarse = coarse_maximum(change, COARSE)
     connected = reconstruct((coarse > high).float(), (coarse > low).float())

@@ -1,13 +1,14 @@
 """Safetensors files: written atomically, and read as a whole with their hash."""
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
+
+from vae.atomic_file import atomic_write
 
 PICKLE_MAGIC = (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # first two bytes
 
@@ -63,14 +64,5 @@ def write_atomically(path: Path, tensors: dict[str, Tensor], metadata: dict[str,
     Raises:
         OSError: if it cannot be written; ``path`` is then as it was.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.touch()
-        mode = partial.stat().st_mode
-        save_file(tensors, partial, metadata)
-        partial.chmod(mode)  # the umask's mode; save_file restricts the file to its owner
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_write(path) as file:
+        file.write(save(tensors, metadata))

@@ -15,10 +15,9 @@ from app.images import alignment, guards, png, provenance
 from app.images.alignment import Transform
 from app.images.provenance import ImageProvenance
 from vae.preprocessing import (
-    EXIF_TRANSPOSES,
-    ORIENTATION,
     Fit,
     draft_size,
+    stored_transpose,
     to_square,
     use_stored_size,
 )
@@ -151,7 +150,7 @@ class OpenedImage:
     @property
     def transpose(self) -> Image.Transpose | None:
         """The transpose that turns ``file`` upright; before ``exif_transpose_of`` only."""
-        return EXIF_TRANSPOSES.get(self.file.getexif().get(ORIENTATION, 1))
+        return stored_transpose(self.file)
 
     @property
     def upright_size(self) -> tuple[int, int]:

@@ -57,6 +57,9 @@ def photograph(width: int, height: int) -> Image.Image:
         (flat("F", 100.0), (100, 100, 100)),
         (flat("F", -3.0), (0, 0, 0)),
         (flat("F", float("nan")), (0, 0, 0)),
+        (flat("F", 0.5), (128, 128, 128)),  # of 0..1
+        (flat("F", 1.5), (2, 2, 2)),
+        (flat("F", 32_896.0), (128, 128, 128)),
         (flat("CMYK", (0, 255, 255, 0)), (255, 0, 0)),
         (flat("RGB", "lime").quantize(4), (0, 255, 0)),
         (palette(), (255, 0, 0)),

@@ -4,12 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from training import progress
-from training.cli.pipeline import EPOCHS, RunOptions
+from training.cli.pipeline import RunOptions, print_counts, require_edits
+from training.cli.run_folder import EPOCHS, clean_run, run_folder
 from training.cli.terminal import console, print_metrics
 from training.data.dataset import Dataset
 from training.data.decoding import prepare
-from training.evaluate.edit_evaluation import require_labels
-from training.fit.adversarial import AdversarialTrainer
+from training.fit.adversarial import GRID, AdversarialTrainer
 from training.fit.adversarial_recipe import AdversarialRecipe
 from training.fit.errors import TrainingError
 from training.fit.loop import Progress
@@ -24,17 +24,43 @@ def run_adversarial(recipe: AdversarialRecipe, data: Path, options: RunOptions) 
 
     Raises:
         DataError: if the data cannot be used.
-        TrainingError: if the run cannot go on, or there is no checkpoint to add the branch to.
+        TrainingError: if the run cannot go on, there is no checkpoint to add the branch to, another
+            process uses the run's folder, or the disk is full.
+        SystemExit: with 130 or 143, if it was stopped by Ctrl-C or SIGTERM; training was saved.
     """
     if options.init_from is None:
         raise TrainingError("this preset adds a detail branch to a checkpoint: give --init-from")
+    _require_fit(recipe, options.init_from)
+    with run_folder(options.folder, resumes=True, restart=options.restart):
+        if options.restart:
+            clean_run(options.folder)
+        return _run(recipe, data, options, options.init_from)
+
+
+def _require_fit(recipe: AdversarialRecipe, init_from: Checkpoint) -> None:
+    """Check that the checkpoint can have the branch, and that the windows are in its images."""
+    config = init_from.model.config
+    try:
+        replace(config, detail_channels=recipe.detail_channels)
+    except ValueError as error:
+        raise TrainingError(f"--init-from cannot have a detail branch: {error}") from None
+    if recipe.window > config.size:
+        raise TrainingError(
+            f"window is {recipe.window}, but the images of --init-from have {config.size} pixels a "
+            f"side: give --window {config.size // GRID * GRID} or less"
+        )
+
+
+def _run(
+    recipe: AdversarialRecipe, data: Path, options: RunOptions, init_from: Checkpoint
+) -> Checkpoint:
     console.print(f"Reading {data}")
-    config = options.init_from.model.config
+    config = init_from.model.config
     train, test = prepare(data, recipe.source, config.size, config.channels, options.folder)
-    console.print(f"{len(train)} images to train on, {len(test)} to test on")
+    print_counts(train, test)
     if options.classifier is not None:
-        require_labels(test)
-    trainer = AdversarialTrainer(recipe, train, options.folder, options.device, options.init_from)
+        require_edits(train, test)
+    trainer = AdversarialTrainer(recipe, train, options.folder, options.device, init_from)
     _train(trainer, test if len(test) else train, options)
     facts = publish.provenance(
         recipe,
@@ -42,7 +68,7 @@ def run_adversarial(recipe: AdversarialRecipe, data: Path, options: RunOptions) 
         options.licence,
         options.command,
         trainer.step / trainer.steps_per_epoch,
-        options.init_from,
+        init_from,
     )
     published = publish.publish(
         replace(trainer.checkpoint(), provenance=facts),

@@ -1,19 +1,17 @@
 """The command ``align-template``: where a model's training images have their faces."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from training import progress
 from training.analysis.alignment import median_landmarks
 from training.cli.terminal import Device, console, pick_device
-from training.data.sources import Entry, Source, read_entries
+from training.data.decoding import decoded
+from training.data.sources import Source, read_entries
 from vae import checkpoint
 from vae.faces import detector
-from vae.preprocessing import to_square
 
 
 @dataclass(frozen=True)
@@ -57,20 +55,14 @@ class AlignTemplate:
         train = [entry for entry in entries if not entry.is_test]
         count = min(self.images, len(train))
         chosen = [train[i * len(train) // count] for i in range(count)]
-        template, found = median_landmarks(
-            _decoded(chosen, loaded.model.config.size),
-            detector.load(self.detector, pick_device(self.device)),
-        )
+        images = decoded(chosen, self.data, loaded.model.config.size, 3)
+        with progress.task("Finding faces", count) as finding:
+            template, found = median_landmarks(
+                (np.array(image) for image in finding.each(images) if image is not None),
+                detector.load(self.detector, pick_device(self.device)),
+            )
         described = replace(loaded, alignment_template=template)
         checkpoint.save(described, file, checkpoint.stored_dtype(file))
         for name, (x, y) in zip(detector.LANDMARKS, template, strict=True):
             console.print(f"  {name}: {x:.1f}, {y:.1f}")
         console.print(f"Wrote {file}; faces were found in {found} of {count} images")
-
-
-def _decoded(entries: list[Entry], size: int) -> Iterator[npt.NDArray[np.uint8]]:
-    with progress.task("Finding faces", len(entries)) as finding:
-        for entry in entries:
-            with entry.read() as image:
-                yield np.array(to_square(image, size, 3))
-            finding.advance(1)

@@ -12,6 +12,7 @@ from tyro import MISSING
 from training import progress
 from training.cli.adversarial_command import FitAdversarial
 from training.cli.align_command import AlignTemplate
+from training.cli.directions_command import Directions
 from training.cli.display import progress_display
 from training.cli.measure_commands import Baseline, Card, Evaluate, TrainClassifier
 from training.cli.pipeline import run_recipe
@@ -108,6 +109,7 @@ COMMANDS: dict[str, Callable[..., Callable[[], None]]] = {
     "classifier": TrainClassifier,
     "baseline": Baseline,
     "align-template": AlignTemplate,
+    "directions": Directions,
     "avatars": Avatars,
 }
 OPTIONS = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)

@@ -11,8 +11,14 @@ from tyro.conf import Positional
 from training import progress
 from training.analysis import attribute_classifier
 from training.analysis.classifier_networks import Network
-from training.cli.pipeline import EPOCHS, RunOptions, run_recipe
+from training.cli.pipeline import RunOptions, require_edits, run_recipe
 from training.cli.run_command import DTYPES, read_classifier
+from training.cli.run_folder import (
+    EPOCHS,
+    require_writable,
+    require_writable_file,
+    run_folder,
+)
 from training.cli.terminal import Device, OptionalPath, console, pick_device, print_metrics
 from training.data.decoding import prepare
 from training.data.sources import Source
@@ -23,12 +29,15 @@ from training.report import card as cards
 from training.report import publish
 from training.report.metrics import add_baselines
 from vae import checkpoint
-from vae.attribute_classifier import save
+from vae.attribute_classifier import AttributeClassifier, save
+from vae.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
 class Evaluate:
     """Measure a checkpoint on the test split, and write its figures, images and card anew.
+
+    Without test images this is an error, and the checkpoint stays as it was.
 
     Example: python -m training evaluate --model models/avatars --data data/avatars
 
@@ -54,9 +63,26 @@ class Evaluate:
         """Run the command."""
         file = self.model / "model.safetensors"
         loaded = checkpoint.load(file)
-        config = loaded.model.config
         folder = self.run or Path("runs") / self.model.resolve().name
-        train, test = prepare(self.data, self.source, config.size, config.channels, folder)
+        require_writable(self.model, "--model")
+        require_writable(folder, "--run")
+        classifier = read_classifier(self.classifier)
+        with run_folder(folder, resumes=False):
+            self._evaluate(loaded, checkpoint.stored_dtype(file), classifier, folder)
+
+    def _evaluate(
+        self,
+        loaded: Checkpoint,
+        dtype: torch.dtype,
+        classifier: AttributeClassifier | None,
+        folder: Path,
+    ) -> None:
+        config, source = loaded.model.config, self.source
+        train, test = prepare(
+            self.data, source, config.size, config.channels, folder, needs_test=True
+        )
+        if classifier is not None:
+            require_edits(train, test)
         loaded.model.to(pick_device(self.device), memory_format=torch.channels_last)  # type: ignore[call-overload]
         published = publish.publish(
             loaded,
@@ -64,8 +90,8 @@ class Evaluate:
             test,
             folder / EPOCHS,
             self.model,
-            checkpoint.stored_dtype(file),
-            read_classifier(self.classifier),
+            dtype,
+            classifier,
             self.private,
         )
         print_metrics(published, self.model)
@@ -142,7 +168,14 @@ class TrainClassifier:
 
     def __call__(self) -> None:
         """Run the command."""
-        train, test = prepare(self.data, self.source, attribute_classifier.SIZE, 3, self.run)
+        require_writable_file(self.out, "--out")
+        require_writable(self.run, "--run")
+        with run_folder(self.run, resumes=False):
+            self._train()
+
+    def _train(self) -> None:
+        size = attribute_classifier.SIZE
+        train, test = prepare(self.data, self.source, size, 3, self.run, needs_test=True)
         schedule = replace(SCHEDULES[self.network], seed=self.seed)
         if self.epochs is not None:
             schedule = replace(schedule, epochs=self.epochs)
@@ -189,14 +222,17 @@ class Baseline:
     def __call__(self) -> None:
         """Run the command."""
         folder = self.run or Path("runs") / self.kind
+        require_writable_file(self.out, "--out")
+        require_writable(folder, "--run")
         figures = self._pca(folder) if self.kind == "pca" else self._tutorial(folder)
         add_baselines(self.out, {self.kind: figures})
         console.print(f"Wrote {self.out}")
 
     def _pca(self, folder: Path) -> dict[str, Any]:
-        train, test = prepare(self.data, self.source, self.size, 3, folder)
-        with progress.task("Principal components"):
-            return dict(baselines.pca(train, test))
+        with run_folder(folder, resumes=False):
+            train, test = prepare(self.data, self.source, self.size, 3, folder, needs_test=True)
+            with progress.task("Principal components"):
+                return dict(baselines.pca(train, test))
 
     def _tutorial(self, folder: Path) -> dict[str, Any]:
         options = RunOptions(

@@ -1,7 +1,6 @@
 """From a recipe and data to a checkpoint: train, describe, measure, write."""
 
 import math
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +9,12 @@ import torch
 from training import progress
 from training.analysis.encoding import encoded_means
 from training.analysis.prior import latent_statistics
+from training.cli.run_folder import EPOCHS, clean_run, run_folder
 from training.cli.terminal import console, print_metrics
 from training.data import decoding
-from training.data.dataset import Dataset
+from training.data.dataset import DataError, Dataset
+from training.evaluate import frechet
 from training.evaluate.edit_evaluation import require_labels
-from training.fit import loss_log, saves
 from training.fit.errors import TrainingError
 from training.fit.loop import Progress
 from training.fit.loss_log import LossLog
@@ -24,16 +24,6 @@ from training.report import figures, publish
 from vae.attribute_classifier import AttributeClassifier
 from vae.checkpoint import Checkpoint
 
-EPOCHS = "samples"  # folder of the samples of each epoch
-WRITTEN = (
-    saves.FILE,
-    EPOCHS,
-    loss_log.FILE,
-    loss_log.TENSORBOARD,
-    "report",
-    decoding.PIXELS,
-    decoding.INDEX,
-)
 PRIOR_IMAGES = 512  # to which the prior of an epoch's samples is fitted
 SAMPLES = 8  # of each epoch
 
@@ -56,6 +46,7 @@ class RunOptions:
         tensorboard: write the losses for TensorBoard too.
         init_from: the checkpoint with the initial weights.
         auxiliary_classifier: of the loss.
+        restart: begin anew; what earlier runs wrote to ``folder`` is removed.
     """
 
     out: Path
@@ -71,15 +62,7 @@ class RunOptions:
     tensorboard: bool = False
     init_from: Checkpoint | None = None
     auxiliary_classifier: AttributeClassifier | None = None
-
-
-def clean_run(folder: Path) -> None:
-    """Remove what ``run_recipe`` has written to a working folder, and nothing else."""
-    for path in (folder / name for name in WRITTEN):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+    restart: bool = False
 
 
 def run_recipe(recipe: Recipe, data: Path, options: RunOptions) -> Checkpoint:
@@ -87,16 +70,25 @@ def run_recipe(recipe: Recipe, data: Path, options: RunOptions) -> Checkpoint:
 
     Raises:
         DataError: if the data cannot be used.
-        TrainingError: if the run cannot go on.
+        TrainingError: if the run cannot go on, another process uses its folder, or the disk is
+            full.
+        SystemExit: with 130 or 143, if it was stopped by Ctrl-C or SIGTERM; training was saved.
     """
+    with run_folder(options.folder, resumes=True, restart=options.restart):
+        if options.restart:
+            clean_run(options.folder)
+        return _run_recipe(recipe, data, options)
+
+
+def _run_recipe(recipe: Recipe, data: Path, options: RunOptions) -> Checkpoint:
     console.print(f"Reading {data}")
     config = recipe.model
     train, test = decoding.prepare(
         data, recipe.source, config.size, config.channels, options.folder
     )
-    console.print(f"{len(train)} images to train on, {len(test)} to test on")
+    print_counts(train, test)
     if options.classifier is not None:
-        require_labels(test)
+        require_edits(train, test)
         _require_two_classifiers(options.classifier, options.auxiliary_classifier)
     trainer = Trainer(
         recipe,
@@ -108,6 +100,31 @@ def run_recipe(recipe: Recipe, data: Path, options: RunOptions) -> Checkpoint:
     )
     _train(trainer, options)
     return _write(trainer, train, test, options)
+
+
+def print_counts(train: Dataset, test: Dataset) -> None:
+    """The size of each split, and what a small test split means for the figures."""
+    console.print(f"{len(train)} images to train on, {len(test)} to test on")
+    if not len(test):
+        console.print("No image is in the test split: the model will have no figures and no report")
+    elif min(len(train), len(test)) < frechet.MIN_IMAGES:
+        console.print(
+            f"Fréchet distances need {frechet.MIN_IMAGES} images in each split: they are left out"
+        )
+
+
+def require_edits(train: Dataset, test: Dataset) -> None:
+    """Check, before a training, that edits can be evaluated after it.
+
+    Raises:
+        DataError: if a label is missing, or the train split does not have both of its values.
+    """
+    require_labels(test)
+    for value in (0, 1):
+        if not (train.labels["glasses"] == value).any():
+            raise DataError(
+                f"no train image has glasses {value}; evaluating edits needs both 0 and 1"
+            )
 
 
 def _require_two_classifiers(

@@ -52,6 +52,7 @@ def plain_errors() -> Iterator[None]:
         format="%(message)s",
         handlers=[RichHandler(console=console, show_time=False, show_path=False)],
     )
+    logging.getLogger("training").setLevel(logging.INFO)
     try:
         yield
     except (DataError, TrainingError, CheckpointError, ValueError, OSError) as error:

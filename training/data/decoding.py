@@ -5,59 +5,84 @@ second, holds data sets larger than memory, and makes the order of images a matt
 """
 
 import hashlib
-import json
 import logging
-from collections.abc import Sequence
+import os
+import warnings
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from PIL import UnidentifiedImageError
 
 from training import progress
+from training.data import image_cache
 from training.data.dataset import DataError, Dataset
-from training.data.sources import Entry, Source, read_entries
+from training.data.entry import Entry
+from training.data.files import text_of
+from training.data.sources import Source, read_entries
 from vae.preprocessing import to_square
 
 log = logging.getLogger(__name__)
 
-PIXELS, INDEX = "images.npy", "images.json"
 MAX_CORRUPT_FRACTION = 0.01
+MAX_NAMED = 10  # corrupt images named beyond those that are tolerated
+READER = 2  # changes when images are read to other pixels than before
+
+# Pillow warns of unusual metadata, which is not used. Set once: ``warnings.catch_warnings`` is not
+# thread-safe.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def prepare(
-    path: Path, source: Source, size: int, channels: int, cache: Path
+    path: Path,
+    source: Source,
+    size: int,
+    channels: int,
+    cache: Path,
+    needs_test: bool = False,
 ) -> tuple[Dataset, Dataset]:
     """Decode a source once and open it.
 
     Args:
         path: the folder or ``.zip``.
         source: what kind it is; ``auto`` looks for ``manifest.csv`` and for CelebA's list of
-            attributes, else takes class folders.
+            attributes, else takes the folders as splits and classes.
         size: pixels a side; images are cropped to a centred square and resized.
         channels: 1 (grey) or 3 (RGB).
         cache: folder for the decoded images; reused while the source stays as it was.
+        needs_test: whether there must be test images.
 
     Returns:
         the train and the test split.
 
     Raises:
-        DataError: if nothing is found, labels are not readable, or more than 1% of the images are
-            corrupt.
+        DataError: if nothing is found, a split that is needed has no images, labels are not
+            readable, or more than 1% of the images are corrupt.
     """
     entries, exclusive = read_entries(path, source)
     if not entries:
         raise DataError(f"{path}: no images found")
+    _check_splits(path, entries, needs_test)  # before hours of decoding, and after it
     readable, sha256 = _decoded(entries, path, size, channels, cache)
+    if len(readable) < len(entries):
+        log.warning(_limit(len(entries) - len(readable), len(entries)))
     entries = [entries[i] for i in readable]
-    images = np.load(cache / PIXELS, mmap_mode="r")
-    name = path.resolve().name
+    _check_splits(path, entries, needs_test)
+    images = np.load(cache / image_cache.PIXELS, mmap_mode="r")
+    name = text_of(path.resolve().name)
     train, test = (
         _split(entries, is_test, images, exclusive, name, sha256) for is_test in (False, True)
     )
-    if not len(train):
-        raise DataError(f"{path}: no image is in the train split")
     return train, test
+
+
+def _check_splits(path: Path, entries: Sequence[Entry], needs_test: bool) -> None:
+    if all(entry.is_test for entry in entries):
+        raise DataError(f"{path}: no image is in the train split")
+    if needs_test and not any(entry.is_test for entry in entries):
+        raise DataError(f"{path}: no image is in the test split, on which figures are measured")
 
 
 def _decoded(
@@ -65,46 +90,65 @@ def _decoded(
 ) -> tuple[list[int], str]:
     """Which entries are readable, and the hash of their pixels; decodes them if need be."""
     fingerprint = _fingerprint(entries, path, size, channels)
-    file = cache / INDEX
-    index = json.loads(file.read_text()) if file.is_file() else {}
-    if index.get("fingerprint") != fingerprint:
-        cache.mkdir(parents=True, exist_ok=True)
-        file.unlink(missing_ok=True)
-        readable = _decode(entries, size, channels, cache / PIXELS)
-        sha256 = _file_hash(cache / PIXELS)
-        index = {"fingerprint": fingerprint, "readable": readable, "sha256": sha256}
-        file.write_text(json.dumps(index))
-    return index["readable"], index["sha256"]
+    cached = image_cache.read(cache, fingerprint)
+    if cached is not None:
+        return cached
+    shape = (len(entries), size, size, channels)
+    images = decoded(entries, path, size, channels)
+    with progress.task("Decoding images", len(entries)) as decoding:
+        return image_cache.write(cache, fingerprint, shape, decoding.each(images))
 
 
-def _decode(entries: Sequence[Entry], size: int, channels: int, file: Path) -> list[int]:
-    """Write the readable images to a file; returns which entries they are."""
+def decoded(
+    entries: Sequence[Entry], path: Path, size: int, channels: int
+) -> Iterator[npt.NDArray[np.uint8] | None]:
+    """The images in order, uint8 ``(size, size, channels)``; None for a corrupt one, which is named.
 
-    def pixels(entry: Entry) -> npt.NDArray[np.uint8] | None:
+    Args:
+        entries: what to decode.
+        path: where they come from, for messages.
+        size: pixels a side.
+        channels: 1 or 3.
+
+    Raises:
+        DataError: after the last image, if more than 1% are corrupt.
+    """
+
+    def pixels(entry: Entry) -> npt.NDArray[np.uint8] | Exception:
         try:
             with entry.read() as image:
                 return to_square(image, size, channels)
         except Exception as error:  # Pillow's decoders raise many kinds on damaged files
-            log.warning("skipped %s: %s", entry.name, error)
-            return None
+            return error
 
-    shape = (len(entries), size, size, channels)
-    target = np.lib.format.open_memmap(file, "w+", np.uint8, shape)
-    readable: list[int] = []
-    with (
-        progress.task("Decoding images", len(entries)) as decoding,
-        ThreadPoolExecutor() as pool,
-    ):
-        for i, image in enumerate(pool.map(pixels, entries)):
-            decoding.update(i + 1)
-            if image is not None:
-                target[len(readable)] = image
-                readable.append(i)
-    target.flush()
-    corrupt = len(entries) - len(readable)
-    if corrupt > MAX_CORRUPT_FRACTION * len(entries):
-        raise DataError(f"{corrupt} of {len(entries)} images are corrupt (named above)")
-    return readable
+    most = int(MAX_CORRUPT_FRACTION * len(entries))
+    corrupt: list[str] = []
+    with ThreadPoolExecutor() as pool:
+        for entry, image in zip(entries, pool.map(pixels, entries), strict=True):
+            if isinstance(image, Exception):
+                corrupt.append(f"{entry.name}: {_reason(image)}")
+                if len(corrupt) <= most + MAX_NAMED:
+                    log.warning("skipped %s", corrupt[-1])
+                yield None
+            else:
+                yield image
+    if len(corrupt) > most:
+        limit = _limit(len(corrupt), len(entries))
+        raise DataError(f"{path}: {limit}. The first is {corrupt[0]}")
+
+
+def _limit(corrupt: int, count: int) -> str:
+    return f"{corrupt} of {count} images are corrupt; at most {MAX_CORRUPT_FRACTION:.0%} may be"
+
+
+def _reason(error: Exception) -> str:
+    """What an exception says, in one line, with its type where that helps."""
+    if isinstance(error, UnidentifiedImageError):
+        return "it is in no known image format"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    text = " ".join(str(error).split())
+    return text if isinstance(error, DataError) else f"{text} ({type(error).__name__})".lstrip()
 
 
 def _split(
@@ -125,13 +169,8 @@ def _split(
 
 
 def _fingerprint(entries: Sequence[Entry], path: Path, size: int, channels: int) -> str:
-    digest = hashlib.sha256(f"{path.resolve()} {size} {channels}".encode())
+    digest = hashlib.sha256(os.fsencode(path.resolve()) + f" {size} {channels} {READER}".encode())
     for entry in entries:
         facts = (entry.name, entry.version, entry.is_test, entry.labels, entry.tags)
         digest.update(repr(facts).encode())
     return digest.hexdigest()
-
-
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

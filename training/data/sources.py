@@ -1,63 +1,37 @@
-"""Sources of images: a manifest, class folders, CelebA, MNIST and FashionMNIST."""
+"""Sources of images: a manifest, folders, CelebA, MNIST and FashionMNIST."""
 
-import csv
 import hashlib
-import io
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from PIL import Image
 from torchvision import datasets
 
+from training.data.archive import Archive
 from training.data.dataset import DataError
+from training.data.entry import Entry
+from training.data.files import MANIFEST, LeftOut, file_in, folder_files, system_prefix
+from training.data.folders import folder_entries
+from training.data.manifest import manifest_entries
 
 Source = Literal["auto", "folder", "manifest", "celeba", "mnist", "fashion"]
-
-HELD_OUT_FRACTION = 0.05  # where a source has no test split of its own
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One image of a source that has not been decoded yet.
-
-    Attributes:
-        name: within the source.
-        version: changes when the file does: its size and time of change, or its checksum.
-        read: opens it.
-        is_test: whether it is in the test split.
-        labels: by name; NaN where unknown.
-        tags: words, by name.
-    """
-
-    name: str
-    version: str
-    read: Callable[[], Image.Image]
-    is_test: bool
-    labels: dict[str, float]
-    tags: dict[str, str]
 
 
 def read_entries(path: Path, source: Source) -> tuple[list[Entry], bool]:
     """All images of a source, and whether its labels are classes.
+
+    Logs which columns or folders are labels, and what was left out.
 
     Raises:
         DataError: if it is not there or not of this kind.
     """
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
-    if source == "auto":
-        has_manifest = path.is_file() or (path / "manifest.csv").is_file()
-        has_celeba = (path / "celeba" / "list_attr_celeba.txt").is_file()
-        source = "manifest" if has_manifest else "celeba" if has_celeba else "folder"
     match source:
-        case "manifest":
-            return list(_manifest(path)), False
-        case "folder":
-            return list(_class_folders(path)), True
+        case "auto" | "manifest" | "folder":
+            return _own_images(path, source)
         case "celeba":
             return list(_celeba(path)), False
         case "mnist":
@@ -66,89 +40,30 @@ def read_entries(path: Path, source: Source) -> tuple[list[Entry], bool]:
             return list(_torchvision(datasets.FashionMNIST, path)), True
 
 
-def _manifest(path: Path) -> Iterator[Entry]:
-    """A folder or zip with ``manifest.csv``: file, split (train or test), and label columns.
-
-    A column whose every value is a number or empty (unknown) is a label; the rest are tags.
-    """
-    read, version = _files_of(path)
-    rows = _manifest_rows(path, read)
-    others = [c for c in rows[0] if c not in ("file", "split")]
-    numeric = [c for c in others if c != "identity" and all(_is_number(r[c]) for r in rows)]
-    for line, row in enumerate(rows, start=2):
-        if row["split"] not in ("train", "test"):
-            raise DataError(
-                f"{path}: manifest.csv line {line}: split is {row['split']!r}; "
-                "it must be train or test"
-            )
-        yield Entry(
-            name=row["file"],
-            version=version(row["file"]),
-            read=lambda file=row["file"]: Image.open(io.BytesIO(read(file))),  # type: ignore[misc]
-            is_test=row["split"] == "test",
-            labels={c: float(row[c] or "nan") for c in numeric},
-            tags={c: row[c] for c in others if c not in numeric},
-        )
+def _own_images(
+    path: Path, source: Literal["auto", "manifest", "folder"]
+) -> tuple[list[Entry], bool]:
+    """The images of a manifest or of folders, or CelebA where ``auto`` finds its attributes."""
+    archive = None if path.is_dir() else Archive(path)
+    if archive is None and source != "folder":
+        path = _manifest_folder(path)
+    has_manifest = archive.has_manifest if archive else (path / MANIFEST).is_file()
+    if source == "manifest" or (source == "auto" and has_manifest):
+        return manifest_entries(path, archive), False
+    if source == "auto" and (path / "celeba" / "list_attr_celeba.txt").is_file():
+        return list(_celeba(path)), False
+    left_out = LeftOut()
+    files = archive.files(left_out) if archive else folder_files(path, left_out)
+    return folder_entries(path, files, left_out)
 
 
-def _manifest_rows(path: Path, read: Callable[[str], bytes]) -> list[dict[str, str]]:
-    try:
-        rows = list(csv.DictReader(io.StringIO(read("manifest.csv").decode())))
-    except (KeyError, OSError):
-        raise DataError(f"{path}: it holds no manifest.csv") from None
-    if not rows or not {"file", "split"} <= rows[0].keys():
-        raise DataError(f"{path}: manifest.csv needs rows, and the columns file and split")
-    for line, row in enumerate(rows, start=2):
-        if None in row or None in row.values():  # as csv marks surplus and missing fields
-            raise DataError(f"{path}: manifest.csv line {line} does not have the header's columns")
-    return rows
-
-
-def _files_of(path: Path) -> tuple[Callable[[str], bytes], Callable[[str], str]]:
-    """How to read a file of a folder or zip by its name, and how to tell its version."""
-    if path.is_dir():
-        return lambda name: (path / name).read_bytes(), lambda name: _file_version(path / name)
-    try:
-        archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile:
-        raise DataError(f"{path}: neither a folder nor a zip archive") from None
-    versions = {info.filename: f"{info.file_size} {info.CRC}" for info in archive.infolist()}
-    return archive.read, lambda name: versions.get(name, "")
-
-
-def _file_version(path: Path) -> str:
-    """Size and time of change, or nothing where there is no such file."""
-    try:
-        status = path.stat()
-    except OSError:
-        return ""
-    return f"{status.st_size} {status.st_mtime_ns}"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return text == "" or np.isfinite(float(text))
-    except ValueError:
-        return False
-
-
-def _class_folders(path: Path) -> Iterator[Entry]:
-    """One folder a class; a fixed 5% of the images, by the hash of their name, are held out."""
-    try:
-        folder = datasets.ImageFolder(str(path))
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: neither manifest.csv nor class folders in it ({error})") from None
-    for file, label in folder.samples:
-        name = str(Path(file).relative_to(path))
-        draw = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") / 2**32
-        yield Entry(
-            name=name,
-            version=_file_version(Path(file)),
-            read=lambda file=file: Image.open(file),  # type: ignore[misc]
-            is_test=draw < HELD_OUT_FRACTION,
-            labels=_one_hot(folder.classes, label),
-            tags={},
-        )
+def _manifest_folder(path: Path) -> Path:
+    """The folder of the manifest: ``path``, or the one folder in it, as zips unpack."""
+    if (path / MANIFEST).is_file():
+        return path
+    inside = [entry for entry in os.scandir(path) if not system_prefix(entry.name)]
+    only = path / inside[0].name if len(inside) == 1 else path
+    return only if (only / MANIFEST).is_file() else path
 
 
 def _celeba(path: Path) -> Iterator[Entry]:
@@ -157,11 +72,11 @@ def _celeba(path: Path) -> Iterator[Entry]:
         data = _open(datasets.CelebA, path, split=split, target_type="attr")
         names = [n for n in data.attr_names if n]
         for i, name in enumerate(data.filename):
-            file = path / data.base_folder / "img_align_celeba" / name
+            file = file_in(path / data.base_folder / "img_align_celeba", name)
             yield Entry(
                 name=name,
-                version=_file_version(file),
-                read=lambda file=file: Image.open(file),  # type: ignore[misc]
+                version=file.version,
+                read=file.image,
                 is_test=is_test,
                 labels=dict(zip(names, data.attr[i].tolist(), strict=True)),
                 tags={},

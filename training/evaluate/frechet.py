@@ -21,6 +21,7 @@ from vae.latent import seeded_noise
 from vae.pixels import resized
 
 IMAGES = 1000  # real ones and samples to compare; fewer make every distance longer
+MIN_IMAGES = 2  # of a split
 MIN_SIZE = 64  # pixels a side; the network was not trained on less
 
 

@@ -27,7 +27,8 @@ def applies(checkpoint: Checkpoint, test: Dataset, classifier: AttributeClassifi
     labels = test.labels.get(LABEL)
     if labels is None or LABEL not in checkpoint.directions:
         return False
-    return {"glasses", "male"} <= set(classifier.labels) and {0.0, 1.0} <= set(labels.tolist())
+    known = {"glasses", "male"} <= set(classifier.labels) & set(test.labels)
+    return known and {0.0, 1.0} <= set(labels.tolist())
 
 
 @torch.inference_mode()
@@ -54,28 +55,41 @@ def preserved_edits(
     """
     editor = _Editor(checkpoint, classifier)
     bare, worn = (
-        torch.cat([x.cpu() for x in batches(rows, editor.device)])
-        for rows in (test.rows_at(np.flatnonzero(test.labels[LABEL] == value)) for value in (0, 1))
+        _faces(test.rows_at(np.flatnonzero(test.labels[LABEL] == value)), editor.device)
+        for value in (0, 1)
     )
     return {str(weight): _figures(editor, bare, worn, weight) for weight in WEIGHTS}
 
 
-def _figures(editor: "_Editor", bare: Tensor, worn: Tensor, weight: float) -> dict[str, float]:
-    on, off = editor.edited(bare, weight), editor.edited(worn, -weight)
+def _figures(editor: "_Editor", bare: "_Faces", worn: "_Faces", weight: float) -> dict[str, float]:
+    on, off = editor.edited(bare.images, weight), editor.edited(worn.images, -weight)
     back = editor.edited(on.images, -weight)
-    touched = torch.maximum(on.mask, back.mask).expand_as(bare) > 0
-    equal = [(x == y.images).all(1).flatten() for x, y in ((bare, on), (worn, off))]
+    touched = torch.maximum(on.mask, back.mask).expand_as(bare.images) > 0
+    equal = [(x.images == y.images).all(1).flatten() for x, y in ((bare, on), (worn, off))]
     return {
         "put_on": editor.share(LABEL, on.images),
         "taken_off": 1.0 - editor.share(LABEL, off.images),
-        "sex_changed_on": editor.sex_changed(bare, on.images),
-        "sex_changed_off": editor.sex_changed(worn, off.images),
+        "sex_changed_on": editor.sex_changed(bare.images, on.images),
+        "sex_changed_off": editor.sex_changed(worn.images, off.images),
+        "sex_errors_on": editor.sex_errors(bare, on.images),
+        "sex_errors_off": editor.sex_errors(worn, off.images),
         "untouched": float(torch.cat(equal).float().mean()),
-        "changed_outside": max(_outside(bare, on), _outside(worn, off)),
-        "restored_inside_db": _psnr(back.images[touched], bare[touched]),
-        "restored_outside_db": _psnr(back.images[~touched], bare[~touched]),
-        "edges_left": _edges(off.images) / _edges(bare),
+        "changed_outside": max(_outside(bare.images, on), _outside(worn.images, off)),
+        "restored_inside_db": _psnr(back.images[touched], bare.images[touched]),
+        "restored_outside_db": _psnr(back.images[~touched], bare.images[~touched]),
+        "edges_left": _edges(off.images) / _edges(bare.images),
     }
+
+
+@dataclass(frozen=True)
+class _Faces:
+    images: Tensor
+    male: Tensor
+
+
+def _faces(rows: Dataset, device: torch.device) -> _Faces:
+    images = torch.cat([x.cpu() for x in batches(rows, device)])
+    return _Faces(images, torch.as_tensor(rows.labels["male"]) > 0.5)
 
 
 @dataclass(frozen=True)
@@ -106,6 +120,11 @@ class _Editor:
         """The fraction that is predicted to be of another sex after an edit."""
         changed = self._predicted("male", before) != self._predicted("male", after)
         return float(changed.float().mean())
+
+    def sex_errors(self, before: _Faces, after: Tensor) -> float:
+        """The fraction that is predicted wrongly after an edit, less that before."""
+        wrong = [self._predicted("male", x) != before.male for x in (after, before.images)]
+        return float(wrong[0].float().mean() - wrong[1].float().mean())
 
     def _edited(self, photographs: Tensor, weight: float) -> _Edited:
         x = photographs.to(self.device)

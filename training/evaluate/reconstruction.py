@@ -15,6 +15,7 @@ from training.data.dataset import Dataset
 from vae.checkpoint import Checkpoint
 from vae.model import VAE
 
+MIN_SSIM_SIZE = 11  # pixels a side of its window
 MIN_MS_SSIM_SIZE = 176  # five scales of an 11-pixel window
 ACTIVE_VARIANCE = 0.01
 
@@ -33,6 +34,7 @@ def evaluate(checkpoint: Checkpoint, data: Dataset) -> dict[str, Any]:
     one posterior sample: a Gaussian of the checkpoint's ``sigma``, or Bernoulli where it has none;
     ``elbo_nats`` is minus the sum of distortion and rate. A latent dimension is active if its mean
     varies by more than 0.01 (Burda et al., "Importance Weighted Autoencoders", 2016, section 5).
+    ``ssim`` is left out of images smaller than 11 pixels a side, ``ms_ssim`` smaller than 176.
     """
     model = checkpoint.model
     device = device_of(model)
@@ -45,10 +47,11 @@ def evaluate(checkpoint: Checkpoint, data: Dataset) -> dict[str, Any]:
         reconstruction = model.decode(posterior.mean)
         values = {
             "psnr_db": psnr(reconstruction, x).sum(),
-            "ssim": len(x) * _ssim(reconstruction, x),
             "rate_nats": posterior.kl().sum(),
             "distortion_nats": _distortion(model, checkpoint.sigma, posterior.sample(generator), x),
         }
+        if model.config.size >= MIN_SSIM_SIZE:
+            values["ssim"] = len(x) * _ssim(reconstruction, x)
         if model.config.size >= MIN_MS_SSIM_SIZE:
             values["ms_ssim"] = len(x) * _ms_ssim(reconstruction, x)
         for name, value in values.items():

@@ -92,6 +92,7 @@ class AdversarialTrainer:
 
         Raises:
             TrainingError: if a loss is no longer finite; the last save stays as it was.
+            Stopped: on Ctrl-C or SIGTERM, after a save.
         """
         return run_loop(self, report, max_minutes, save_minutes)
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from training.data.augment import Augmentation
 from training.data.sources import Source
+from training.fit.limits import check_length
 
 AdversarialPreset = Literal["faces-sharp"]
 
@@ -74,6 +75,7 @@ class AdversarialRecipe:
         for name in ("epochs", "learning_rate", "discriminator_learning_rate", "seed"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
+        check_length(self.epochs, self.seed)
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is {self.ema}; it must be 0 or more and less than 1")
         if self.window < 8 or self.window % 8:

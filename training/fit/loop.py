@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from training.fit.stopping import Stopped, StopSignals
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -52,21 +54,29 @@ def run_loop(
 ) -> bool:
     """Train to the end of the run or until time is up; True if it is done.
 
+    On Ctrl-C or SIGTERM the step is ended and saved.
+
     Args:
         run: what to train.
         report: called after every step.
         max_minutes: of training in this call.
         save_minutes: between saves; one more is made at the end.
+
+    Raises:
+        Stopped: on Ctrl-C or SIGTERM, after the save.
     """
     end = time.monotonic() + 60.0 * max_minutes
     next_save = time.monotonic() + 60.0 * save_minutes
-    while run.step < run.steps and time.monotonic() < end:
-        terms = run.train_step()
-        ended = run.step % run.steps_per_epoch == 0 or run.step == run.steps
-        epoch = math.ceil(run.step / run.steps_per_epoch) if ended else None
-        report(Progress(run.step, run.steps, terms, epoch))
-        if time.monotonic() >= next_save:
-            run.save()
-            next_save = time.monotonic() + 60.0 * save_minutes
-    run.save()
+    with StopSignals() as stop:
+        while run.step < run.steps and time.monotonic() < end and stop.received is None:
+            terms = run.train_step()
+            ended = run.step % run.steps_per_epoch == 0 or run.step == run.steps
+            epoch = math.ceil(run.step / run.steps_per_epoch) if ended else None
+            report(Progress(run.step, run.steps, terms, epoch))
+            if time.monotonic() >= next_save:
+                run.save()
+                next_save = time.monotonic() + 60.0 * save_minutes
+        run.save()
+    if stop.received is not None:
+        raise Stopped(stop.received)
     return run.step >= run.steps

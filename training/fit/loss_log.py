@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from training.fit.loop import Progress
+from vae.atomic_file import atomic_write
 
 FILE = "losses.jsonl"
 TENSORBOARD = "tensorboard"  # folder
@@ -30,9 +31,8 @@ class LossLog:
         """
         folder.mkdir(parents=True, exist_ok=True)
         kept = [json.dumps(row) + "\n" for row in read(folder) if row["step"] <= step]
-        partial = folder / f".{FILE}"
-        partial.write_text("".join(kept))
-        partial.replace(folder / FILE)
+        with atomic_write(folder / FILE) as file:
+            file.write("".join(kept).encode())
         self._open = ExitStack()
         self._file = self._open.enter_context((folder / FILE).open("a"))
         self._board = None

@@ -5,6 +5,7 @@ from typing import Literal
 
 from training.data.augment import Augmentation
 from training.data.sources import Source
+from training.fit.limits import check_length
 from training.fit.loss import LossConfig
 from vae.config import VAEConfig
 
@@ -67,6 +68,7 @@ class Recipe:
         for name in ("epochs", "learning_rate", "weight_decay", "warmup_steps", "seed"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
+        check_length(self.epochs, self.seed)
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is {self.ema}; it must be 0 or more and less than 1")
 

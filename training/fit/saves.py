@@ -1,13 +1,15 @@
-"""Saves of a run: everything that resuming needs, in one safetensors file."""
+"""Saves of a run: everything that resuming needs. The last two are kept."""
 
+import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from training.data.dataset import Dataset
@@ -17,7 +19,12 @@ from vae.attribute_classifier import AttributeClassifier
 from vae.checkpoint import Checkpoint
 from vae.tensor_file import write_atomically
 
+log = logging.getLogger(__name__)
+
 FILE = "state.safetensors"
+PREVIOUS = "state.previous.safetensors"  # the save before it
+NEXT = "state.next.safetensors"  # a save that is whole, but does not have its name yet
+FILES = (FILE, PREVIOUS, NEXT)
 WHAT = {  # a run's identity, in words
     "data.images": "the pixels of the images",
     "data.split": "which images are in the train split",
@@ -80,7 +87,9 @@ def write_save(
     states: Mapping[str, Mapping[str, Tensor]],
     optimizers: Mapping[str, torch.optim.Optimizer],
 ) -> None:
-    """Write a save in one step: a process killed at any moment leaves a complete one.
+    """Write a save, and keep the one before it.
+
+    A process that is killed at any moment, and a disk that is full, leave a complete save.
 
     Args:
         folder: of the run.
@@ -88,6 +97,9 @@ def write_save(
         identity: what a run that resumes must agree on, as JSON values.
         states: state dicts by prefix.
         optimizers: likewise.
+
+    Raises:
+        OSError: if it cannot be written; the saves that there are stay.
     """
     tensors = {f"{prefix}.{k}": v for prefix, state in states.items() for k, v in state.items()}
     for prefix, optimizer in optimizers.items():
@@ -95,27 +107,93 @@ def write_save(
             tensors |= {f"{prefix}.{i}.{k}": v for k, v in state.items()}
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
     metadata = {"identity": json.dumps(identity), "step": str(step)}
-    write_atomically(folder / FILE, tensors, metadata)
+    metadata["sha256"] = _digest(metadata, tensors)
+    write_atomically(folder / NEXT, tensors, metadata)
+    _rotate(folder)
+
+
+def _rotate(folder: Path) -> None:
+    """Give the next save its name, and the save that had it the name of the previous one."""
+    if (folder / FILE).is_file():
+        (folder / FILE).replace(folder / PREVIOUS)
+    (folder / NEXT).replace(folder / FILE)
+
+
+def exists(folder: Path) -> bool:
+    """Whether there is a save in a folder."""
+    return any((folder / name).is_file() for name in FILES)
+
+
+def last_step(folder: Path) -> int | None:
+    """The number of steps of the last save, or None if no save can be read."""
+    for name in (NEXT, FILE, PREVIOUS):
+        try:
+            with safe_open(folder / name, framework="pt") as reader:
+                return int(reader.metadata()["step"])
+        except (OSError, SafetensorError, TypeError, KeyError, ValueError):
+            continue
+    return None
 
 
 def read_save(folder: Path, identity: Mapping[str, Any], device: torch.device) -> Save | None:
-    """The save in a folder, or None if there is none.
+    """The last save in a folder that is not damaged, or None if there is none.
+
+    A warning names a damaged save. The one before it takes its place.
 
     Raises:
-        TrainingError: if it belongs to another run; it says what differs.
+        TrainingError: if it belongs to another run (it says what differs), or all are damaged.
     """
-    if not (folder / FILE).is_file():
+    if (folder / NEXT).is_file():  # the process was killed before it had its name
+        _rotate(folder)
+    if (folder / FILE).is_file():
+        try:
+            return _read(folder, FILE, identity, device)
+        except _DamagedError as error:
+            log.warning("the save %s is damaged: %s", folder / FILE, error)
+    elif not exists(folder):
         return None
-    with safe_open(folder / FILE, framework="pt", device=str(device)) as reader:
-        metadata = reader.metadata()
-        differences = _differences(json.loads(metadata["identity"]), identity)
-        if differences:
-            raise TrainingError(
-                f"{folder} holds a run that differs in {'; '.join(differences)}. Choose another "
-                "--run folder, or begin anew with --restart"
-            )
-        tensors = {k: reader.get_tensor(k) for k in reader.keys()}  # noqa: SIM118
-    return Save(int(metadata["step"]), tensors)
+    try:
+        save = _read(folder, PREVIOUS, identity, device)
+    except (_DamagedError, FileNotFoundError):
+        raise TrainingError(
+            f"no save in {folder} can be read: choose another --run folder, or begin anew with "
+            "--restart"
+        ) from None
+    log.warning("resuming from the save before it, of step %d", save.step)
+    (folder / PREVIOUS).replace(folder / FILE)
+    return save
+
+
+class _DamagedError(Exception):
+    """A file that is not as it was written; the message says how that was noticed."""
+
+
+def _read(folder: Path, name: str, identity: Mapping[str, Any], device: torch.device) -> Save:
+    try:
+        with safe_open(folder / name, framework="pt") as reader:
+            metadata = reader.metadata() or {}
+            tensors = {k: reader.get_tensor(k) for k in reader.keys()}  # noqa: SIM118
+        saved, step = json.loads(metadata["identity"]), int(metadata["step"])
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise _DamagedError(f"it cannot be read ({error})") from None
+    if metadata.get("sha256") not in (None, _digest(metadata, tensors)):  # older saves have none
+        raise _DamagedError("its checksum is another")
+    differences = _differences(saved, identity)
+    if differences:
+        raise TrainingError(
+            f"{folder} holds a run that differs in {'; '.join(differences)}. Choose another "
+            "--run folder, or begin anew with --restart"
+        )
+    return Save(step, {k: v.to(device) for k, v in tensors.items()})
+
+
+def _digest(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    """The hash of a save: its identity, its step, and the names and bytes of its tensors."""
+    digest = hashlib.sha256(f"{metadata['identity']} {metadata['step']}".encode())
+    for name in sorted(tensors):
+        digest.update(name.encode() + b"\0")
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _differences(saved: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:

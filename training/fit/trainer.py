@@ -17,7 +17,7 @@ from training.fit.errors import TrainingError
 from training.fit.loop import Progress, run_loop
 from training.fit.loss import Loss, Terms
 from training.fit.presets import Recipe
-from training.fit.saves import FILE, read_save, run_identity, write_save
+from training.fit.saves import exists, read_save, run_identity, write_save
 from training.fit.schedule import ema_decay, learning_rate, update_average
 from vae.attribute_classifier import AttributeClassifier
 from vae.checkpoint import Checkpoint
@@ -89,6 +89,7 @@ class Trainer:
 
         Raises:
             TrainingError: if the loss is no longer finite; the last save stays as it was.
+            Stopped: on Ctrl-C or SIGTERM, after a save.
         """
         return run_loop(self, report, max_minutes, save_minutes)
 
@@ -126,7 +127,7 @@ class Trainer:
         latent_dim = min(wide.latent_dim, config.latent_dim)
         if replace(wide, latent_dim=latent_dim) != config:
             raise TrainingError(f"--init-from is another network than the recipe's: {wide}")
-        if not (self.folder / FILE).is_file():
+        if not exists(self.folder):
             model = reduced_by_pca(init_from.model, self.data, latent_dim)
             self.model.load_state_dict(model.state_dict())
 

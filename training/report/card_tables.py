@@ -174,7 +174,12 @@ def _classifier(evaluation: Mapping[str, Any]) -> str:
 def directions(named: Mapping[str, Direction]) -> list[str]:
     """The directions of a checkpoint."""
     rows = [
-        [f"`{name}`", d.meaning, f"{float(d.vector.norm()):.2f}", f"{d.method}, {d.count} images"]
+        [
+            f"`{name}`",
+            cell(d.meaning),
+            f"{float(d.vector.norm()):.2f}",
+            cell(f"{d.method}, {d.count} images"),
+        ]
         for name, d in named.items()
     ]
     return ["", "## Directions", *table(["name", "meaning", "length", "made by"], rows)]

@@ -15,6 +15,8 @@ PRESERVED_COLUMNS = {
     "taken_off": ("Taken off", "{:.1%}"),
     "sex_changed_on": ("Sex changed, put on", "{:.1%}"),
     "sex_changed_off": ("Sex changed, taken off", "{:.1%}"),
+    "sex_errors_on": ("Sex errors added, put on", "{:.1%}"),
+    "sex_errors_off": ("Sex errors added, taken off", "{:.1%}"),
     "untouched": ("Pixels untouched", "{:.0%}"),
     "restored_inside_db": ("Restored, inside", "{:.1f} dB"),
     "restored_outside_db": ("Restored, outside", "{:.1f} dB"),
@@ -56,11 +58,14 @@ def preserved_edits(by_weight: Scores, title: str) -> list[str]:
         "",
         f"## {title}",
         "",
-        "Test photographs with `preserve` 1, judged by the classifier of the edits. *Put on* is of "
-        "bare faces with `photograph + w*glasses`, *taken off* of faces with glasses with "
-        "`photograph - w*glasses`. *Pixels untouched* are equal to the photograph's to the last "
-        "bit. *Restored* compares bare photographs with what is left after glasses were put on and "
-        "taken off again, inside and outside the masks (60 dB at most). *Edges left* is the mean "
-        "gradient around the eyes after glasses were taken off, over that of bare photographs.",
+        "Test photographs with `preserve` 1, judged by the classifier of the edits. *Put on* is "
+        "of bare faces with `photograph + w*glasses`, *taken off* of faces with glasses with "
+        "`photograph - w*glasses`. *Sex changed* is the fraction of which another sex is "
+        "predicted than of the photograph, *sex errors added* the fraction of which another sex "
+        "is predicted than labelled, less that of the photographs. *Pixels untouched* are equal "
+        "to the photograph's to the last bit. *Restored* compares bare photographs with what is "
+        "left after glasses were put on and taken off again, inside and outside the masks (60 dB "
+        "at most). *Edges left* is the mean gradient around the eyes after glasses were taken "
+        "off, over that of bare photographs.",
         *table(["weight", *(column for column, _ in PRESERVED_COLUMNS.values())], rows),
     ]

@@ -204,18 +204,28 @@ def _epochs(folder: Path) -> Image.Image | None:
     return canvas
 
 
+def _plane_groups(checkpoint: Checkpoint, data: Dataset) -> dict[str, Rows]:
+    """Rows by class; of data whose labels are no classes, with and without one of them."""
+    if data.exclusive:
+        return {name: np.flatnonzero(column > 0.5) for name, column in data.labels.items()}
+    name, _, _ = _groups(checkpoint, data)
+    if name not in data.labels:
+        return {"all": np.arange(len(data))}
+    label = data.labels[name]
+    known = {name: label > 0.5, f"without {name}": label <= 0.5, "unknown": np.isnan(label)}
+    return {title: np.flatnonzero(rows) for title, rows in known.items() if rows.any()}
+
+
 def _plane(checkpoint: Checkpoint, data: Dataset, folder: Path) -> None:
-    """For a 2-D latent: the means by class, the same through the normal CDF, the decoded plane."""
+    """For a 2-D latent: means by class or label, those through the normal CDF, decoded plane."""
     shown = data.evenly_spaced(SCATTER_IMAGES)
     means = encoded_means(checkpoint.model, shown)
-    names = list(shown.labels)
-    columns = np.stack(list(shown.labels.values())) if names else np.zeros((1, len(shown)))
-    classes = columns.argmax(0)
+    groups = _plane_groups(checkpoint, shown)
     for file, points in (("scatter", means), ("scatter_cdf", torch.special.ndtr(means))):
         figure = Figure(figsize=(7, 6), layout="constrained")
         axes = figure.add_subplot()
-        for i, name in enumerate(names or ["all"]):
-            chosen = points[torch.from_numpy(classes == i)]
+        for name, members in groups.items():
+            chosen = points[torch.from_numpy(members)]
             axes.scatter(chosen[:, 0], chosen[:, 1], s=3, label=name)
         axes.legend(markerscale=4, fontsize="small")
         figure.savefig(folder / f"{file}.png", dpi=100)

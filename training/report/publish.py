@@ -31,6 +31,7 @@ from training.fit.presets import Recipe
 from training.report import card, figures, loss_curves
 from training.report.metrics import with_current_names
 from vae import __version__, checkpoint
+from vae.atomic_file import atomic_write
 from vae.attribute_classifier import AttributeClassifier
 from vae.checkpoint import Checkpoint
 from vae.model import VAE
@@ -150,7 +151,8 @@ def publish(
     stored.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     stored = _measured(stored, train, test, classifier)
     checkpoint.save(stored, file, dtype)
-    (folder / "metrics.json").write_text(json.dumps(stored.metrics, indent=2) + "\n")
+    with atomic_write(folder / "metrics.json") as metrics:
+        metrics.write((json.dumps(stored.metrics, indent=2) + "\n").encode())
     shutil.rmtree(folder / "report", ignore_errors=True)
     with progress.task("Writing the report"):
         if len(test):
@@ -193,13 +195,14 @@ def _figures(
     if has_counterfactuals(test):
         with progress.task("Evaluating edits with known results"):
             metrics["edits"] = counterfactual_edits(measured, test)
-    if len(test) > 1 and frechet.applies(measured.model.config):
+    enough = min(len(train), len(test)) >= frechet.MIN_IMAGES
+    if enough and frechet.applies(measured.model.config):
         with progress.task("Evaluating Fréchet distances"):
             metrics["frechet"] = frechet.distances(measured, train, test)
         if measured.model.detail is not None:
             with progress.task("Evaluating kernel distances"):
                 metrics["realism"] = realism(measured, test)
-    if classifier is not None:
+    if classifier is not None and "glasses" in measured.directions:
         with progress.task("Evaluating edits by a classifier"):
             metrics["edit_evaluation"] = evaluate_edits(measured, train, test, classifier)
         if preserved_edits.applies(measured, test, classifier):

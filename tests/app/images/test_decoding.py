@@ -55,6 +55,7 @@ def palette(**options: Any) -> bytes:
         (file(flat("I;16", 200)), (1, 1, 1)),  # dark, not 8-bit
         (file(flat("I;16", 32_896), "TIFF"), (128, 128, 128)),
         (file(flat("F", 100.0), "TIFF"), (100, 100, 100)),
+        (file(flat("F", 0.5), "TIFF"), (128, 128, 128)),
         (file(flat("F", float("nan")), "TIFF"), (0, 0, 0)),
         (file(flat("CMYK", (0, 255, 255, 0)), "TIFF"), (255, 0, 0)),
         (file(flat("CMYK", (0, 255, 255, 0)), "JPEG"), (255, 0, 0)),
@@ -81,6 +82,13 @@ def test_the_first_frame_is_used() -> None:
         data = file(frames[0], kind, save_all=True, append_images=frames[1:])
         decoded = decode(data)[0, 0].astype(int)
         assert np.abs(decoded - [255, 0, 0]).max() <= 4
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+@pytest.mark.parametrize("exif", [b"no TIFF", b"Exif\0\0MM", b"Exif\0\0MM\0*\0\0\0\x08\0"])
+def test_damaged_exif_is_ignored(kind: str, exif: bytes) -> None:
+    data = file(Image.new("RGB", (8, 8), (200, 90, 10)), kind, exif=exif)
+    assert np.abs(decode(data).astype(int) - (200, 90, 10)).max() <= 2
 
 
 @pytest.mark.parametrize(

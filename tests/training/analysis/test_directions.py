@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from tests.training.sources import dataset, levels, noise
-from training.analysis.directions import MIN_TAGGED, fit_directions
+from training.analysis.directions import fit_directions
+from training.analysis.tag_directions import MIN_TAGGED
 from training.data.dataset import Dataset
 from vae.directions import group_direction
 
@@ -65,12 +66,6 @@ def test_a_constant_label_gives_no_direction(value: float) -> None:
     found = fit_directions(means, data_set({**labels, "hat": [value] * N}))
     assert found.keys() == {"glasses", "male"}
     torch.testing.assert_close(found["glasses"].vector, GLASSES, atol=1e-4, rtol=0)
-
-
-def test_labels_that_are_never_known_together_give_no_directions() -> None:
-    unknown = [math.nan] * 4
-    labels = {"glasses": [0.0, 1.0, 0.0, 1.0, *unknown], "male": [*unknown, 0.0, 1.0, 0.0, 1.0]}
-    assert fit_directions(torch.randn(8, 3), data_set(labels)) == {}
 
 
 def test_no_labels_give_no_directions() -> None:

@@ -67,8 +67,8 @@ def faces(count: int = 12) -> Dataset:
     return dataset(pixels, labels)
 
 
-def checkpoint(step: float = FRAME - SKIN) -> Checkpoint:
-    direction = Direction(torch.tensor([step, 0.0]), "", "", 1)
+def checkpoint(step: float = FRAME - SKIN, chin: float = 0.0) -> Checkpoint:
+    direction = Direction(torch.tensor([step, chin]), "", "", 1)
     statistics = LatentStatistics(torch.zeros(2), torch.eye(2))
     return Checkpoint(Stripes(), statistics, directions={"glasses": direction})
 
@@ -87,6 +87,14 @@ def test_a_photograph_is_restored_better_outside_the_mask() -> None:
     scores = preserved_edits(checkpoint(), faces(), Reader("glasses", "male"))["1.0"]
     assert scores["restored_outside_db"] == pytest.approx(60.0)
     assert 25 < scores["restored_inside_db"] < 60
+
+
+def test_a_direction_that_makes_men_of_women_has_errors_of_sex() -> None:
+    test = faces()
+    scores = preserved_edits(checkpoint(chin=0.5), test, Reader("glasses", "male"))["1.0"]
+    women = float((test.labels["male"][test.labels["glasses"] == 0] == 0).mean())
+    assert scores["sex_errors_on"] == scores["sex_changed_on"] == pytest.approx(women)
+    assert scores["sex_errors_off"] > 0
 
 
 def test_a_direction_that_does_nothing_changes_nothing() -> None:

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from safetensors import safe_open
 from safetensors.torch import load_file
 
 from tests.training import sources
 from tests.training.conftest import Command
+from training.fit import saves
 
 ROOT = Path(__file__).parents[3]
 STEPS = 16
@@ -40,10 +40,7 @@ def start(*arguments: str) -> subprocess.Popen[bytes]:
 
 
 def saved_step(run: Path) -> int:
-    if not (run / "state.safetensors").is_file():
-        return 0
-    with safe_open(run / "state.safetensors", framework="pt") as reader:
-        return int(reader.metadata()["step"])
+    return saves.last_step(run) or 0
 
 
 def test_a_killed_run_resumes_to_the_same_weights(

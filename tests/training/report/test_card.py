@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from training.report import card
+from training.report import card, card_tables
 from vae.checkpoint import Checkpoint
 from vae.config import VAEConfig
+from vae.directions import Direction
 from vae.model import VAE
 from vae.prior import LatentStatistics
 
@@ -113,3 +114,9 @@ def test_carried_frames_are_shown_at_each_weight(checkpoint: Checkpoint, tmp_pat
         by_weight["sex_unchanged"] = 0.97
     text = text_of(checkpoint, tmp_path, metrics)
     assert "| 1.5 | 91.2% | 80.0% | 97.0% | 28.3 dB |" in text
+
+
+def test_a_column_with_a_bar_in_its_name_is_one_cell() -> None:
+    direction = Direction(torch.ones(4), "a|b: from 1 to 2", "regression on a|b", 7)
+    row = r"| `a_b` | a\|b: from 1 to 2 | 2.00 | regression on a\|b, 7 images |"
+    assert card_tables.directions({"a_b": direction})[-1] == row

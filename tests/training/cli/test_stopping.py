@@ -1,0 +1,121 @@
+"""Ctrl-C, SIGTERM, and two commands in one folder, through the command line."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from tests.training.conftest import Command
+from tests.training.processes import small_fit, start
+from training.cli.run_folder import run_folder
+from training.fit import saves
+from training.fit.stopping import StopSignals
+
+LONG = ["--epochs", "1000", "--save-minutes", "100"]  # the only save is that of the stop
+
+
+def last_line(output: str) -> str:
+    return output.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_a_signal_saves_first(
+    tmp_path: Path, faces: Path, command: Command, signum: signal.Signals, status: int
+) -> None:
+    out, run = tmp_path / "out", tmp_path / "run"
+    words = [*small_fit(faces, out, run), *LONG]
+    process = start(*words)
+    while not list((run / "samples").glob("*.png")):  # of the first epoch
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+    assert saves.last_step(run) is None
+    process.send_signal(signum)
+    output = process.communicate()[0]
+    assert process.returncode == status, output
+    step = saves.last_step(run)
+    assert step is not None
+    assert step >= 4
+    assert f"the same command resumes from step {step}, which is saved in {run}" in last_line(
+        output
+    )
+    assert "Traceback" not in output
+    assert not out.exists()
+    resumed = command(*words, "--max-minutes", 0)
+    assert resumed.exit_code == 0, resumed.output
+    assert f"Resuming from step {step} of 4000" in resumed.output
+
+
+@pytest.mark.parametrize(
+    ("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+@pytest.mark.parametrize(
+    ("resumes", "restart", "sentence"),
+    [
+        (True, False, "the same command resumes from step 16, which is saved in"),
+        (True, True, "the same command without --restart resumes from step 16"),
+        (False, False, "the same command begins anew; no step was saved"),
+    ],
+)
+def test_a_signal_outside_the_training_says_how_to_go_on(
+    tmp_path: Path,
+    faces: Path,
+    command: Command,
+    capfd: pytest.CaptureFixture[str],
+    signum: signal.Signals,
+    status: int,
+    resumes: bool,
+    restart: bool,
+    sentence: str,
+) -> None:
+    run = tmp_path / "run"
+    assert command(*small_fit(faces, tmp_path / "out", run)).exit_code == 0
+    before = signal.getsignal(signal.SIGTERM)
+    with (
+        pytest.raises(SystemExit) as stopped,
+        run_folder(run, resumes=resumes, restart=restart),
+    ):
+        signal.raise_signal(signum)
+    assert stopped.value.code == status
+    assert sentence in capfd.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_first_signal_is_noted_and_the_second_acts() -> None:
+    with StopSignals() as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert stop.received == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with StopSignals() as stop:
+            signal.raise_signal(signal.SIGINT)
+            assert stop.received is None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_two_commands_do_not_share_a_folder(tmp_path: Path, faces: Path, command: Command) -> None:
+    out, run = tmp_path / "out", tmp_path / "run"
+    words = small_fit(faces, out, run)
+    assert command(*words).exit_code == 0
+    before = load_file(run / "state.safetensors")
+    with run_folder(run, resumes=False):
+        evaluate = ["evaluate", "--model", out, "--data", faces, "--run", run]
+        for refused in ([*words, "--restart"], evaluate):
+            process = start(*map(str, refused))
+            output = process.communicate()[0]
+            assert process.returncode == 1, output
+            assert f"error: {run} is in use by another process: wait until it ends" in last_line(
+                output
+            )
+    after = load_file(run / "state.safetensors")
+    assert all(after[name].equal(before[name]) for name in before)
+    assert command(*words).exit_code == 0
