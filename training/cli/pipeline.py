@@ -106,7 +106,9 @@ def print_counts(train: Dataset, test: Dataset) -> None:
     """The size of each split, and what a small test split means for the figures."""
     console.print(f"{len(train)} images to train on, {len(test)} to test on")
     if not len(test):
-        console.print("No image is in the test split: the model will have no figures and no report")
+        console.print(
+            "No image is in the test split: the model gets no figures, and its report no images"
+        )
     elif min(len(train), len(test)) < frechet.MIN_IMAGES:
         console.print(
             f"Fréchet distances need {frechet.MIN_IMAGES} images in each split: they are left out"

@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from training.fit.stopping import Stopped, StopSignals
@@ -34,13 +33,11 @@ class ResumableRun(Protocol):
         step: steps done.
         steps: steps of the whole run.
         steps_per_epoch: of an epoch.
-        folder: of the saves.
     """
 
     step: int
     steps: int
     steps_per_epoch: int
-    folder: Path
 
     def train_step(self) -> Mapping[str, float]:
         """Train one step, and return what it measured by name."""
@@ -58,7 +55,7 @@ def run_loop(
 
     Args:
         run: what to train.
-        report: called after every step.
+        report: called after every step; the run is saved if it raises an ``OSError``.
         max_minutes: of training in this call.
         save_minutes: between saves; one more is made at the end.
 
@@ -72,7 +69,11 @@ def run_loop(
             terms = run.train_step()
             ended = run.step % run.steps_per_epoch == 0 or run.step == run.steps
             epoch = math.ceil(run.step / run.steps_per_epoch) if ended else None
-            report(Progress(run.step, run.steps, terms, epoch))
+            try:
+                report(Progress(run.step, run.steps, terms, epoch))
+            except OSError:  # a log or an image could not be written; the steps are kept
+                run.save()
+                raise
             if time.monotonic() >= next_save:
                 run.save()
                 next_save = time.monotonic() + 60.0 * save_minutes
