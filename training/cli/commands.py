@@ -11,6 +11,7 @@ from tyro import MISSING
 
 from training.cli.adversarial_command import FitAdversarial
 from training.cli.align_command import AlignTemplate
+from training.cli.average_command import AverageDetail
 from training.cli.directions_command import Directions
 from training.cli.measure_commands import Baseline, Card, Evaluate, TrainClassifier
 from training.cli.pipeline import run_recipe
@@ -109,6 +110,7 @@ COMMANDS: dict[str, Callable[..., Callable[[], None]]] = {
     "baseline": Baseline,
     "align-template": AlignTemplate,
     "directions": Directions,
+    "average-detail": AverageDetail,
     "avatars": Avatars,
 }
 OPTIONS = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
