@@ -110,29 +110,30 @@ def save(checkpoint: Checkpoint, path: Path, dtype: torch.dtype = torch.float32)
     tensor_file.write_atomically(path, tensors, {"lorgnette": json.dumps(metadata)})
 
 
-def load(path: Path) -> Checkpoint:
+def load(path: Path | str) -> Checkpoint:
     """Read a checkpoint and validate all of it.
+
+    Args:
+        path: of a ``.safetensors`` file, or of a folder with ``model.safetensors``.
 
     Raises:
         CheckpointError: if it is missing, truncated, not a Lorgnette checkpoint, of a newer format,
             or holds weights of the wrong shape or that are not finite.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint")
+    file = Path(path, "model.safetensors") if Path(path).is_dir() else Path(path)
+    if not file.is_file():
+        raise CheckpointError(f"{file}: no such checkpoint")
     try:
-        return _rebuild(tensor_file.read(path))
+        return _rebuild(tensor_file.read(file))
     except (CheckpointError, tensor_file.TensorFileError) as error:
-        raise CheckpointError(f"{path}: {error}") from None
+        raise CheckpointError(f"{file}: {error}") from None
 
 
 def stored_dtype(path: Path) -> torch.dtype:
     """The dtype in which the weights of a checkpoint file are stored."""
     with safe_open(path, framework="pt") as reader:
-        dtypes = {
-            reader.get_tensor(name).dtype
-            for name in reader.keys()  # noqa: SIM118
-            if name.startswith("model.")
-        }
+        names = [name for name in reader.keys() if name.startswith("model.")]  # noqa: SIM118
+        dtypes = {reader.get_tensor(name).dtype for name in names}
     return torch.float16 if torch.float16 in dtypes else torch.float32
 
 
@@ -217,9 +218,7 @@ def _mixture(tensors: dict[str, Tensor], dim: int) -> GaussianMixture | None:
         factors=_finite(tensors, "prior.factors", (k, dim, dim)),
     )
     if k < 1 or mixture.weights.min() < 0 or abs(float(mixture.weights.sum()) - 1) > 1e-3:
-        raise CheckpointError(
-            "prior.weights are no probabilities; they must be at least 0 and sum to 1"
-        )
+        raise CheckpointError("prior.weights are no probabilities (at least 0, with the sum 1)")
     return mixture
 
 

@@ -35,6 +35,16 @@ def test_everything_is_loaded_as_saved(tmp_path: Path, dtype: torch.dtype) -> No
     assert stored_dtype(path) == dtype
 
 
+def test_a_path_is_a_file_or_its_folder_as_in_the_settings(tmp_path: Path) -> None:
+    file = tmp_path / "model.safetensors"
+    save(some_checkpoint(), file)
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    for path in (file, str(file), tmp_path, str(tmp_path), f"{tmp_path}/"):
+        assert load(path).sha256 == sha256
+    with pytest.raises(CheckpointError, match=r"absent: no such checkpoint"):
+        load(str(tmp_path / "absent"))
+
+
 def test_a_loaded_model_computes_as_the_saved_one(file: Path) -> None:
     model, found = some_checkpoint().model.eval(), load(file).model
     z = seeded_noise([1, 2], DIM)

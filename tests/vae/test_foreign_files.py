@@ -16,7 +16,8 @@ from vae import checkpoint
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     assert_refused(tmp_path / "absent.safetensors", "no such checkpoint")
-    assert_refused(tmp_path, "no such checkpoint")
+    with pytest.raises(checkpoint.CheckpointError, match=r"model.safetensors: no such checkpoint"):
+        checkpoint.load(tmp_path)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.01, 0.3, 0.6, 0.9, 0.999])

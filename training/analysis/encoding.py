@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training import progress
 from training.data.dataset import Dataset
 from vae.model import VAE
 from vae.pixels import to_float
@@ -17,8 +18,8 @@ MIN_MEAN_SQUARE = 1e-12  # so that the scale of a perfect reconstruction is posi
 
 def batches(data: Dataset, device: torch.device) -> Iterator[Tensor]:
     """All images of a data set in order, float ``(B, C, S, S)`` in [0, 1] on the device."""
-    for start in range(0, len(data), BATCH):
-        index = np.arange(start, min(start + BATCH, len(data)))
+    rows = (np.arange(i, min(i + BATCH, len(data))) for i in range(0, len(data), BATCH))
+    for index in progress.counted(rows, len(data)):
         x = to_float(data.batch(index).to(device))
         yield x.contiguous(memory_format=torch.channels_last)
 

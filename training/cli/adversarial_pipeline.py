@@ -3,15 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 
+from training import progress
 from training.cli.pipeline import RunOptions, print_counts, require_edits
 from training.cli.run_folder import EPOCHS, clean_run, run_folder
-from training.cli.terminal import bar, console, print_metrics
+from training.cli.terminal import console, print_metrics
 from training.data.dataset import Dataset
 from training.data.decoding import prepare
 from training.fit.adversarial import GRID, AdversarialTrainer
 from training.fit.adversarial_recipe import AdversarialRecipe
 from training.fit.errors import TrainingError
 from training.fit.loop import Progress
+from training.fit.loss_log import LossLog
 from training.report import publish
 from training.report.previews import preview
 from vae.checkpoint import Checkpoint
@@ -83,20 +85,22 @@ def _run(
 
 
 def _train(trainer: AdversarialTrainer, shown_images: Dataset, options: RunOptions) -> None:
-    """Train with a progress bar, and save a preview at the end of every epoch."""
+    """Train, log the losses, and save a preview at the end of every epoch."""
     if trainer.step:
         console.print(f"Resuming from step {trainer.step} of {trainer.steps}")
     folder = options.folder / EPOCHS
     folder.mkdir(parents=True, exist_ok=True)
-    with bar("discriminator {task.fields[d]:.2f}", "error {task.fields[e]:.4f}") as shown:
-        task = shown.add_task("fit", total=trainer.steps, completed=trainer.step, speed=0, d=0, e=0)
+    batch = trainer.recipe.batch_size
+    with (
+        LossLog(options.folder, trainer.step, options.tensorboard) as losses,
+        progress.task("Training", trainer.steps, trainer.step, "steps", batch) as running,
+    ):
 
-        def report(progress: Progress) -> None:
-            speed = (shown.tasks[task].speed or 0.0) * trainer.recipe.batch_size
-            d, e = progress.terms["discriminator"], progress.terms["absolute"]
-            shown.update(task, completed=progress.step, speed=speed, d=d, e=e)
-            if progress.epoch_ended is not None:
-                file = folder / f"detail-{progress.epoch_ended:04d}.png"
+        def report(step: Progress) -> None:
+            running.update(step.step, step.terms)
+            losses.add(step)
+            if step.epoch_ended is not None:
+                file = folder / f"detail-{step.epoch_ended:04d}.png"
                 preview(trainer.checkpoint(), shown_images).save(file)
 
         done = trainer.run(report, options.max_minutes, options.save_minutes)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from training import progress
 from training.analysis.alignment import median_landmarks
 from training.cli.terminal import Device, console, pick_device
 from training.data.decoding import decoded
@@ -55,10 +56,11 @@ class AlignTemplate:
         count = min(self.images, len(train))
         chosen = [train[i * len(train) // count] for i in range(count)]
         images = decoded(chosen, self.data, loaded.model.config.size, 3)
-        template, found = median_landmarks(
-            (np.array(image) for image in images if image is not None),
-            detector.load(self.detector, pick_device(self.device)),
-        )
+        with progress.task("Finding faces", count) as finding:
+            template, found = median_landmarks(
+                (np.array(image) for image in finding.each(images) if image is not None),
+                detector.load(self.detector, pick_device(self.device)),
+            )
         described = replace(loaded, alignment_template=template)
         checkpoint.save(described, file, checkpoint.stored_dtype(file))
         for name, (x, y) in zip(detector.LANDMARKS, template, strict=True):

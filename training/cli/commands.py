@@ -9,14 +9,16 @@ from typing import Annotated, cast
 import tyro
 from tyro import MISSING
 
+from training import progress
 from training.cli.adversarial_command import FitAdversarial
 from training.cli.align_command import AlignTemplate
 from training.cli.average_command import AverageDetail
 from training.cli.directions_command import Directions
+from training.cli.display import progress_display
 from training.cli.measure_commands import Baseline, Card, Evaluate, TrainClassifier
 from training.cli.pipeline import run_recipe
 from training.cli.run_command import RunCommand
-from training.cli.terminal import PROGRAM, OptionalPath, bar, console, plain_errors
+from training.cli.terminal import PROGRAM, OptionalPath, console, plain_errors
 from training.data import avatars
 from training.fit.adversarial_recipe import (
     ADVERSARIAL_PRESETS,
@@ -31,7 +33,7 @@ class Fit(RunCommand):
     """Train a model and write its checkpoint, figures, images and card.
 
     A run that is stopped, by --max-minutes, Ctrl-C or a crash, resumes from its last save when the
-    same command is given again, with the same result. TensorBoard reads RUN/tensorboard.
+    same command is given again, with the same result. RUN/losses.jsonl has the losses.
 
     Example: python -m training fit --preset avatars --data data/avatars --out models/mine
 
@@ -87,10 +89,9 @@ class Avatars:
 
     def __call__(self) -> None:
         """Run the command."""
-        with bar() as shown:
-            task = shown.add_task("draw", total=self.n + 3 * self.test, speed=0)
+        with progress.task("Drawing portraits", self.n + 3 * self.test) as drawing:
             for done in avatars.render(self.out, self.n, self.test, self.seed, self.workers):
-                shown.update(task, completed=done, speed=shown.tasks[task].speed or 0.0)
+                drawing.update(done)
         console.print(f"{self.n} portraits and {self.test} counterfactual triples in {self.out}")
 
 
@@ -124,7 +125,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     with plain_errors():
-        parse(arguments)()
+        command = parse(arguments)
+        with progress_display():
+            command()
 
 
 def parse(arguments: Sequence[str]) -> Callable[[], None]:

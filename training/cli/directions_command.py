@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from training import progress
 from training.analysis.directions import fit_directions, indicators
 from training.analysis.encoding import encoded_means
 from training.cli.terminal import Device, OptionalPath, console, pick_device
@@ -51,7 +52,10 @@ class Directions:
                 "with a column for each label"
             )
         loaded.model.to(pick_device(self.device), memory_format=torch.channels_last)  # type: ignore[call-overload]
-        directions = fit_directions(encoded_means(loaded.model, train), train)
+        with progress.task("Encoding the train split"):
+            means = encoded_means(loaded.model, train)
+        with progress.task("Fitting the directions"):
+            directions = fit_directions(means, train)
         if not directions:
             raise DataError(
                 f"{self.data}: no label gives a direction; one must have two values, and be known "

@@ -8,6 +8,7 @@ import torch
 import tyro
 from tyro.conf import Positional
 
+from training import progress
 from training.analysis import attribute_classifier
 from training.analysis.classifier_networks import Network
 from training.cli.pipeline import RunOptions, require_edits, run_recipe
@@ -120,7 +121,7 @@ class Card:
             for folder in self.compare_with
         }
         cards.write(checkpoint.load(self.model / "model.safetensors"), self.model, others)
-        console.print(f"Wrote {self.model / 'README.md'}")
+        console.print(f"Wrote {self.model / 'README.md'} and report/index.html")
 
 
 @dataclass(frozen=True)
@@ -178,9 +179,12 @@ class TrainClassifier:
         schedule = replace(SCHEDULES[self.network], seed=self.seed)
         if self.epochs is not None:
             schedule = replace(schedule, epochs=self.epochs)
-        classifier = train_classifier(train, self.labels, schedule, pick_device(self.device))
+        device = pick_device(self.device)
+        with progress.task("Training the classifier"):
+            classifier = train_classifier(train, self.labels, schedule, device)
         classifier.to(DTYPES[self.weights]).float()  # the accuracy is that of the stored weights
-        accuracy = attribute_classifier.accuracy(classifier, test)
+        with progress.task("Measuring its accuracy"):
+            accuracy = attribute_classifier.accuracy(classifier, test)
         save(classifier, accuracy, self.out, DTYPES[self.weights])
         for name, value in accuracy.items():
             console.print(f"  {name}: {value:.1%} of {len(test)} test images")
@@ -227,7 +231,8 @@ class Baseline:
     def _pca(self, folder: Path) -> dict[str, Any]:
         with run_folder(folder, resumes=False):
             train, test = prepare(self.data, self.source, self.size, 3, folder, needs_test=True)
-            return dict(baselines.pca(train, test))
+            with progress.task("Principal components"):
+                return dict(baselines.pca(train, test))
 
     def _tutorial(self, folder: Path) -> dict[str, Any]:
         options = RunOptions(

@@ -1,4 +1,4 @@
-"""From a recipe and data to a checkpoint: train with a progress bar, describe, measure, write."""
+"""From a recipe and data to a checkpoint: train, describe, measure, write."""
 
 import math
 from dataclasses import dataclass
@@ -6,16 +6,18 @@ from pathlib import Path
 
 import torch
 
+from training import progress
 from training.analysis.encoding import encoded_means
 from training.analysis.prior import latent_statistics
 from training.cli.run_folder import EPOCHS, clean_run, run_folder
-from training.cli.terminal import bar, console, print_metrics
+from training.cli.terminal import console, print_metrics
 from training.data import decoding
 from training.data.dataset import DataError, Dataset
 from training.evaluate import frechet
 from training.evaluate.edit_evaluation import require_labels
 from training.fit.errors import TrainingError
 from training.fit.loop import Progress
+from training.fit.loss_log import LossLog
 from training.fit.presets import Recipe
 from training.fit.trainer import Trainer
 from training.report import figures, publish
@@ -41,6 +43,7 @@ class RunOptions:
         save_minutes: between saves.
         classifier: to evaluate edits with.
         private: keep images that show the data in ``folder``.
+        tensorboard: write the losses for TensorBoard too.
         init_from: the checkpoint with the initial weights.
         auxiliary_classifier: of the loss.
         restart: begin anew; what earlier runs wrote to ``folder`` is removed.
@@ -56,6 +59,7 @@ class RunOptions:
     save_minutes: float = 3.0
     classifier: AttributeClassifier | None = None
     private: bool = False
+    tensorboard: bool = False
     init_from: Checkpoint | None = None
     auxiliary_classifier: AttributeClassifier | None = None
     restart: bool = False
@@ -102,7 +106,9 @@ def print_counts(train: Dataset, test: Dataset) -> None:
     """The size of each split, and what a small test split means for the figures."""
     console.print(f"{len(train)} images to train on, {len(test)} to test on")
     if not len(test):
-        console.print("No image is in the test split: the model will have no figures and no report")
+        console.print(
+            "No image is in the test split: the model gets no figures, and its report no images"
+        )
     elif min(len(train), len(test)) < frechet.MIN_IMAGES:
         console.print(
             f"Fréchet distances need {frechet.MIN_IMAGES} images in each split: they are left out"
@@ -134,16 +140,18 @@ def _require_two_classifiers(
 
 
 def _train(trainer: Trainer, options: RunOptions) -> None:
-    """Train with a progress bar, and save samples at the end of every epoch."""
+    """Train, log the losses, and save samples at the end of every epoch."""
     if trainer.step:
         console.print(f"Resuming from step {trainer.step} of {trainer.steps}")
-    with bar("distortion {task.fields[d]:.1f}", "rate {task.fields[r]:.1f} nats") as shown:
-        task = shown.add_task("fit", total=trainer.steps, completed=trainer.step, speed=0, d=0, r=0)
+    batch = trainer.recipe.batch_size
+    with (
+        LossLog(options.folder, trainer.step, options.tensorboard) as losses,
+        progress.task("Training", trainer.steps, trainer.step, "steps", batch) as running,
+    ):
 
         def report(step: Progress) -> None:
-            speed = (shown.tasks[task].speed or 0.0) * trainer.recipe.batch_size
-            d, r = step.terms["distortion"], step.terms["rate (nats)"]
-            shown.update(task, completed=step.step, speed=speed, d=d, r=r)
+            running.update(step.step, step.terms)
+            losses.add(step)
             if step.epoch_ended is not None:
                 _save_samples(
                     trainer, options.folder / EPOCHS / f"epoch-{step.epoch_ended:04d}.png"

@@ -38,6 +38,7 @@ class RunCommand:
         restart: begin anew; the saves in --run are removed.
         weights: how the checkpoint stores them.
         private: put images that show the data into the working folder's report.
+        tensorboard: write the losses for TensorBoard too, into RUN/tensorboard.
         device: where to run; auto takes CUDA where there is a device.
 
     Raises:
@@ -54,6 +55,7 @@ class RunCommand:
     restart: bool = False
     weights: Literal["fp16", "fp32"] = "fp16"
     private: bool = False
+    tensorboard: bool = False
     device: Device = "auto"
 
     def __post_init__(self) -> None:
@@ -87,6 +89,7 @@ class RunCommand:
             save_minutes=self.save_minutes,
             classifier=read_classifier(self.classifier),
             private=self.private,
+            tensorboard=self.tensorboard,
             init_from=(
                 None if init_from is None else checkpoint.load(init_from / "model.safetensors")
             ),

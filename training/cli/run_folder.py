@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from training.cli.terminal import console
 from training.data import image_cache
-from training.fit import saves
+from training.fit import loss_log, saves
 from training.fit.errors import TrainingError
 from training.fit.stopping import Stopped, raise_on_sigterm
 from vae.atomic_file import remove_partial
@@ -23,11 +23,13 @@ EPOCHS = "samples"  # folder of the samples of each epoch
 WRITTEN = (
     *saves.FILES,
     EPOCHS,
-    "tensorboard",
+    loss_log.FILE,
+    loss_log.TENSORBOARD,
     "report",
     image_cache.PIXELS,
     image_cache.INDEX,
 )
+PARTIAL = (*saves.FILES, loss_log.FILE, image_cache.PIXELS, image_cache.INDEX)
 PUBLISHED = ("model.safetensors", "metrics.json", "README.md")
 
 
@@ -86,7 +88,7 @@ def run_folder(folder: Path, *, resumes: bool, restart: bool = False) -> Iterato
     """
     try:
         with _locked(folder), raise_on_sigterm(), _quiet_threads():
-            for name in (*saves.FILES, image_cache.PIXELS, image_cache.INDEX):
+            for name in PARTIAL:
                 remove_partial(folder / name)
             yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The terminal: progress bars, errors in one line, and the options that commands share."""
+"""The terminal: errors in one line, and the options that commands share."""
 
 import logging
 from collections.abc import Iterator
@@ -10,7 +10,6 @@ import torch
 import tyro
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training.data.dataset import DataError
 from training.fit.errors import TrainingError
@@ -35,19 +34,6 @@ def pick_device(name: Device) -> torch.device:
     return torch.device("cuda" if available and name != "cpu" else "cpu")
 
 
-def bar(*fields: str) -> Progress:
-    """A progress bar with a rate, an ETA, and more fields in rich's format."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]:.1f} images/s"),
-        TimeRemainingColumn(),
-        *map(TextColumn, fields),
-        console=console,
-    )
-
-
 def print_metrics(published: Checkpoint, folder: Path) -> None:
     """The figures of a checkpoint that was just written."""
     for name, value in published.metrics.items():
@@ -55,7 +41,7 @@ def print_metrics(published: Checkpoint, folder: Path) -> None:
             console.print(
                 f"  {name}: {value:.4g}" if isinstance(value, float) else f"  {name}: {value}"
             )
-    console.print(f"Wrote {folder}: model.safetensors, metrics.json, README.md, report")
+    console.print(f"Wrote {folder}: model.safetensors, metrics.json, README.md, report/index.html")
 
 
 @contextmanager

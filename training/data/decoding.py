@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import UnidentifiedImageError
 
+from training import progress
 from training.data import image_cache
 from training.data.dataset import DataError, Dataset
 from training.data.entry import Entry
@@ -93,7 +94,9 @@ def _decoded(
     if cached is not None:
         return cached
     shape = (len(entries), size, size, channels)
-    return image_cache.write(cache, fingerprint, shape, decoded(entries, path, size, channels))
+    images = decoded(entries, path, size, channels)
+    with progress.task("Decoding images", len(entries)) as decoding:
+        return image_cache.write(cache, fingerprint, shape, decoding.each(images))
 
 
 def decoded(

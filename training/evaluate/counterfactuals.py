@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from training import progress
 from training.analysis.encoding import BATCH, device_of, encoded_means
 from training.data.dataset import Dataset
 from training.evaluate.reconstruction import psnr
@@ -124,9 +125,9 @@ class _Edits:
 
 def _scores(model: VAE, data: Dataset, means: Tensor, edits: Sequence[Edit]) -> dict[str, float]:
     """The means over the edits of what ``counterfactual_edits`` returns."""
+    parts = (edits[start : start + BATCH] for start in range(0, len(edits), BATCH))
     batches = [
-        _batch_scores(model, data, means, edits[start : start + BATCH])
-        for start in range(0, len(edits), BATCH)
+        _batch_scores(model, data, means, part) for part in progress.counted(parts, len(edits))
     ]
     return {name: float(torch.cat([b[name] for b in batches]).mean()) for name in batches[0]}
 

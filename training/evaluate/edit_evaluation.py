@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from training import progress
 from training.analysis.encoding import BATCH, batches, device_of, encoded_means
 from training.data.dataset import DataError, Dataset
 from training.evaluate.reconstruction import psnr
@@ -133,8 +134,8 @@ class EditEvaluator:
     def probability(self, label: str, z: Tensor) -> npt.NDArray[np.float32]:
         """The probabilities ``(N,)`` of a label of the decodes of latents ``(N, D)``."""
         probabilities = []
-        for part in _slices(len(z)):
-            x = self.model.decode(z[part].to(self.device))
+        for part in progress.counted(torch.split(z, BATCH), len(z)):
+            x = self.model.decode(part.to(self.device))
             probabilities.append(self.classifier.probability(label, x).cpu())
         return torch.cat(probabilities).numpy()
 

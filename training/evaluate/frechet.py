@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
+from training import progress
 from training.analysis.encoding import BATCH, batches, device_of
 from training.analysis.features import SIZE, WIDTH, Backbone
 from training.data.dataset import Dataset
@@ -71,7 +72,8 @@ def distances(
         return float(metric.compute())
 
     def decoded(z: Tensor) -> Iterable[Tensor]:
-        return (model.decode(part.to(device)) for part in torch.split(z, BATCH))
+        parts = progress.counted(torch.split(z, BATCH), len(z))
+        return (model.decode(part.to(device)) for part in parts)
 
     real = train.evenly_spaced(images)
     for x in batches(real, device):

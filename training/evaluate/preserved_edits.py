@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training import progress
 from training.analysis.encoding import BATCH, batches, device_of
 from training.data.dataset import Dataset
 from training.evaluate.kernel_distance import eyes
@@ -107,7 +108,8 @@ class _Editor:
 
     def edited(self, photographs: Tensor, weight: float) -> _Edited:
         """The photographs with ``weight`` times the direction."""
-        made = [self._edited(x, weight) for x in torch.split(photographs, BATCH)]
+        parts = progress.counted(torch.split(photographs, BATCH), len(photographs))
+        made = [self._edited(x, weight) for x in parts]
         return _Edited(torch.cat([m.images for m in made]), torch.cat([m.mask for m in made]))
 
     def share(self, label: str, images: Tensor) -> float:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from training import progress
 from training.analysis.attribute_classifier import (
     cross_entropy,
     label_table,
@@ -76,7 +77,7 @@ def train_classifier(
     )
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, schedule.learning_rate, steps)
     order = np.concatenate([rng.permutation(len(train)) for _ in range(schedule.epochs)])
-    for rows in np.array_split(order, steps):
+    for rows in progress.counted(np.array_split(order, steps), len(order)):
         x = augmentation(train.batch(rows), rng).to(device)
         x = _blurred(to_float(x), rng, SIZES[schedule.network])
         with torch.autocast(device.type, torch.bfloat16, cache_enabled=False):
@@ -98,7 +99,10 @@ def shrunk(data: Dataset, size: int) -> Dataset:
     if data.images.shape[1] <= size:
         return data
     rows = np.array_split(np.arange(len(data)), -(-len(data) // SHRINK_BATCH))
-    planes = [resized(data.batch(part).permute(0, 3, 1, 2), size) for part in rows]
+    planes = [
+        resized(data.batch(part).permute(0, 3, 1, 2), size)
+        for part in progress.counted(rows, len(data))
+    ]
     images = torch.cat(planes).permute(0, 2, 3, 1).contiguous().numpy()
     return replace(data, images=images, rows=np.arange(len(data)))
 

@@ -1,17 +1,12 @@
-"""The loop of every training: steps, curves for TensorBoard, and saves."""
+"""The loop of every training: steps and saves."""
 
 import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
-from torch.utils.tensorboard import SummaryWriter
-
 from training.fit.stopping import Stopped, StopSignals
-
-LOG_STEPS = 10  # between two entries for TensorBoard
 
 
 @dataclass(frozen=True)
@@ -38,13 +33,11 @@ class ResumableRun(Protocol):
         step: steps done.
         steps: steps of the whole run.
         steps_per_epoch: of an epoch.
-        folder: of the saves.
     """
 
     step: int
     steps: int
     steps_per_epoch: int
-    folder: Path
 
     def train_step(self) -> Mapping[str, float]:
         """Train one step, and return what it measured by name."""
@@ -62,7 +55,7 @@ def run_loop(
 
     Args:
         run: what to train.
-        report: called after every step.
+        report: called after every step; the run is saved if it raises an ``OSError``.
         max_minutes: of training in this call.
         save_minutes: between saves; one more is made at the end.
 
@@ -71,16 +64,16 @@ def run_loop(
     """
     end = time.monotonic() + 60.0 * max_minutes
     next_save = time.monotonic() + 60.0 * save_minutes
-    board = SummaryWriter(str(run.folder / "tensorboard"), purge_step=run.step)
-    with StopSignals() as stop, board:
+    with StopSignals() as stop:
         while run.step < run.steps and time.monotonic() < end and stop.received is None:
             terms = run.train_step()
             ended = run.step % run.steps_per_epoch == 0 or run.step == run.steps
             epoch = math.ceil(run.step / run.steps_per_epoch) if ended else None
-            if run.step % LOG_STEPS == 0 or ended:
-                for name, value in terms.items():
-                    board.add_scalar(name, value, run.step)
-            report(Progress(run.step, run.steps, terms, epoch))
+            try:
+                report(Progress(run.step, run.steps, terms, epoch))
+            except OSError:  # a log or an image could not be written; the steps are kept
+                run.save()
+                raise
             if time.monotonic() >= next_save:
                 run.save()
                 next_save = time.monotonic() + 60.0 * save_minutes

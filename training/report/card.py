@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from training.report import card_comparison, card_tables, edit_tables
+from training.report import card_comparison, card_tables, edit_tables, page
 from training.report.metrics import add_baselines, with_current_names
 from vae import attribute_classifier
 from vae.checkpoint import Checkpoint
-from vae.config import VAEConfig
 
 CAPTIONS = {
+    "losses.png": "What the training measured, by step; the bold curve is the moving mean.",
     "reconstructions.png": "Test images (odd rows) and their reconstructions (even rows).",
     "samples.png": "Samples of the fitted prior, seeds 0 to 23.",
     "samples_by_epoch.png": "Samples during the training, the first epoch on top.",
@@ -28,9 +28,9 @@ CAPTIONS = {
 
 
 def write(checkpoint: Checkpoint, folder: Path, compare_with: dict[str, Any] | None = None) -> None:
-    """Write ``README.md`` beside a checkpoint.
+    """Write ``README.md`` beside a checkpoint, and ``report/index.html`` with the same content.
 
-    It shows the images in ``report``, and the figures of ``baselines.json`` if there is one.
+    They show the images in ``report``, and the figures of ``baselines.json`` if there is one.
 
     Args:
         checkpoint: with its figures.
@@ -70,7 +70,11 @@ def write(checkpoint: Checkpoint, folder: Path, compare_with: dict[str, Any] | N
     classifier = folder / attribute_classifier.FILE
     if classifier.exists():
         lines += card_tables.auxiliary_classifier(attribute_classifier.load(classifier))
-    lines += _images(folder, checkpoint.model.config)
+    lines += ["", "## Images", ""]
+    if checkpoint.model.config.detail_channels:
+        lines += ["All at `detail` 1.", ""]
+    page.write(folder / "report", folder.resolve().name, lines, CAPTIONS)
+    lines += _images(folder)
     (folder / "README.md").write_text("\n".join(lines).rstrip() + "\n")
 
 
@@ -97,10 +101,8 @@ def _introduction(checkpoint: Checkpoint) -> list[str]:
     ]
 
 
-def _images(folder: Path, config: VAEConfig) -> list[str]:
-    lines = ["", "## Images", ""]
-    if config.detail_channels:
-        lines += ["All at `detail` 1.", ""]
+def _images(folder: Path) -> list[str]:
+    lines = []
     for name, caption in CAPTIONS.items():
         if (folder / "report" / name).is_file():
             lines += [caption, "", f"![{name.removesuffix('.png')}](report/{name})", ""]

@@ -13,6 +13,7 @@ import numpy
 import torch
 import torchvision
 
+from training import progress
 from training.analysis.directions import fit_directions, indicators
 from training.analysis.encoding import device_of, encoded_means, residual_scale
 from training.analysis.prior import fit_mixture, latent_statistics
@@ -23,10 +24,11 @@ from training.evaluate.counterfactuals import counterfactual_edits, has_counterf
 from training.evaluate.edit_evaluation import evaluate_edits
 from training.evaluate.realism import realism
 from training.evaluate.reconstruction import evaluate
+from training.fit import loss_log
 from training.fit.adversarial_recipe import AdversarialRecipe
 from training.fit.loss import LossConfig
 from training.fit.presets import Recipe
-from training.report import card, figures
+from training.report import card, figures, loss_curves
 from training.report.metrics import with_current_names
 from vae import __version__, checkpoint
 from vae.atomic_file import atomic_write
@@ -41,14 +43,22 @@ def describe(
     model: VAE, train: Dataset, loss: LossConfig, provenance: dict[str, Any]
 ) -> Checkpoint:
     """The checkpoint of a model, with latent statistics and directions of the train split."""
-    means = encoded_means(model, train)
-    sample = train.evenly_spaced(SIGMA_IMAGES)
+    with progress.task("Encoding the train split"):
+        means = encoded_means(model, train)
+    with progress.task("Fitting the prior"):
+        mixture = fit_mixture(means, indicators(train))
+    with progress.task("Fitting the directions"):
+        directions = fit_directions(means, train)
+    sigma = None
+    if loss.reconstruction != "bce":
+        with progress.task("Measuring the residuals"):
+            sigma = residual_scale(model, train.evenly_spaced(SIGMA_IMAGES))
     return Checkpoint(
         model=model,
         statistics=latent_statistics(means),
-        mixture=fit_mixture(means, indicators(train)),
-        directions=fit_directions(means, train),
-        sigma=None if loss.reconstruction == "bce" else residual_scale(model, sample),
+        mixture=mixture,
+        directions=directions,
+        sigma=sigma,
         labels=list(train.labels),
         provenance=provenance,
     )
@@ -115,7 +125,9 @@ def publish(
     classifier: AttributeClassifier | None = None,
     private: bool = False,
 ) -> Checkpoint:
-    """Evaluate, then write ``model.safetensors``, ``metrics.json``, ``report`` and ``README.md``.
+    """Evaluate, then write ``model.safetensors``, ``metrics.json``, ``README.md`` and ``report``.
+
+    ``report`` has images, the curves of the losses if the run has them, and a page with all of it.
 
     The figures are those of the weights as stored: they are rounded to ``dtype`` first. Of one
     Gaussian and a mixture, the prior whose samples are closer to train images is kept.
@@ -124,7 +136,7 @@ def publish(
         described: the checkpoint, as ``describe`` gives it.
         train: the train split.
         test: the test split.
-        epochs: folder of the samples that ``fit`` saved epoch by epoch.
+        epochs: folder of the samples that ``fit`` saved epoch by epoch, in the working folder.
         folder: where to write.
         dtype: of the stored weights.
         classifier: to evaluate edits with.
@@ -142,11 +154,13 @@ def publish(
     with atomic_write(folder / "metrics.json") as metrics:
         metrics.write((json.dumps(stored.metrics, indent=2) + "\n").encode())
     shutil.rmtree(folder / "report", ignore_errors=True)
-    if len(test):
-        showing_data = epochs.parent / "report" if private else None
-        shown = stored if stored.model.detail is None else at_detail(stored, 1.0)
-        figures.write(shown, test, epochs, folder / "report", showing_data)
-    card.write(stored, folder)
+    with progress.task("Writing the report"):
+        if len(test):
+            showing_data = epochs.parent / "report" if private else None
+            shown = stored if stored.model.detail is None else at_detail(stored, 1.0)
+            figures.write(shown, test, epochs, folder / "report", showing_data)
+        loss_curves.write(loss_log.read(epochs.parent), folder / "report" / "losses.png")
+        card.write(stored, folder)
     return stored
 
 
@@ -176,29 +190,35 @@ def _figures(
     """Every figure that applies to the model and the data."""
     if not len(test):
         return {"images": 0}
-    metrics = evaluate(measured, test)
+    with progress.task("Evaluating reconstructions"):
+        metrics = evaluate(measured, test)
     if has_counterfactuals(test):
-        metrics["edits"] = counterfactual_edits(measured, test)
+        with progress.task("Evaluating edits with known results"):
+            metrics["edits"] = counterfactual_edits(measured, test)
     enough = min(len(train), len(test)) >= frechet.MIN_IMAGES
     if enough and frechet.applies(measured.model.config):
-        metrics["frechet"] = frechet.distances(measured, train, test)
+        with progress.task("Evaluating Fréchet distances"):
+            metrics["frechet"] = frechet.distances(measured, train, test)
         if measured.model.detail is not None:
-            metrics["realism"] = realism(measured, test)
+            with progress.task("Evaluating kernel distances"):
+                metrics["realism"] = realism(measured, test)
     if classifier is not None and "glasses" in measured.directions:
-        metrics["edit_evaluation"] = evaluate_edits(measured, train, test, classifier)
+        with progress.task("Evaluating edits by a classifier"):
+            metrics["edit_evaluation"] = evaluate_edits(measured, train, test, classifier)
         if preserved_edits.applies(measured, test, classifier):
-            preserved = preserved_edits.preserved_edits(measured, test, classifier)
+            with progress.task("Evaluating edited photographs"):
+                preserved = preserved_edits.preserved_edits(measured, test, classifier)
             metrics["preserved_edits"] = preserved
     if carried_edit.applies(measured, test):
-        metrics["carried_edits"] = carried_edit.carried_edits(measured, test, classifier)
+        with progress.task("Evaluating frames of others"):
+            metrics["carried_edits"] = carried_edit.carried_edits(measured, test, classifier)
     return metrics
 
 
 def _commit() -> str:
-    git = shutil.which("git")
-    if git is None:
+    here, git = Path(__file__).parents[2], shutil.which("git")
+    if git is None or not (here / ".git").exists():  # an installed copy is in no repository of ours
         return ""
-    here = Path(__file__).parent
     ran = subprocess.run(  # nosec B603  # noqa: S603 -- fixed arguments
         [git, "rev-parse", "--short=12", "HEAD"], cwd=here, capture_output=True, text=True
     )

@@ -86,7 +86,7 @@ def test_directions_are_made_anew_and_nothing_else_changes(
     for name, direction in after.directions.items():
         assert parse(f"me + {name}") == [Term(1.0, "me"), Term(1.0, name)]
         assert direction.count == COUNT  # and not the rows where "rare" is known
-    assert after.directions["Eye_Glasses"].meaning == "Eye Glasses: from -1 to 1"
+    assert after.directions["Eye_Glasses"].meaning == "Eye Glasses: from without to with"
     train, _ = prepare(data, "auto", SIDE, 3, run)
     means = encoded_means(after.model, train)
     glasses = torch.from_numpy(train.labels["Eye Glasses"]) > 0

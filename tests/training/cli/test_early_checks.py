@@ -90,7 +90,8 @@ def test_without_test_images_the_training_says_what_will_be_missing(
     result = command(*small_fit(untested, out, tmp_path / "run"), "--max-minutes", 0)
     assert result.exit_code == 0, result.output
     printed = " ".join(result.output.split())
-    assert "No image is in the test split: the model will have no figures and no report" in printed
+    assert "the model gets no figures, and its report no images" in printed
+    assert [file.name for file in (out / "report").iterdir()] == ["index.html"]
     assert checkpoint.load(out / "model.safetensors").metrics == {"images": 0}
 
 

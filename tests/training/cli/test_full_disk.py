@@ -103,6 +103,33 @@ def test_a_disk_that_is_full_in_the_training(tmp_path: Path, faces: Path) -> Non
 
 
 @pytest.mark.skipif(not mount_is_permitted(), reason="needs to mount a file system")
+def test_a_disk_that_is_full_for_tensorboard_does_not_prevent_a_save(
+    tmp_path: Path, faces: Path
+) -> None:
+    run = tmp_path / "run"
+    board = run / "tensorboard"
+    board.mkdir(parents=True)
+    words = [*small_fit(faces, tmp_path / "out", run), "--epochs", "40", "--save-minutes", "100"]
+    fit = [sys.executable, "-m", "training", *words, "--tensorboard"]
+    result = subprocess.run(
+        [*UNSHARE, "sh", "-c", f"mount -t tmpfs -o size=4k tmpfs {board} && {shlex.join(fit)}"],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "400"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert result.returncode == 1, result.stdout
+    assert "Traceback" not in result.stdout
+    [error] = [line for line in result.stdout.splitlines() if line.startswith("error: ")]
+    step = saves.last_step(run)
+    assert step is not None
+    assert step > 0
+    assert "could not be written (No space left on device). When there is space, the same" in error
+    assert f"resumes from step {step}, which is saved in {run}" in error
+
+
+@pytest.mark.skipif(not mount_is_permitted(), reason="needs to mount a file system")
 def test_a_disk_that_is_read_only(tmp_path: Path, faces: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -1,3 +1,4 @@
+import errno
 import math
 import re
 from dataclasses import replace
@@ -20,6 +21,7 @@ from tests.training.fit.trainer_runs import (
 from tests.training.sources import dataset, noise
 from training.analysis.classifier_networks import build
 from training.data.augment import Augmentation
+from training.fit import saves
 from training.fit.errors import TrainingError
 from training.fit.loop import Progress
 from training.fit.loss import Loss, LossConfig, Terms
@@ -162,3 +164,13 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_save(
     uninterrupted = trainer(tmp_path / "uninterrupted")
     uninterrupted.run(ignore)
     assert same(weights(again), weights(uninterrupted))
+
+
+def test_steps_are_kept_when_their_report_cannot_be_written(tmp_path: Path) -> None:
+    def report(progress: Progress) -> None:
+        if progress.step == 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        trainer(tmp_path).run(report, save_minutes=math.inf)
+    assert saves.last_step(tmp_path) == 5

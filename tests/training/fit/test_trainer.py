@@ -6,9 +6,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
-    EventAccumulator,
-)
 
 from tests.training.fit.trainer_runs import RECIPE, ignore, same, trainer, weights
 from tests.training.sources import dataset, levels
@@ -93,12 +90,3 @@ def test_training_brings_the_distortion_down(tmp_path: Path) -> None:
     recipe = replace(RECIPE, epochs=16, learning_rate=3e-3)
     trainer(tmp_path, recipe, data).run(lambda p: found.append(p.terms["distortion"]))
     assert np.mean(found[-8:]) < 0.5 * np.mean(found[:4])
-
-
-def test_tensorboard_can_read_the_terms(tmp_path: Path) -> None:
-    trainer(tmp_path).run(ignore)
-    board = EventAccumulator(str(tmp_path / "tensorboard"))
-    board.Reload()
-    assert {"distortion", "rate (nats)", "learning rate"} <= set(board.Tags()["scalars"])
-    steps = [event.step for event in board.Scalars("distortion")]
-    assert steps == [4, 8, 10, 12, 16]
