@@ -59,9 +59,16 @@ train-faces: $(VENV)/dev.stamp  ## train models/faces and its baselines from DAT
 	$(BIN)/python -m training fit --preset faces-stage3 --init-from runs/out/faces-stage2 $(STAGE) \
 	  --out runs/out/faces-stage3 --run runs/faces-stage3 $(PRIVATE)
 	$(BIN)/python -m training fit --preset faces-stage4 --init-from runs/out/faces-stage3 $(STAGE) \
-	  --out models/faces --run runs/faces-stage4 $(PRIVATE)
-	$(BIN)/python -m training align-template --model models/faces --data $(DATA)
-	$(BIN)/python -m training fit --preset faces-100 --init-from models/faces $(STAGE) \
+	  --out runs/out/faces-stage4 --run runs/faces-stage4 $(PRIVATE)
+	$(BIN)/python -m training align-template --model runs/out/faces-stage4 --data $(DATA)
+	$(BIN)/python -m training fit --preset faces-sharp --init-from runs/out/faces-stage4 $(FACES) \
+	  --out runs/out/faces-sharp --run runs/faces-sharp $(PRIVATE)
+	$(BIN)/python -m training fit --preset faces-sharp-stage2 --init-from runs/out/faces-sharp \
+	  $(FACES) --out runs/out/faces-sharp2 --run runs/faces-sharp2 $(PRIVATE)
+	$(BIN)/python -m training average-detail --models runs/out/faces-sharp2 runs/out/faces-sharp \
+	  --gain 1.2 --out models/faces
+	$(BIN)/python -m training evaluate --model models/faces $(FACES) --private
+	$(BIN)/python -m training fit --preset faces-100 --init-from runs/out/faces-stage4 $(STAGE) \
 	  --out runs/out/faces-100 --run runs/faces-100 $(PRIVATE)
 	$(BIN)/python -m training classifier --data $(DATA) --out models/faces/auxiliary_classifier.safetensors \
 	  --network convnet --labels glasses male --seed 101 --epochs 4 --weights fp16

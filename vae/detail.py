@@ -7,6 +7,7 @@ Distortion-Perception Tradeoff in Wasserstein Space", 2021, arXiv:2107.02555). T
 the difference of the two, so that one pass of the decoder's trunk gives every blend.
 """
 
+import torch
 from torch import Tensor, nn
 
 from vae.networks import ResidualBlock, to_pixel_major
@@ -52,6 +53,13 @@ class DetailBranch(nn.Module):
         """
         residual: Tensor = self.layers(features)
         return residual
+
+    @torch.no_grad()
+    def scale(self, factor: float) -> None:
+        """Multiply the residual by a factor, in place."""
+        assert isinstance(self.layers, nn.Sequential)
+        for parameter in self.layers[-2].parameters():  # the last convolution
+            parameter.mul_(factor)
 
     def to_pixel_major(self) -> None:
         """Put the channels in the order that is faster in channels-last memory, in place."""

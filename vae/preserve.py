@@ -29,7 +29,7 @@ CORE = 0.5  # of the strongest change: a region contains one that is as strong
 FAINT = 0.3  # of the strongest change: weaker ones do not belong to a region
 CLEAR = 0.08  # change of a pixel that always belongs to it
 EDGE_POWER = 4  # of gradients: the strongest edges decide
-BALANCE = (0.65, 0.09)  # share of vanishing edges from which more is replaced than added, of an
+BALANCE = (0.65, 0.25)  # share of vanishing edges from which more is replaced than added, of an
 # edit that is known to add, and of one that is known to take away
 SOFTNESS = 0.1  # of that share, on each side
 MAX_OFFSET = 0.35  # between photograph and decode that is taken for light

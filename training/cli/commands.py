@@ -12,6 +12,7 @@ from tyro import MISSING
 from training import progress
 from training.cli.adversarial_command import FitAdversarial
 from training.cli.align_command import AlignTemplate
+from training.cli.average_command import AverageDetail
 from training.cli.directions_command import Directions
 from training.cli.display import progress_display
 from training.cli.measure_commands import Baseline, Card, Evaluate, TrainClassifier
@@ -110,6 +111,7 @@ COMMANDS: dict[str, Callable[..., Callable[[], None]]] = {
     "baseline": Baseline,
     "align-template": AlignTemplate,
     "directions": Directions,
+    "average-detail": AverageDetail,
     "avatars": Avatars,
 }
 OPTIONS = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)

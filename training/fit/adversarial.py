@@ -196,11 +196,18 @@ class AdversarialTrainer:
 
 
 def _with_branch(model: VAE, detail_channels: int) -> VAE:
-    """A copy of a model with a new detail branch, which adds nothing yet."""
+    """A copy of a model, with its own detail branch or a new one, which adds nothing yet.
+
+    Raises:
+        TrainingError: if its own has another number of channels.
+    """
+    if model.detail is not None and model.config.detail_channels != detail_channels:
+        raise TrainingError(
+            f"the detail branch of --init-from has {model.config.detail_channels} channels, the "
+            f"recipe {detail_channels}: give --detail-channels {model.config.detail_channels}"
+        )
     branched = VAE(replace(model.config, detail_channels=detail_channels))
-    assert branched.detail is not None
-    branch = {f"detail.{k}": v for k, v in branched.detail.state_dict().items()}
-    branched.load_state_dict({**model.state_dict(), **branch})
+    branched.load_state_dict({**branched.state_dict(), **model.state_dict()})
     return branched
 
 

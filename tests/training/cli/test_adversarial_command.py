@@ -53,3 +53,37 @@ def test_without_a_checkpoint_to_begin_with_it_is_refused(
     ran = command(*f"fit --preset faces-sharp --data {faces} --out {tmp_path / 'out'}".split())
     assert ran.exit_code == 2
     assert "init-from" in ran.output
+
+
+def test_a_second_stage_begins_at_the_branch_of_the_first_and_both_are_averaged(
+    tmp_path: Path, faces: Path, base: Path, command: Command
+) -> None:
+    one, two, average = (tmp_path / name for name in ("one", "two", "average"))
+    assert command(*words(faces, base, one, tmp_path / "run")).exit_code == 0
+    again = words(faces, one, two, tmp_path / "run2", "--max-minutes", "0")
+    again[2] = "faces-sharp-stage2"
+    ran = command(*again)
+    assert ran.exit_code == 0, ran.output
+    first, second = (load_file(out / "model.safetensors") for out in (one, two))
+    branch = [name for name in first if name.startswith("model.detail.")]
+    assert [name for name in branch if not second[name].equal(first[name])] == []
+    ran = command("average-detail", "--models", one, two, "--gain", "1.5", "--out", average)
+    assert ran.exit_code == 0, ran.output
+    averaged = load_file(average / "model.safetensors")
+    changed = [name for name in first if not averaged[name].equal(first[name])]
+    assert changed == [name for name in changed if name in branch] != []
+    assert checkpoint.load(average / "model.safetensors").provenance["average"]["gain"] == 1.5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(["--gain", "0"], "gain is 0.0; it must be above 0"), ([], "a checkpoint has no detail")],
+)
+def test_what_cannot_be_averaged_is_refused(
+    tmp_path: Path, base: Path, command: Command, options: list[str], message: str
+) -> None:
+    out = tmp_path / "out"
+    ran = command("average-detail", "--models", base, "--out", out, *options)
+    assert ran.exit_code == 1
+    assert message in " ".join(ran.output.split())
+    assert not out.exists()
