@@ -8,11 +8,14 @@ import torch
 from training import progress
 from training.analysis.directions import fit_directions, indicators
 from training.analysis.encoding import encoded_means
+from training.cli.run_folder import run_folder
 from training.cli.terminal import Device, OptionalPath, console, pick_device
 from training.data.dataset import DataError
 from training.data.decoding import prepare
 from training.data.sources import Source
 from vae import checkpoint
+from vae.checkpoint import Checkpoint
+from vae.directions import Direction
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,20 @@ class Directions:
         """Run the command."""
         file = self.model / "model.safetensors"
         loaded = checkpoint.load(file)
-        config = loaded.model.config
         folder = self.run or Path("runs") / self.model.resolve().name
+        with run_folder(folder, resumes=False):
+            directions = self._fitted(loaded, folder)
+        described = replace(loaded, directions=directions)
+        checkpoint.save(described, file, checkpoint.stored_dtype(file))
+        for name, direction in directions.items():
+            length = float(direction.vector.norm())
+            console.print(f"  {name}: length {length:.2f}, {direction.count} images")
+        if gone := loaded.directions.keys() - directions.keys():
+            console.print(f"No longer there: {', '.join(sorted(gone))}")
+        console.print(f"Wrote {file}; the figures and the card are those of the old directions")
+
+    def _fitted(self, loaded: Checkpoint, folder: Path) -> dict[str, Direction]:
+        config = loaded.model.config
         train, _ = prepare(self.data, self.source, config.size, config.channels, folder)
         if not indicators(train):
             raise DataError(
@@ -61,11 +76,4 @@ class Directions:
                 f"{self.data}: no label gives a direction; one must have two values, and be known "
                 "in enough images of the train split"
             )
-        described = replace(loaded, directions=directions)
-        checkpoint.save(described, file, checkpoint.stored_dtype(file))
-        for name, direction in directions.items():
-            length = float(direction.vector.norm())
-            console.print(f"  {name}: length {length:.2f}, {direction.count} images")
-        if gone := loaded.directions.keys() - directions.keys():
-            console.print(f"No longer there: {', '.join(sorted(gone))}")
-        console.print(f"Wrote {file}; the figures and the card are those of the old directions")
+        return directions
