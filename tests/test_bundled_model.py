@@ -106,7 +106,9 @@ def test_glasses_go_on_where_the_eyes_are_and_come_off_again(client: httpx.Clien
         me = client.post("/sample", json={"seed": seed}).raise_for_status().content
         bare = edit(client, "me - glasses", me=me)
         worn = edit(client, "me + 1.5*glasses", me=bare)
-        assert error(pixels(worn), pixels(bare)) > 2 * error(pixels(worn), pixels(bare), BELOW)
+        assert error(pixels(worn), pixels(bare), EYES) > 2 * error(
+            pixels(worn), pixels(bare), BELOW
+        )
         off = arithmetic(client, "me - 1.5*glasses", me=bare_png(worn))
         assert error(off, pixels(bare)) < 0.7 * error(pixels(worn), pixels(bare))
 
@@ -151,12 +153,16 @@ def test_an_interpolation_is_a_smooth_path(client: httpx.Client) -> None:
     assert np.abs(tiles[-1] - ends[1]).max() <= 1
 
 
-@pytest.mark.parametrize(("deterministic", "allowed"), [("false", 1), ("true", 0)])
-def test_responses_do_not_depend_on_batch_neighbours(deterministic: str, allowed: int) -> None:
+@pytest.mark.parametrize(
+    ("deterministic", "detail", "allowed"), [("false", 0, 1), ("false", 1, 3), ("true", 1, 0)]
+)
+def test_responses_do_not_depend_on_batch_neighbours(
+    deterministic: str, detail: int, allowed: int
+) -> None:
     for client in serve(LORGNETTE_DETERMINISTIC=deterministic):
 
         def sample(seed: int, client: httpx.Client = client) -> list[Pixels]:
-            body = {"n": 1 + seed % 3, "seed": 1000 * seed}
+            body = {"n": 1 + seed % 3, "seed": 1000 * seed, "detail": detail}
             response = client.post("/sample?format=json", json=body).raise_for_status().json()
             return [pixels(base64.b64decode(image)) for image in response["images"]]
 

@@ -27,7 +27,8 @@ COARSE = 4  # pixels a side of the blocks in which regions are found
 VISIBLE = 0.02  # change of a pixel that counts
 CORE = 0.5  # of the strongest change: a region contains one that is as strong
 FAINT = 0.3  # of the strongest change: weaker ones do not belong to a region
-CLEAR = 0.08  # change of a pixel that always belongs to it
+CLEAR_ADDED = 0.12  # change of a pixel that always belongs to it, where something is added
+CLEAR_REMOVED = 0.08  # the same, where something is taken away
 EDGE_POWER = 4  # of gradients: the strongest edges decide
 BALANCE = (0.65, 0.25)  # share of vanishing edges from which more is replaced than added, of an
 # edit that is known to add, and of one that is known to take away
@@ -79,11 +80,10 @@ def preserve_edit(
     before, after = _with_saturation_of(original, before, after)
     difference = after - before
     change = gaussian_blur(difference.abs().amax(1, keepdim=True), _sigma(2, unit))
-    region = _region(change)
-    seen = dilate(region, _radius(4, unit))
+    seen = dilate(_region(change, CLEAR_ADDED), _radius(4, unit))
     fraction = _replaced_fraction(before, after, seen, removal, unit)
     # What is taken away is replaced with all that it surrounds, such as the lenses of a frame.
-    removed = coarse_maximum(region, COARSE)
+    removed = coarse_maximum(_region(change, CLEAR_REMOVED), COARSE)
     removed = enlarged(fill_holes(close(removed, _radius(2, unit))), COARSE, change)
     removed = dilate(removed, _radius(3, unit))
     matched = _matched(after, original, 1.0 - dilate(removed, _radius(4, unit)), unit)
@@ -123,16 +123,17 @@ def _agreement(original: Tensor, before: Tensor, unit: float) -> Tensor:
     return 1.0 - smoothstep(gaussian_blur(local, _sigma(2, unit)), 0.05, 0.15)
 
 
-def _region(change: Tensor) -> Tensor:
+def _region(change: Tensor, clear: float) -> Tensor:
     """Where pixels change, ``(N, 1, S, S)``, without islands apart from the strong changes.
 
     Thresholding with hysteresis: Canny, "A Computational Approach to Edge Detection", 1986.
 
     Args:
         change: ``(N, 1, S, S)``, blurred.
+        clear: change of a pixel that always belongs to it.
     """
     strongest = change.amax((2, 3), keepdim=True)
-    low = (FAINT * strongest).clamp(VISIBLE / 2, CLEAR)
+    low = (FAINT * strongest).clamp(VISIBLE / 2, clear)
     high = (CORE * strongest).clamp_min(VISIBLE)
     coarse = coarse_maximum(change, COARSE)
     connected = reconstruct((coarse > high).float(), (coarse > low).float())
