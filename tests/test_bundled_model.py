@@ -101,15 +101,22 @@ def test_samples_are_images_of_different_faces(client: httpx.Client) -> None:
         assert all(error(tile, other) > 5 for other in tiles[:i])
 
 
-def test_glasses_go_on_where_the_eyes_are_and_come_off_again(client: httpx.Client) -> None:
+@pytest.mark.parametrize(("detail", "ratio"), [("0", 2), ("1", 1.5)])
+def test_glasses_go_on_where_the_eyes_are_and_come_off_again(
+    client: httpx.Client, detail: str, ratio: float
+) -> None:
     for seed in range(40, 46):
-        me = client.post("/sample", json={"seed": seed}).raise_for_status().content
-        bare = edit(client, "me - glasses", me=me)
-        worn = edit(client, "me + 1.5*glasses", me=bare)
-        assert error(pixels(worn), pixels(bare), EYES) > 2 * error(
-            pixels(worn), pixels(bare), BELOW
-        )
-        off = arithmetic(client, "me - 1.5*glasses", me=bare_png(worn))
+        body = {"seed": seed, "detail": float(detail)}
+        me = client.post("/sample", json=body).raise_for_status().content
+
+        def edited(expression: str, image: bytes) -> bytes:
+            data = {"expression": expression, "detail": detail}
+            return client.post("/arithmetic", data=data, files={"me": image}).content
+
+        bare = edited("me - glasses", me)
+        worn = edited("me + 1.5*glasses", bare)
+        assert error(pixels(worn), pixels(bare)) > ratio * error(pixels(worn), pixels(bare), BELOW)
+        off = pixels(edited("me - 1.5*glasses", bare_png(worn)))
         assert error(off, pixels(bare)) < 0.7 * error(pixels(worn), pixels(bare))
 
 
