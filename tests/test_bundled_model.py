@@ -75,13 +75,13 @@ def error(a: Pixels, b: Pixels, rows: slice = EYES) -> float:
     return float(np.sqrt(np.square(a[rows] - b[rows]).mean()))
 
 
-def edit(client: httpx.Client, expression: str, **files: bytes) -> bytes:
-    response = client.post("/arithmetic", data={"expression": expression}, files=files)
-    return response.raise_for_status().content
+def edit(client: httpx.Client, expression: str, files: dict[str, bytes], **options: str) -> bytes:
+    data = {"expression": expression, **options}
+    return client.post("/arithmetic", data=data, files=files).raise_for_status().content
 
 
 def arithmetic(client: httpx.Client, expression: str, **files: bytes) -> Pixels:
-    return pixels(edit(client, expression, **files))
+    return pixels(edit(client, expression, files))
 
 
 def bare_png(data: bytes) -> bytes:
@@ -108,15 +108,10 @@ def test_glasses_go_on_where_the_eyes_are_and_come_off_again(
     for seed in range(40, 46):
         body = {"seed": seed, "detail": float(detail)}
         me = client.post("/sample", json=body).raise_for_status().content
-
-        def edited(expression: str, image: bytes) -> bytes:
-            data = {"expression": expression, "detail": detail}
-            return client.post("/arithmetic", data=data, files={"me": image}).content
-
-        bare = edited("me - glasses", me)
-        worn = edited("me + 1.5*glasses", bare)
+        bare = edit(client, "me - glasses", {"me": me}, detail=detail)
+        worn = edit(client, "me + 1.5*glasses", {"me": bare}, detail=detail)
         assert error(pixels(worn), pixels(bare)) > ratio * error(pixels(worn), pixels(bare), BELOW)
-        off = pixels(edited("me - 1.5*glasses", bare_png(worn)))
+        off = pixels(edit(client, "me - 1.5*glasses", {"me": bare_png(worn)}, detail=detail))
         assert error(off, pixels(bare)) < 0.7 * error(pixels(worn), pixels(bare))
 
 

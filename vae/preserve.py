@@ -99,17 +99,17 @@ def preserve_edit(
     )
 
 
-def _with_saturation_of(original: Tensor, *decodes: Tensor) -> list[Tensor]:
+def _with_saturation_of(original: Tensor, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
     """Decodes whose colours are at most as saturated as the photograph: a grey one stays grey."""
 
     def chroma(x: Tensor) -> Tensor:
         return x - x.mean(1, keepdim=True)
 
-    saturation, *others = (
-        chroma(x).abs().mean((1, 2, 3), keepdim=True) for x in (original, *decodes)
-    )
-    gain = (saturation / others[0].clamp_min(1e-6)).clamp(max=1.0)
-    return [x + (gain - 1.0) * chroma(x) for x in decodes]
+    def saturation(x: Tensor) -> Tensor:
+        return chroma(x).abs().mean((1, 2, 3), keepdim=True)
+
+    gain = (saturation(original) / saturation(before).clamp_min(1e-6)).clamp(max=1.0)
+    return before + (gain - 1.0) * chroma(before), after + (gain - 1.0) * chroma(after)
 
 
 def _agreement(original: Tensor, before: Tensor, unit: float) -> Tensor:

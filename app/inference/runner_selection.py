@@ -114,7 +114,7 @@ def cuda_candidates(
 def cpu_candidates(reference: EagerRunner, model: VAE) -> list[Candidate]:
     """Traced networks, in bfloat16 if the CPU has instructions for it, then in float32."""
 
-    @cache
+    @cache  # the ranges of latents share a traced network
     def traced(dtype: torch.dtype) -> EagerRunner:
         return EagerRunner(model, reference.device, dtype, trace=True)
 

@@ -3,8 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from training import progress
-from training.cli.pipeline import RunOptions, print_counts, require_edits
+from training.cli.pipeline import RunOptions, print_counts, require_edits, train_logged
 from training.cli.run_folder import EPOCHS, clean_run, run_folder
 from training.cli.terminal import console, print_metrics
 from training.data.dataset import Dataset
@@ -12,8 +11,6 @@ from training.data.decoding import prepare
 from training.fit.adversarial import GRID, AdversarialTrainer
 from training.fit.adversarial_recipe import AdversarialRecipe
 from training.fit.errors import TrainingError
-from training.fit.loop import Progress
-from training.fit.loss_log import LossLog
 from training.report import publish
 from training.report.previews import preview
 from vae.checkpoint import Checkpoint
@@ -61,7 +58,10 @@ def _run(
     if options.classifier is not None:
         require_edits(train, test)
     trainer = AdversarialTrainer(recipe, train, options.folder, options.device, init_from)
-    _train(trainer, test if len(test) else train, options)
+    shown, previews = test if len(test) else train, options.folder / EPOCHS
+    train_logged(
+        trainer, options, lambda n: _save_preview(trainer, shown, previews / f"detail-{n:04d}.png")
+    )
     facts = publish.provenance(
         recipe,
         train,
@@ -84,28 +84,7 @@ def _run(
     return published
 
 
-def _train(trainer: AdversarialTrainer, shown_images: Dataset, options: RunOptions) -> None:
-    """Train, log the losses, and save a preview at the end of every epoch."""
-    if trainer.step:
-        console.print(f"Resuming from step {trainer.step} of {trainer.steps}")
-    folder = options.folder / EPOCHS
-    folder.mkdir(parents=True, exist_ok=True)
-    batch = trainer.recipe.batch_size
-    with (
-        LossLog(options.folder, trainer.step, options.tensorboard) as losses,
-        progress.task("Training", trainer.steps, trainer.step, "steps", batch) as running,
-    ):
-
-        def report(step: Progress) -> None:
-            running.update(step.step, step.terms)
-            losses.add(step)
-            if step.epoch_ended is not None:
-                file = folder / f"detail-{step.epoch_ended:04d}.png"
-                preview(trainer.checkpoint(), shown_images).save(file)
-
-        done = trainer.run(report, options.max_minutes, options.save_minutes)
-    if not done:
-        console.print(
-            f"Time is up at step {trainer.step} of {trainer.steps}: the same command resumes from "
-            "there. The checkpoint is written as it is so far."
-        )
+def _save_preview(trainer: AdversarialTrainer, shown: Dataset, file: Path) -> None:
+    """A few images of a data set at several details."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    preview(trainer.checkpoint(), shown).save(file)

@@ -37,6 +37,9 @@ class AverageDetail:
         require_writable(self.out, "--out")
         files = [model / "model.safetensors" for model in self.models]
         loaded = [checkpoint.load(file) for file in files]
+        for file, one in zip(files, loaded, strict=True):
+            if one.model.detail is None:
+                raise TrainingError(f"{file} has no detail branch; 'fit' adds one (faces-sharp)")
         try:
             averaged = average_detail(loaded, self.gain)
         except ValueError as error:

@@ -1,6 +1,7 @@
 """From a recipe and data to a checkpoint: train, describe, measure, write."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from training.data import decoding
 from training.data.dataset import DataError, Dataset
 from training.evaluate import frechet
 from training.evaluate.edit_evaluation import require_labels
+from training.fit.adversarial import AdversarialTrainer
 from training.fit.errors import TrainingError
 from training.fit.loop import Progress
 from training.fit.loss_log import LossLog
@@ -98,7 +100,8 @@ def _run_recipe(recipe: Recipe, data: Path, options: RunOptions) -> Checkpoint:
         options.init_from,
         options.auxiliary_classifier,
     )
-    _train(trainer, options)
+    samples = options.folder / EPOCHS
+    train_logged(trainer, options, lambda n: _save_samples(trainer, samples / f"epoch-{n:04d}.png"))
     return _write(trainer, train, test, options)
 
 
@@ -139,8 +142,16 @@ def _require_two_classifiers(
         )
 
 
-def _train(trainer: Trainer, options: RunOptions) -> None:
-    """Train, log the losses, and save samples at the end of every epoch."""
+def train_logged(
+    trainer: Trainer | AdversarialTrainer, options: RunOptions, epoch_ended: Callable[[int], None]
+) -> None:
+    """Train to the end or until time is up, show the progress and log the losses.
+
+    Args:
+        trainer: of the run.
+        options: of the run.
+        epoch_ended: called with the number of each epoch at its end.
+    """
     if trainer.step:
         console.print(f"Resuming from step {trainer.step} of {trainer.steps}")
     batch = trainer.recipe.batch_size
@@ -153,9 +164,7 @@ def _train(trainer: Trainer, options: RunOptions) -> None:
             running.update(step.step, step.terms)
             losses.add(step)
             if step.epoch_ended is not None:
-                _save_samples(
-                    trainer, options.folder / EPOCHS / f"epoch-{step.epoch_ended:04d}.png"
-                )
+                epoch_ended(step.epoch_ended)
 
         done = trainer.run(report, options.max_minutes, options.save_minutes)
     if not done:

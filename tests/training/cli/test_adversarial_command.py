@@ -77,7 +77,10 @@ def test_a_second_stage_begins_at_the_branch_of_the_first_and_both_are_averaged(
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [(["--gain", "0"], "gain is 0.0; it must be above 0"), ([], "a checkpoint has no detail")],
+    [
+        (["--gain", "0"], "gain is 0.0; it must be above 0"),
+        ([], "model.safetensors has no detail branch"),
+    ],
 )
 def test_what_cannot_be_averaged_is_refused(
     tmp_path: Path, base: Path, command: Command, options: list[str], message: str
