@@ -1,4 +1,4 @@
-"""The command line: ``python -m benchmarks compare``, ``curves``, ``detail`` or ``report``."""
+"""The command line: ``python -m benchmarks compare|curves|detail|stall|report``."""
 
 import argparse
 import shutil
@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import check, compare, curves, detail, load, processes, report
+from benchmarks import check, compare, curves, detail, load, processes, report, stall
 from benchmarks.systems import SYSTEMS
 from benchmarks.works import WORKS
 
@@ -48,6 +48,9 @@ def _run(arguments: argparse.Namespace) -> None:
         rounds = 2 if arguments.quick else detail.ROUNDS
         print(*detail.run(arguments.out, rounds), sep="\n")
         return
+    elif arguments.what == "stall":
+        print(*stall.run(arguments.out, 2 if arguments.quick else stall.ROUNDS), sep="\n")
+        return
     for file in report.write(arguments.out):
         print(file)
 
@@ -55,7 +58,7 @@ def _run(arguments: argparse.Namespace) -> None:
 def _parse_arguments() -> argparse.Namespace:
     plan = compare.Plan()
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", choices=["compare", "curves", "detail", "report"])
+    parser.add_argument("what", choices=["compare", "curves", "detail", "stall", "report"])
     parser.add_argument("--quick", action="store_true", help="takes seconds; checks that it works")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(plan.systems))
     parser.add_argument("--works", nargs="+", choices=WORKS, default=list(plan.works))

@@ -29,9 +29,17 @@ class Client:
     app: FastAPI
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
+    async def get(self, path: str) -> Reply:
+        """The reply to a request without a body."""
+        return await self._request("GET", path, b"", {})
+
     async def post(self, path: str, body: bytes, content_type: str) -> Reply:
         """The reply to one request."""
-        chunks = [body[i : i + CHUNK_BYTES] for i in range(0, len(body), CHUNK_BYTES)]
+        headers = {"content-type": content_type, "content-length": str(len(body))}
+        return await self._request("POST", path, body, headers)
+
+    async def _request(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Reply:
+        chunks = [body[i : i + CHUNK_BYTES] for i in range(0, max(1, len(body)), CHUNK_BYTES)]
         messages = iter(
             {"type": "http.request", "body": chunk, "more_body": i < len(chunks) - 1}
             for i, chunk in enumerate(chunks)
@@ -51,10 +59,9 @@ class Client:
             else:
                 reply.body += message["body"]
 
-        headers = {"content-type": content_type, "content-length": str(len(body))}
         scope = {
             "type": "http",
-            "method": "POST",
+            "method": method,
             "scheme": "http",
             "path": path,
             "query_string": b"",

@@ -202,6 +202,12 @@ def test_a_model_without_a_detail_branch_is_named(
     assert "Traceback" not in ran.stderr
 
 
+def test_the_stall_of_the_event_loop_is_measured(tmp_path: Path) -> None:
+    assert bench(tmp_path, "stall") == {"stall.json", "stall.md"}
+    stalls = json.loads((tmp_path / "stall.json").read_text())
+    assert [len(times) for times in stalls.values()] == [2, 2, 2]
+
+
 def run_quick(out: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "benchmarks", *arguments, "--quick", "--out", str(out)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -113,10 +113,8 @@ def test_a_head_is_as_long_as_it_may_be(hasty: Server, pieces: list[bytes]) -> N
 
 
 def test_a_slow_head_is_not_waited_for(hasty: Server) -> None:
-    started = time.monotonic()
     response = said(hasty, GET, *[b"A: b\r\n"] * 60, pause=0.1)
     assert "2 seconds" in problem(response, 408)["detail"]
-    assert time.monotonic() - started < 25
 
 
 def test_a_long_word_for_a_small_length(hasty: Server) -> None:

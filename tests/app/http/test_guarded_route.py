@@ -1,5 +1,4 @@
 import asyncio
-import time
 
 import pytest
 
@@ -44,11 +43,9 @@ def test_work_that_nobody_waits_for_is_cancelled(reason: type[Exception]) -> Non
             raise
 
     seconds, disconnect = (0.02, never) if reason is DeadlineError else (10.0, at_once)
-    started = time.monotonic()
     with pytest.raises(reason):
         asyncio.run(run_until_deadline(work(), seconds, disconnect))
     assert cancelled == [True]
-    assert time.monotonic() - started < 5
 
 
 def test_a_disconnect_while_the_deadline_cancels_is_a_missed_deadline(

@@ -1,6 +1,5 @@
 import asyncio
 import struct
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -165,9 +164,8 @@ def test_a_truncated_image_is_never_an_error_of_ours(client: Client, kind: str) 
 
 
 def test_a_huge_image_of_one_colour_is_refused_before_it_is_decoded(client: Client) -> None:
-    started = time.perf_counter()
+    # Its pixels are not all there: a decode would end in 400.
     problem(client.post("/encode", files={"image": bomb(30_000)}), 413, "30000 x 30000")
-    assert time.perf_counter() - started < 2
 
 
 @pytest.fixture(scope="module")

@@ -107,10 +107,8 @@ def record(number: int) -> logging.LogRecord:
 def test_a_line_does_not_wait_for_its_reader(
     handler: BackgroundHandler, stream: BlockingStream
 ) -> None:
-    started = time.perf_counter()
     for number in range(100):
-        handler.handle(record(number))
-    assert time.perf_counter() - started < 0.5
+        handler.handle(record(number))  # a call that waited would never return
     assert stream.getvalue() == ""
     assert not handler.flush_within(0.05)
     stream.open.set()
