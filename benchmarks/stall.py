@@ -70,8 +70,8 @@ def _page(stalls: dict[str, list[float]], size: int, rounds: int) -> list[str]:
     return [
         "# The event loop while a large body is parsed",
         "",
-        f"A JSON body of {size / 2**20:.0f} MiB is parsed on a thread. The longest time in which the",
-        f"event loop did nothing, medians of {rounds} in turn.",
+        f"A JSON body of {size / 2**20:.0f} MiB is parsed on a thread. The longest time for which",
+        f"the event loop did nothing, medians of {rounds} in turn.",
         "",
         table(["parser is given the body", "longest stall", "times that of the whole"], rows),
     ]
