@@ -120,7 +120,7 @@ async def ready(request: Request) -> HealthResponse:
             "description": "Prometheus' text format.",
             "content": {"text/plain": {"example": examples.METRICS}},
         },
-        **errors(401, 405, 429, 504),
+        **errors(401, 405, 504),
     },
 )
 async def metrics(request: Request) -> Response:
