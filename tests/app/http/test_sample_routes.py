@@ -9,7 +9,8 @@ BROWSER = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"  # 
 
 
 def test_it_is_post_with_the_fields_in_the_query(client: httpx.Client) -> None:
-    fields = {"seed": 7, "n": 4, "temperature": 0.5, "prior": "standard", "detail": 0}
+    fields: dict[str, str | float] = {"seed": 7, "n": 4, "temperature": 0.5, "detail": 0}
+    fields["prior"] = "standard"
     posted = ok(client.post("/sample", json=fields))
     got = ok(client.get("/sample", params=fields))
     assert got.content == posted.content
