@@ -105,6 +105,7 @@ def _lifespan(settings: Settings, traced: bool) -> Any:
             settings.api_keys, settings.requests_per_minute, storage, settings.metrics_keys
         )
         state.draining = False
+        caching.code_version()  # now, not in the first request
         try:
             state.service = Service(settings, state.metrics, shutdown_on_fatal)
             await state.service.start()

@@ -18,6 +18,7 @@ from app.setting_types import is_loopback, named_hash
 
 # A proxy on this machine adds one of these for the client that it forwards.
 FORWARDING_HEADERS = {b"forwarded", b"via", b"x-forwarded-for", b"x-real-ip"}
+API_KEY = "API key"
 
 BEARER = HTTPBearer(
     auto_error=False,
@@ -95,10 +96,10 @@ class ApiKeyAuth:
         Raises:
             MissingApiKeyError, InvalidApiKeyError: as ``authenticate``.
         """
-        keys = self._metrics_keys
+        keys, kind = self._metrics_keys, "key of /metrics"
         if not keys and not _is_local(request.scope):
-            keys = self._keys
-        return _name_of(await _bearer_token(request), keys)[0] if keys else None
+            keys, kind = self._keys, API_KEY
+        return _name_of(await _bearer_token(request), keys, kind)[0] if keys else None
 
     def authenticate(self, key: str | None) -> str | None:
         """Check an API key and count its request; the name of the key, None if none is needed.
@@ -111,7 +112,7 @@ class ApiKeyAuth:
         """
         if not self._keys:
             return None
-        name, digest = _name_of(key, self._keys)
+        name, digest = _name_of(key, self._keys, API_KEY)
         if self._limiter is None:
             return name
         try:
@@ -133,14 +134,14 @@ async def _bearer_token(request: Request) -> str | None:
     return credentials.credentials if credentials else None
 
 
-def _name_of(key: str | None, keys: Sequence[tuple[str, bytes]]) -> tuple[str, bytes]:
-    """The name and hash of a key, if it is one of ``keys``."""
+def _name_of(key: str | None, keys: Sequence[tuple[str, bytes]], kind: str) -> tuple[str, bytes]:
+    """The name and hash of a key, if it is one of ``keys``, which are of this kind."""
     if not key:
-        raise MissingApiKeyError("send your API key: Authorization: Bearer KEY")
+        raise MissingApiKeyError(f"send your {kind}: Authorization: Bearer KEY")
     digest = hashlib.sha256(key.encode()).digest()
     names = [name for name, known in keys if hmac.compare_digest(digest, known)]  # compares all
     if not names:
-        raise InvalidApiKeyError("this API key is not known")
+        raise InvalidApiKeyError(f"this {kind} is not known")
     return names[0], digest
 
 

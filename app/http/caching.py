@@ -116,7 +116,7 @@ def _entity_tag(model: LoadedModel, detail: float, params: BaseModel, form: str)
     if operands is not None:
         fields = {**fields, "operands": dict(sorted(operands.items()))}
     canonical = params.model_copy(update=fields).model_dump_json()
-    parts = (_code_version(), model.id, model.checkpoint.sha256, form, canonical)
+    parts = (code_version(), model.id, model.checkpoint.sha256, form, canonical)
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return f'"{digest[:TAG_DIGITS]}"'
 
@@ -127,8 +127,11 @@ def _matches(if_none_match: str, tag: str) -> bool:
 
 
 @cache
-def _code_version() -> str:
-    """A hash of the code that makes the responses, and of the libraries that it uses."""
+def code_version() -> str:
+    """A hash of the code that makes the responses, and of the libraries that it uses.
+
+    The first call reads all files; later ones do not.
+    """
     digest = hashlib.sha256()
     for package in PACKAGES:
         for file in sorted((PROJECT / package).rglob("*.py")):

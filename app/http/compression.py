@@ -28,14 +28,13 @@ class JsonCompressionMiddleware:
     @only("http")
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        accepted = accepts_gzip(scope)
         start: Message | None = None
 
         async def send_compressed(message: Message) -> None:
             nonlocal start
             if message["type"] == "http.response.start" and _is_json(message):
                 MutableHeaders(raw=message["headers"]).add_vary_header("Accept-Encoding")
-                if accepted:
+                if accepts_gzip(scope):
                     start = message  # until its body is there
                     return
             elif start is not None:
