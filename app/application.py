@@ -7,10 +7,14 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
+from starlette.middleware.errors import ServerErrorMiddleware
 
-from app.http import face_routes, info_routes, openapi, problems, routes
+from app.http import caching, face_routes, info_routes, openapi, problems, routes, sample_routes
 from app.http.auth import ApiKeyAuth
 from app.http.body_budget import BodyBudget
+from app.http.compression import JsonCompressionMiddleware
+from app.http.cross_origin import CrossOriginMiddleware
+from app.http.methods import options_routes
 from app.http.middleware import (
     MetricsMiddleware,
     RequestContextMiddleware,
@@ -40,20 +44,23 @@ def create_app(settings: Settings) -> FastAPI:
     """The service as an ASGI application; models are loaded when it starts.
 
     ``app.state`` has what runs: ``service``, ``metrics``, ``auth``, ``body_budget`` and, if traced,
-    ``tracer``. It has ``startup_error`` where the service could not start, and ``fatal`` where it
-    stopped because its models could not serve any more.
+    ``tracer``. While ``draining`` is true the service is not ready, because it is about to stop.
+    It has ``startup_error`` where the service could not start, and ``fatal`` where it stopped
+    because its models could not serve any more.
     """
     traced = tracing_enabled()
+    endpoints = [
+        *routes.router.routes,
+        *sample_routes.router.routes,
+        *face_routes.router.routes,
+        *info_routes.router.routes,
+    ]
     app = FastAPI(
         title="Lorgnette",
         version=__version__,
         summary="The latent space of a variational autoencoder over HTTP",
         # As they are: include_router would match each path twice.
-        routes=[
-            *routes.router.routes,
-            *face_routes.router.routes,
-            *info_routes.router.routes,
-        ],
+        routes=[*endpoints, *options_routes(endpoints)],
         lifespan=_lifespan(settings, traced),
         openapi_url=None,  # app.http.info_routes has it, with authentication
         docs_url=None,  # FastAPI's page loads scripts from other hosts
@@ -62,13 +69,24 @@ def create_app(settings: Settings) -> FastAPI:
         telemetry=NO_TELEMETRY,
     )
     problems.install(app)
+    app.add_exception_handler(caching.NotModifiedError, caching.not_modified)
+    _add_middleware(app, settings, traced)
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings, traced: bool) -> None:
+    """Each wraps those before it."""
+    # Within the others, so that an unexpected error has their headers too.
+    app.add_middleware(ServerErrorMiddleware, handler=problems.unexpected)
+    app.add_middleware(JsonCompressionMiddleware)
+    if settings.cors_origins:
+        app.add_middleware(CrossOriginMiddleware, origins=settings.cors_origins)
     app.add_middleware(MetricsMiddleware, state=app.state)
     if traced:
         app.add_middleware(TracingMiddleware, state=app.state)
-    app.add_middleware(RequestContextMiddleware)
+    app.add_middleware(RequestContextMiddleware, cross_origin=bool(settings.cors_origins))
     app.add_middleware(StartupErrorMiddleware, state=app.state)
-    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
-    return app
 
 
 def _lifespan(settings: Settings, traced: bool) -> Any:
@@ -83,7 +101,11 @@ def _lifespan(settings: Settings, traced: bool) -> Any:
         state.metrics = Metrics()
         state.body_budget = BodyBudget(settings.max_total_body_bytes)
         storage = rate_storage(settings)
-        state.auth = ApiKeyAuth(settings.api_keys, settings.requests_per_minute, storage)
+        state.auth = ApiKeyAuth(
+            settings.api_keys, settings.requests_per_minute, storage, settings.metrics_keys
+        )
+        state.draining = False
+        caching.code_version()  # now, not in the first request
         try:
             state.service = Service(settings, state.metrics, shutdown_on_fatal)
             await state.service.start()

@@ -1,12 +1,12 @@
 """All settings, read from the environment once and passed on."""
 
-import ipaddress
-import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.setting_types import KeyHashes, Names, Origins, is_loopback
 
 PREFIX = "LORGNETTE_"
 INTERNAL = {"worker_dir"}  # set by the supervisor for its workers
@@ -21,7 +21,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
-    models: Annotated[tuple[str, ...], NoDecode] = Field(
+    models: Names = Field(
         ("models/faces",),
         min_length=1,
         description=(
@@ -115,11 +115,19 @@ class Settings(BaseSettings):
             "nothing of its response is disconnected."
         ),
     )
-    api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+    api_keys: KeyHashes = Field(
         (),
         description=(
             "SHA-256 hashes of the API keys, in hexadecimal, separated by commas. Clients send "
-            "`Authorization: Bearer KEY`. Health checks need no key."
+            "`Authorization: Bearer KEY`. Health checks need no key. `NAME:HASH` names a key in "
+            "the log; one without a name is named by the first 8 digits of its hash."
+        ),
+    )
+    metrics_keys: KeyHashes = Field(
+        (),
+        description=(
+            "Keys for `/metrics`, written like API keys; then it accepts no others. Without any it "
+            "needs no key from a loopback address, and an API key, if there are any, from others."
         ),
     )
     requests_per_minute: int = Field(
@@ -131,6 +139,13 @@ class Settings(BaseSettings):
     )
     allow_anonymous: bool = Field(
         False, description="Allow an address that other machines can reach without API keys."
+    )
+    cors_origins: Origins = Field(
+        (),
+        description=(
+            "Origins whose pages may use the service from a browser, separated by commas, such as "
+            "`https://shop.example`; `*` is every origin."
+        ),
     )
     request_timeout_seconds: float = Field(
         30.0,
@@ -152,6 +167,16 @@ class Settings(BaseSettings):
     graceful_shutdown_seconds: int = Field(
         30, ge=0, description="Time for accepted requests to finish after SIGTERM, in seconds."
     )
+    drain_seconds: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description=(
+            "Time after SIGTERM in which the service is not ready (503) but still accepts "
+            "requests, in seconds, so that load balancers stop sending them. Then follows "
+            "`LORGNETTE_GRACEFUL_SHUTDOWN_SECONDS`."
+        ),
+    )
     log_format: Literal["text", "json"] = Field(
         "text", description="Format of the log: `text`, or one JSON object a line."
     )
@@ -162,23 +187,9 @@ class Settings(BaseSettings):
         None, description="Folder that all workers share; set by the supervisor, not by users."
     )
 
-    @field_validator("models", "api_keys", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
-
-    @field_validator("api_keys")
-    @classmethod
-    def _check_api_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(re.fullmatch("[0-9a-f]{64}", text) for text in value):
-            raise ValueError("each key is given by its SHA-256 hash, 64 hexadecimal digits")
-        return value
-
     @model_validator(mode="after")
     def _check_anonymous_access(self) -> Self:
-        local = self.host == "localhost" or _is_loopback(self.host)
+        local = self.host == "localhost" or is_loopback(self.host)
         if not (local or self.api_keys or self.allow_anonymous):
             raise ValueError(
                 f"host {self.host} is open to other machines: set LORGNETTE_API_KEYS, or "
@@ -201,10 +212,3 @@ class Settings(BaseSettings):
                     f"max_images ({self.max_images})"
                 )
         return self
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

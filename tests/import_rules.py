@@ -14,12 +14,14 @@ BELOW_HTTP = {
     "app.images",
     "app.observability",
     "app.settings",
+    "app.setting_types",
     "vae",
 }
 # What a package (or a module directly in app) may import of ours, beside its own modules.
 MAY_IMPORT: dict[str, set[str]] = {
     "vae": set(),
-    "app.settings": set(),
+    "app.setting_types": set(),
+    "app.settings": {"app.setting_types"},
     "app.images": {"vae.preprocessing"},
     "app.observability": {"app.settings"},
     "app.inference": {"app.settings", "app.observability", "vae"},

@@ -12,11 +12,23 @@ from fastapi.security import HTTPBearer
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage, Storage
 from limits.strategies import MovingWindowRateLimiter
+from starlette.types import Scope
+
+from app.setting_types import is_loopback, named_hash
+
+# A proxy on this machine adds one of these for the client that it forwards.
+FORWARDING_HEADERS = {b"forwarded", b"via", b"x-forwarded-for", b"x-real-ip"}
+API_KEY = "API key"
 
 BEARER = HTTPBearer(
     auto_error=False,
     scheme_name="ApiKey",
     description="An API key. Needed where the service is configured with keys.",
+)
+METRICS_BEARER = HTTPBearer(
+    auto_error=False,
+    scheme_name="MetricsKey",
+    description="A key for `/metrics`. Needed where the service is configured with such keys.",
 )
 
 
@@ -44,33 +56,53 @@ class ApiKeyAuth:
     """Checks the keys of requests and limits their rate.
 
     Args:
-        hashes: SHA-256 of each key, in hexadecimal; without any, every request is accepted.
+        keys: ``HASH`` or ``NAME:HASH`` of each API key, the SHA-256 hash in hexadecimal; without
+            any, every request is accepted.
         requests_per_minute: of each key, in any 60 seconds; 0 is no limit.
         storage: of the rates; a new one in memory by default. Workers share one to share the limit.
+        metrics_keys: those of ``/metrics``, in the same form.
     """
 
     def __init__(
-        self, hashes: Sequence[str], requests_per_minute: int, storage: Storage | None = None
+        self,
+        keys: Sequence[str],
+        requests_per_minute: int,
+        storage: Storage | None = None,
+        metrics_keys: Sequence[str] = (),
     ) -> None:
-        self._hashes = [bytes.fromhex(text) for text in hashes]
+        self._keys = [named_hash(text) for text in keys]
+        self._metrics_keys = [named_hash(text) for text in metrics_keys]
         self._limit = requests_per_minute
         self._limiter: MovingWindowRateLimiter | None = None
-        if self._hashes and self._limit:
+        if self._keys and self._limit:
             self._item = RateLimitItemPerMinute(self._limit)
             self._limiter = MovingWindowRateLimiter(storage or MemoryStorage())
 
-    async def authenticate_request(self, request: Request) -> None:
-        """Check the ``Authorization`` header of a request.
+    async def authenticate_request(self, request: Request) -> str | None:
+        """Check the ``Authorization`` header of a request; the name of its key.
 
         Raises:
-            MissingApiKeyError, InvalidApiKeyError, RateLimitExceededError: as ``authenticate``.
+            MissingApiKeyError, InvalidApiKeyError, RateLimitExceededError, RateStorageError: as
+                ``authenticate``.
         """
-        if self._hashes:
-            credentials = await BEARER(request)
-            self.authenticate(credentials.credentials if credentials else None)
+        return self.authenticate(await _bearer_token(request)) if self._keys else None
 
-    def authenticate(self, key: str | None) -> None:
-        """Check a key and count its request.
+    async def authenticate_scrape(self, request: Request) -> str | None:
+        """Check a request for the metrics, which counts for no rate; the name of its key.
+
+        Where there are keys of the metrics, it needs one of them. Else it needs none from this
+        machine, and an API key from others.
+
+        Raises:
+            MissingApiKeyError, InvalidApiKeyError: as ``authenticate``.
+        """
+        keys, kind = self._metrics_keys, "key of /metrics"
+        if not keys and not _is_local(request.scope):
+            keys, kind = self._keys, API_KEY
+        return _name_of(await _bearer_token(request), keys, kind)[0] if keys else None
+
+    def authenticate(self, key: str | None) -> str | None:
+        """Check an API key and count its request; the name of the key, None if none is needed.
 
         Raises:
             MissingApiKeyError: if there is none.
@@ -78,16 +110,11 @@ class ApiKeyAuth:
             RateLimitExceededError: if it has been used too often.
             RateStorageError: if the storage that workers share cannot count the request.
         """
-        if not self._hashes:
-            return
-        if not key:
-            raise MissingApiKeyError("send your API key: Authorization: Bearer KEY")
-        digest = hashlib.sha256(key.encode()).digest()
-        matches = [hmac.compare_digest(digest, known) for known in self._hashes]  # always all
-        if not any(matches):
-            raise InvalidApiKeyError("this API key is not known")
+        if not self._keys:
+            return None
+        name, digest = _name_of(key, self._keys, API_KEY)
         if self._limiter is None:
-            return
+            return name
         try:
             accepted = self._limiter.hit(self._item, digest.hex())
             reset, _ = (
@@ -99,3 +126,27 @@ class ApiKeyAuth:
             ) from None
         if not accepted:
             raise RateLimitExceededError(self._limit, max(1, math.ceil(reset - time.time())))
+        return name
+
+
+async def _bearer_token(request: Request) -> str | None:
+    credentials = await BEARER(request)
+    return credentials.credentials if credentials else None
+
+
+def _name_of(key: str | None, keys: Sequence[tuple[str, bytes]], kind: str) -> tuple[str, bytes]:
+    """The name and hash of a key, if it is one of ``keys``, which are of this kind."""
+    if not key:
+        raise MissingApiKeyError(f"send your {kind}: Authorization: Bearer KEY")
+    digest = hashlib.sha256(key.encode()).digest()
+    names = [name for name, known in keys if hmac.compare_digest(digest, known)]  # compares all
+    if not names:
+        raise InvalidApiKeyError(f"this {kind} is not known")
+    return names[0], digest
+
+
+def _is_local(scope: Scope) -> bool:
+    """Whether a request comes from this machine, and no proxy on it says that it forwards it."""
+    client = scope.get("client")
+    forwarded = any(name in FORWARDING_HEADERS for name, _ in scope["headers"])
+    return client is not None and is_loopback(client[0]) and not forwarded

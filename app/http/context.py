@@ -1,5 +1,6 @@
 """What is known about a request while it is served."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -21,6 +22,8 @@ class RequestContext:
         timing: where its time goes.
         status: of its response; 500 until there is one.
         model_id: ``NAME@SHA256-12`` of the model that it is for; None before that is known.
+        key_name: name of the key that it was sent with; None without one.
+        cache_headers: of its response if that can be kept; empty if not, or not yet known.
         reservation: of the memory for its body; None before its route is known.
     """
 
@@ -29,6 +32,8 @@ class RequestContext:
     timing: Timing = field(default_factory=Timing)
     status: int = 500
     model_id: str | None = None
+    key_name: str | None = None
+    cache_headers: Mapping[bytes, bytes] = field(default_factory=dict)
     reservation: Reservation | None = None
 
 

@@ -14,6 +14,7 @@ from app.http.context import request_context
 from app.inference.errors import ShuttingDownError
 
 PUBLIC_PREFIX = "/health/"  # of paths that need no API key
+METRICS_PATH = "/metrics"  # which has keys of its own
 # Most requests are done by then, and cost no task that waits for the client to disconnect.
 WATCH_AFTER_SECONDS = 0.05
 
@@ -36,13 +37,16 @@ class GuardedRoute(APIRoute):
         """FastAPI's handler, guarded."""
         handle = super().get_route_handler()
         public = self.path.startswith(PUBLIC_PREFIX)
+        scrape = self.path == METRICS_PATH
 
         async def handler(request: Request) -> Response:
-            state = request.app.state
-            if not public:
-                await state.auth.authenticate_request(request)
+            state, context = request.app.state, request_context(request.scope)
+            if scrape:
+                context.key_name = await state.auth.authenticate_scrape(request)
+            elif not public:
+                context.key_name = await state.auth.authenticate_request(request)
             reservation: Reservation = state.body_budget.reserve()
-            request_context(request.scope).reservation = reservation
+            context.reservation = reservation
             body = _Body(request.receive, reservation)
             if request.method in ("GET", "HEAD"):  # nobody reads their bodies
                 body.complete.set()

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 
 from app.http import examples
 from app.http.context import request_context
-from app.http.guarded_route import GuardedRoute
+from app.http.guarded_route import METRICS_PATH, GuardedRoute
 from app.http.model_call import ModelName, get_service
 from app.http.openapi import errors, json_response
 from app.http.response_schemas import (
@@ -20,6 +20,7 @@ from app.http.response_schemas import (
     ModelResponse,
     ModelsResponse,
 )
+from app.inference.errors import NotReadyError
 from app.inference.registry import LoadedModel
 from app.observability.metrics import MEDIA_TYPE
 from app.operations.service import Service
@@ -105,19 +106,21 @@ async def live() -> HealthResponse:
 )
 async def ready(request: Request) -> HealthResponse:
     """The models are loaded and can be used: they decoded something lately."""
+    if request.app.state.draining:
+        raise NotReadyError("the service is draining, and stops soon")
     await get_service(request).models.check_ready()
     return HealthResponse(status="ready")
 
 
 @get(
-    "/metrics",
+    METRICS_PATH,
     response_class=Response,
     responses={
         200: {
             "description": "Prometheus' text format.",
             "content": {"text/plain": {"example": examples.METRICS}},
         },
-        **errors(401, 405, 429, 504),
+        **errors(401, 405, 504),
     },
 )
 async def metrics(request: Request) -> Response:

@@ -3,44 +3,33 @@
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, Concatenate
+from collections.abc import Awaitable
 
 from starlette.datastructures import State
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.http.asgi import only
 from app.http.context import SCOPE_KEY, RequestContext, request_context
-from app.http.security_headers import RAW_SECURITY_HEADERS
+from app.http.security_headers import NO_STORE, raw_security_headers
 from app.observability.logs import log_response
 
+CACHEABLE_STATUSES = (200, 304)
 REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
-
-Handle = Callable[Concatenate[Any, Scope, ...], Awaitable[None]]
-
-
-def only(scope_type: str) -> Callable[[Handle], Handle]:
-    """A middleware's ``__call__`` for one type of ASGI scope; others pass, at no extra cost."""
-
-    def decorate(handle: Handle) -> Handle:
-        def call(middleware: Any, scope: Scope, *channels: Any) -> Awaitable[None]:
-            if scope["type"] == scope_type:
-                return handle(middleware, scope, *channels)
-            passed: Awaitable[None] = middleware.app(scope, *channels)
-            return passed
-
-        return call
-
-    return decorate
 
 
 class RequestContextMiddleware:
     """Gives every request its context, and every response its request id, model and headers.
 
     The request id is the caller's if it is printable, else a new one.
+
+    Args:
+        app: that serves the request.
+        cross_origin: whether pages of other origins may show the responses.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, cross_origin: bool) -> None:
         self.app = app
+        self._security_headers = raw_security_headers(cross_origin)
         # Not a secret: it only has to differ.
         self._random = random.Random()  # nosec B311  # noqa: S311
 
@@ -59,7 +48,9 @@ class RequestContextMiddleware:
             if message["type"] == "http.response.start":
                 context.status = message["status"]
                 headers = [*message["headers"], (b"x-request-id", request_id)]
-                headers += RAW_SECURITY_HEADERS
+                headers += self._security_headers
+                kept = context.cache_headers if context.status in CACHEABLE_STATUSES else None
+                headers += (kept or NO_STORE).items()
                 if context.model_id is not None:
                     headers.append((b"lorgnette-model", context.model_id.encode()))
                 message["headers"] = headers
@@ -85,13 +76,17 @@ class MetricsMiddleware:
             context = request_context(scope)
             route = getattr(scope.get("route"), "path", "other")
             self._state.metrics.count_response(route, context.status, seconds)
+            client = scope.get("client")
             log_response(
                 scope["method"],
                 scope["path"],
                 context.status,
                 seconds,
                 context.request_id,
-                context.trace_id,
+                trace_id=context.trace_id,
+                client=None if client is None else client[0],
+                key=context.key_name,
+                model=context.model_id,
             )
 
 

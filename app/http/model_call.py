@@ -8,6 +8,7 @@ from typing import Annotated, Generic, TypeVar
 from fastapi import Query, Request, Response
 
 from app.http.body_budget import ReservedImagePool
+from app.http.caching import check_caches
 from app.http.context import request_context
 from app.http.negotiation import JSON, PNG, negotiate
 from app.http.request_parsing import BodyForms, read_request
@@ -154,6 +155,7 @@ class ModelCallDependency(Generic[M]):
             request, self._schema, self._forms, service.settings, loaded.dim, pool
         )
         detail = chosen_detail(loaded, params.detail)
+        check_caches(request, service.settings, loaded, detail, params, media_type)
         alignment = None
         if isinstance(params, ResizeOptions):
             alignment = chosen_alignment(loaded, params.align, params.face)

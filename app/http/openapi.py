@@ -9,9 +9,10 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from app.http import schemas
-from app.http.auth import BEARER
+from app.http.auth import BEARER, METRICS_BEARER
+from app.http.caching_document import add_cache_headers
 from app.http.examples import ERROR_EXAMPLES, IMAGES
-from app.http.guarded_route import PUBLIC_PREFIX
+from app.http.guarded_route import METRICS_PATH, PUBLIC_PREFIX
 from app.http.negotiation import JSON, NPY
 from app.http.response_schemas import EncodeResponse, ImagesResponse, Problem
 
@@ -163,6 +164,21 @@ def body(
     return {"requestBody": {"required": required, "content": content}}
 
 
+def query_parameters(schema: type[BaseModel]) -> list[Json]:
+    """The fields of a request as ``parameters`` of its query."""
+    properties: Json = schema.model_json_schema()["properties"]
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "description": field.pop("description", ""),
+            "schema": field,
+        }
+        for name, field in properties.items()
+    ]
+
+
 def with_npy(extra: Json) -> Json:
     """The same request, whose body may also be an ``.npy`` array ``(N, D)``."""
     extra["requestBody"]["content"][NPY] = {"schema": {"type": "string", "format": "binary"}}
@@ -178,7 +194,7 @@ COMPONENTS = (
 
 
 def document(app: FastAPI) -> Json:
-    """FastAPI's document with the schemas of request bodies and with authentication."""
+    """FastAPI's document with the schemas of bodies, with authentication and cache headers."""
     spec = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
     components = spec.setdefault("components", {})
     schemas_by_name = components.setdefault("schemas", {})
@@ -188,12 +204,17 @@ def document(app: FastAPI) -> Json:
         schemas_by_name[model.__name__] = schema
     for name in ("HTTPValidationError", "ValidationError"):
         schemas_by_name.pop(name, None)
-    bearer = jsonable_encoder(BEARER.model, by_alias=True, exclude_none=True)
-    components["securitySchemes"] = {BEARER.scheme_name: bearer}
+    components["securitySchemes"] = {
+        scheme.scheme_name: jsonable_encoder(scheme.model, by_alias=True, exclude_none=True)
+        for scheme in (BEARER, METRICS_BEARER)
+    }
     for path, operations in spec["paths"].items():
         for operation in operations.values():
             if not path.startswith(PUBLIC_PREFIX):  # no key is needed where none is configured
-                operation["security"] = [{}, {BEARER.scheme_name: []}]
-        # FastAPI's own 422, which no GET has.
-        operations.get("get", {}).get("responses", {}).pop("422", None)
+                schemes = (METRICS_BEARER, BEARER) if path == METRICS_PATH else (BEARER,)
+                operation["security"] = [{}, *({scheme.scheme_name: []} for scheme in schemes)]
+        responses = operations.get("get", {}).get("responses", {})
+        if JSON in responses.get("422", {}).get("content", {}):  # FastAPI's own
+            del responses["422"]
+    add_cache_headers(spec["paths"])
     return spec

@@ -26,10 +26,10 @@ from app.http.body import (
 from app.http.body_budget import BodyBudgetExceededError
 from app.http.context import request_context
 from app.http.guarded_route import ClientDisconnectedError, DeadlineError
+from app.http.methods import allowed_methods
 from app.http.negotiation import NotAcceptableError
 from app.http.pointers import json_pointer
 from app.http.response_schemas import FieldProblem, Problem
-from app.http.security_headers import SECURITY_HEADERS
 from app.images.decoding import CorruptImageError, ImageTooLargeError, UnsupportedImageError
 from app.inference.errors import (
     DeviceLostError,
@@ -106,12 +106,14 @@ TABLE: dict[type[Exception], Entry] = {
 
 
 def install(app: FastAPI) -> None:
-    """Respond to every error of this application with a problem, the framework's included."""
+    """Respond to every error of this application with a problem, the framework's included.
+
+    Those that are in no table are for ``unexpected``.
+    """
     for error_type in TABLE:
         app.add_exception_handler(error_type, _known)
     app.add_exception_handler(HTTPException, _framework)
     app.add_exception_handler(RequestValidationError, _validation)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 async def _known(request: Request, error: Exception) -> Response:
@@ -145,8 +147,8 @@ async def _framework(request: Request, error: Exception) -> Response:
         405: f"{request.method} is not allowed at {path}",
     }.get(status, error.detail)
     headers = dict(error.headers or {})
-    if headers.get("Allow") == "GET":
-        headers["Allow"] = "GET, HEAD"  # which is a route of its own
+    if status == 405:  # the framework names the methods of one of the routes of the path
+        headers["Allow"] = allowed_methods(request)
     return problem(request, status, name, detail, headers=headers)
 
 
@@ -156,16 +158,14 @@ async def _validation(request: Request, error: Exception) -> Response:
     return problem(request, 422, "invalid", "; ".join(f"{p}: {d}" for p, d in errors), errors)
 
 
-async def _unexpected(request: Request, error: Exception) -> Response:
+async def unexpected(request: Request, error: Exception) -> Response:
+    """Log an error that is a bug, and respond with 500."""
     context = request_context(request.scope)
     fields = request_fields(context.request_id, context.trace_id)
     log.error("request %s failed", context.request_id, exc_info=error, extra={"fields": fields})
     detail = "an error of the service; its log has the details under this request id"
-    # No middleware adds headers to this response, and the server closes the connection after it.
-    headers = {"X-Request-ID": context.request_id, "Connection": "close", **SECURITY_HEADERS}
-    if context.model_id is not None:
-        headers["Lorgnette-Model"] = context.model_id
-    return problem(request, 500, "internal", detail, headers=headers)
+    # The error goes on to the server, which closes the connection.
+    return problem(request, 500, "internal", detail, headers={"Connection": "close"})
 
 
 def problem(

@@ -111,7 +111,9 @@ def validate(schema: type[M], fields: Fields) -> M:
 async def _receive(
     request: Request, forms: BodyForms, settings: Settings, dim: int
 ) -> ReceivedBody:
-    """The body, and how to parse it by its content type."""
+    """The body, and how to parse it by its content type; GET and HEAD have their query alone."""
+    if request.method in ("GET", "HEAD"):
+        return ReceivedBody(0, dict)
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == MULTIPART and forms.multipart is not None:
         return await receive_form(request, settings, forms.multipart)

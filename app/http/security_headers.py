@@ -1,12 +1,21 @@
 """Security headers, on every response."""
 
 SECURITY_HEADERS = {
-    "Cache-Control": "no-store",  # a response may show a face
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-RAW_SECURITY_HEADERS = [
-    (name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()
-]
+# Of responses that cannot be kept: they may show a face.
+NO_STORE = {b"cache-control": b"no-store"}
+
+
+def raw_security_headers(cross_origin: bool) -> list[tuple[bytes, bytes]]:
+    """The headers, as ASGI has them.
+
+    Args:
+        cross_origin: whether pages of other origins may show an image by its address. CORS alone
+            does not allow that, since a browser loads ``<img src>`` without it.
+    """
+    policy = "cross-origin" if cross_origin else "same-origin"
+    headers = {**SECURITY_HEADERS, "Cross-Origin-Resource-Policy": policy}
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]

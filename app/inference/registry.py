@@ -94,16 +94,17 @@ class Registry:
         return iter(self._models.values())
 
     def get(self, name: str | None) -> LoadedModel:
-        """The model of this name, or the default.
+        """The model of this name, or of this ``NAME@SHA256-12``, or the default.
 
         Raises:
             UnknownModelError: if there is none.
         """
         if name is None:
             return next(iter(self))
-        if name not in self._models:
-            raise UnknownModelError(f"no model {name!r}; loaded are {', '.join(self._models)}")
-        return self._models[name]
+        for model in self:
+            if name in (model.name, model.id):
+                return model
+        raise UnknownModelError(f"no model {name!r}; loaded are {', '.join(self._models)}")
 
     @property
     def faces(self) -> FaceFinder:

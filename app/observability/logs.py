@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import threading
 from datetime import UTC, datetime
 from logging.handlers import QueueHandler, QueueListener
@@ -13,6 +14,7 @@ LOGGERS = ("uvicorn", "lorgnette", "opentelemetry")
 QUIET_LOGGERS = ("python_multipart", "PIL")
 MAX_QUEUED_RECORDS = 10_000
 FLUSH_SECONDS = 2.0
+ADDRESS = re.compile(r"[!-~]{1,64}")
 
 access = logging.getLogger("lorgnette.access")
 
@@ -23,7 +25,11 @@ def log_response(
     status: int,
     seconds: float,
     request_id: str,
+    *,
     trace_id: str | None = None,
+    client: str | None = None,
+    key: str | None = None,
+    model: str | None = None,
 ) -> None:
     """Log a response; never the query, a header or anything of a body.
 
@@ -34,23 +40,31 @@ def log_response(
         seconds: duration of the request.
         request_id: value of ``X-Request-ID``.
         trace_id: of the OpenTelemetry trace, in hexadecimal; None without tracing.
+        client: address of the client, as far as it is known.
+        key: name of the key that was sent; None if none is known.
+        model: ``NAME@SHA256-12`` of the model; None if the request is for none.
     """
     if not access.isEnabledFor(logging.INFO):
         return
     path = path.encode("unicode_escape").decode()  # a line break in a path must not start a line
+    if client is not None and not ADDRESS.fullmatch(client):  # a proxy forwards what it was sent
+        client = None
+    known = {"client": client, "key": key, "model": model}
     fields = {
         "method": method,
         "path": path,
         "status": status,
         "milliseconds": round(1000 * seconds, 1),
+        **{name: value for name, value in known.items() if value is not None},
         **request_fields(request_id, trace_id),
     }
     access.info(
-        "%s %s %d %.1f ms %s",
+        "%s %s %d %.1f ms %s %s %s %s",
         method,
         path,
         status,
         1000 * seconds,
+        *(value or "-" for value in known.values()),
         request_id,
         extra={"fields": fields},
     )

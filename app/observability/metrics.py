@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from app.observability import process_metrics
 from app.observability.timing import Batch
 
 DURATION_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -27,7 +29,8 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._gauge_readers: list[tuple[Gauge, Callable[[], float]]] = []
-        self._multiprocess = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        self._workers = None if folder is None else Path(folder)
         self._add_http_metrics()
         self._add_inference_metrics()
 
@@ -115,7 +118,7 @@ class Metrics:
         """
         self._http_requests.labels(path, status).inc()
         self._http_request_duration.labels(path).observe(seconds)
-        if self._multiprocess:
+        if self._workers is not None:
             self._read_gauges()  # another worker may be the next that is scraped
 
     def observe_batches(self, model: str, operation: str) -> Callable[[Batch], None]:
@@ -141,13 +144,14 @@ class Metrics:
         self._gauge_readers.append((self._device_memory, memory))
 
     def text(self) -> bytes:
-        """All metrics, summed over all workers, in Prometheus' text format."""
+        """All metrics, summed over all workers, and those of each process, as Prometheus' text."""
         self._read_gauges()
-        if not self._multiprocess:
-            return generate_latest(self.registry)
-        all_workers = CollectorRegistry()
-        MultiProcessCollector(all_workers)  # type: ignore[no-untyped-call]
-        return generate_latest(all_workers)
+        processes = CollectorRegistry()
+        process_metrics.register(processes, self._workers)
+        if self._workers is None:
+            return generate_latest(self.registry) + generate_latest(processes)
+        MultiProcessCollector(processes)  # type: ignore[no-untyped-call]
+        return generate_latest(processes)
 
     def _read_gauges(self) -> None:
         for gauge, read in self._gauge_readers:

@@ -5,6 +5,7 @@ import logging.config
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
@@ -28,17 +29,32 @@ log = logging.getLogger("lorgnette")
 
 
 class Server(uvicorn.Server):
-    """Stops gracefully at the first signal, and at once at the second."""
+    """Stops gracefully at the first signal, and at once at the second.
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+    On SIGTERM, readiness is refused for ``drain_seconds`` before connections are.
+    """
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, drain_seconds: float) -> None:
         super().__init__(config)
-        self._app = app
+        self._app, self._drain_seconds = app, drain_seconds
+        self._drained_at: float | None = None  # by the monotonic clock; None before a signal
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handle SIGTERM or SIGINT."""
-        if self.should_exit:
+        if self.should_exit or self._drained_at is not None:
             _exit_now(_exit_status(self._app) or 128 + sig)
-        super().handle_exit(sig, frame)
+        drains = sig == signal.SIGTERM and self.started and not _exit_status(self._app)
+        if drains and self._drain_seconds:
+            self._app.state.draining = True
+            self._drained_at = time.monotonic() + self._drain_seconds
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second; whether the server stops."""
+        if self._drained_at is not None and time.monotonic() >= self._drained_at:
+            super().handle_exit(signal.SIGTERM, None)
+        return await super().on_tick(counter)
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -88,7 +104,7 @@ def _serve(settings: Settings, worker: bool) -> None:
         timeout_graceful_shutdown=settings.graceful_shutdown_seconds,
         server_header=False,
     )
-    server = Server(config, app)
+    server = Server(config, app, settings.drain_seconds)
     if worker:
         end_with_parent()
         server.run([shared_socket(settings.host, settings.port)])

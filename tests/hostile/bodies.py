@@ -13,6 +13,7 @@ from tests.app.conftest import DIM
 from tests.hostile.cases import JSON, Case
 
 POSTS = ("/encode", "/decode", "/reconstruct", "/sample", "/interpolate", "/arithmetic")
+ODD_NUMBERS = ("", "NaN", "1e400", "-1", "9" * 400, "1.5", "0x1", "%00", "1,2", "[]", "1&n=x")
 GETS = ("/directions", "/models", "/models/tiny", "/health/live", "/health/ready", "/metrics")
 
 
@@ -166,6 +167,10 @@ def queries() -> Iterator[Case]:
         for tail in tails:
             method = "POST" if path in POSTS else "GET"
             yield Case(f"{path}{tail[:20]}", path + tail, b"{}", JSON, method)
+    fields = [f"?{name}={value}" for name in ("seed", "n") for value in ODD_NUMBERS]
+    for tail in (*tails, *fields):
+        for method in ("GET", "OPTIONS"):
+            yield Case(f"{method} /sample{tail[:20]}", "/sample" + tail, method=method)
     places = [
         *("/models/..%2f..%2fetc%2fpasswd", "/models/%00", "/models/%ff", "/%2e%2e/%2e%2e/etc"),
         *("//encode", "/encode/", "/ENCODE", "/encode;a=b", "/" + "a/" * 9_000, "/%0d%0aX:y", "/*"),
@@ -196,6 +201,10 @@ def headers() -> Iterator[Case]:
         "Expect": ["200-ok"],
         "Range": ["bytes=0-0,-1"],
         "Upgrade": ["websocket", "h2c"],
+        "If-None-Match": ["*", '"' * 9_000, 'W/"', "," * 9_000, "\xff"],
+        "Accept-Encoding": ["gzip;q=" + "9" * 9_000, "*;q=nan", "," * 9_000, "\xff", "gzip;q="],
+        "Origin": ["null", "a b", "\xff", "https://" + "a" * 9_000],
+        "Access-Control-Request-Method": ["a b", "\xff", "POST"],
         "Cookie": ["a=b; " * 9_000],
         "X-Forwarded-For": ["127.0.0.1, [", "\xff"],
     }

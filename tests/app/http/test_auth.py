@@ -1,13 +1,15 @@
 """API keys, at a real server."""
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+from starlette.requests import Request
 from starlette.routing import Route
 
-from app.http import info_routes, routes
+from app.http import face_routes, info_routes, routes, sample_routes
 from app.http.auth import ApiKeyAuth, InvalidApiKeyError, MissingApiKeyError, RateLimitExceededError
 from app.settings import Settings
 from tests.app.conftest import ok, problem, serving
@@ -56,14 +58,17 @@ def test_the_body_of_a_refused_request_is_not_read(locked: httpx.Client) -> None
 def test_every_endpoint_is_locked(locked: httpx.Client) -> None:
     endpoints = [
         route
-        for route in (*routes.router.routes, *info_routes.router.routes)
+        for router in (routes.router, sample_routes.router, face_routes.router, info_routes.router)
+        for route in router.routes
         if isinstance(route, Route) and not route.path.startswith("/health/")
     ]
     paths = {route.path for route in endpoints}
-    assert {"/sample", "/models/{name}", "/metrics", "/openapi.json"} <= paths
+    assert {"/sample", "/faces", "/models/{name}", "/metrics", "/openapi.json"} <= paths
+    elsewhere = {"X-Forwarded-For": "203.0.113.9"}  # from here, the metrics need no key
     for route in endpoints:
         for method in route.methods or ():
-            response = locked.request(method, route.path.format(name="tiny"))
+            path = route.path.format(name="tiny")
+            response = locked.request(method, path, headers=elsewhere)
             assert response.status_code == 401
             if method != "HEAD":
                 problem(response, 401)
@@ -72,6 +77,94 @@ def test_every_endpoint_is_locked(locked: httpx.Client) -> None:
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
 def test_health_needs_no_key(locked: httpx.Client, path: str) -> None:
     ok(locked.get(path))
+
+
+def test_a_response_that_can_be_kept_is_for_its_caller_alone(locked: httpx.Client) -> None:
+    response = ok(locked.get("/sample?seed=7", headers=bearer(MINE)))
+    assert response.headers["cache-control"] == "private, max-age=31536000, immutable"
+    problem(locked.get("/sample?seed=7", headers={"If-None-Match": "*"}), 401)
+
+
+def test_options_need_no_key(locked: httpx.Client) -> None:
+    assert locked.options("/sample").status_code == 204
+
+
+HERE, ELSEWHERE = ("127.0.0.1", 4711), ("203.0.113.9", 4711)
+
+
+@pytest.mark.parametrize(
+    ("metrics_keys", "client", "headers", "key", "name"),
+    [
+        ((), HERE, {}, None, None),
+        ((), ("::1", 1), {}, None, None),
+        ((), ("::ffff:127.0.0.1", 1), {}, None, None),
+        ((), ELSEWHERE, {}, MINE, HASHES[0][:8]),
+        ((f"prometheus:{HASHES[1]}",), HERE, {}, YOURS, "prometheus"),
+        ((f"prometheus:{HASHES[1]}",), ELSEWHERE, {}, YOURS, "prometheus"),
+    ],
+)
+def test_metrics_have_keys_of_their_own_or_are_open_on_this_machine(
+    metrics_keys: tuple[str, ...],
+    client: tuple[str, int],
+    headers: dict[str, str],
+    key: str | None,
+    name: str | None,
+) -> None:
+    assert scrape(metrics_keys, client, headers, key) == name
+
+
+@pytest.mark.parametrize(
+    ("metrics_keys", "client", "headers", "key", "error"),
+    [
+        ((), ELSEWHERE, {}, None, MissingApiKeyError),
+        ((), ELSEWHERE, {}, "wrong", InvalidApiKeyError),
+        ((), None, {}, None, MissingApiKeyError),
+        ((), HERE, {"x-forwarded-for": "203.0.113.9"}, None, MissingApiKeyError),
+        ((), HERE, {"forwarded": "for=127.0.0.1"}, None, MissingApiKeyError),
+        ((HASHES[1],), HERE, {}, None, MissingApiKeyError),
+        ((HASHES[1],), HERE, {}, MINE, InvalidApiKeyError),
+    ],
+)
+def test_metrics_are_refused_without_their_key(
+    metrics_keys: tuple[str, ...],
+    client: tuple[str, int] | None,
+    headers: dict[str, str],
+    key: str | None,
+    error: type[Exception],
+) -> None:
+    with pytest.raises(error):
+        scrape(metrics_keys, client, headers, key)
+
+
+def scrape(
+    metrics_keys: tuple[str, ...],
+    client: tuple[str, int] | None,
+    headers: dict[str, str],
+    key: str | None,
+) -> str | None:
+    """The name of the key of five scrapes, with an API key that may make one request a minute."""
+    auth = ApiKeyAuth(HASHES[:1], 1, metrics_keys=metrics_keys)
+    sent = headers | ({} if key is None else {"authorization": f"Bearer {key}"})
+    raw = [(name.encode(), value.encode()) for name, value in sent.items()]
+    request = Request({"type": "http", "client": client, "headers": raw})
+    [name] = {asyncio.run(auth.authenticate_scrape(request)) for _ in range(5)}
+    return name
+
+
+def test_a_key_of_the_metrics_is_no_api_key() -> None:
+    with pytest.raises(InvalidApiKeyError):
+        ApiKeyAuth(HASHES[:1], 0, metrics_keys=HASHES[1:]).authenticate(YOURS)
+
+
+def test_without_any_keys_metrics_are_open() -> None:
+    request = Request({"type": "http", "client": ELSEWHERE, "headers": []})
+    assert asyncio.run(ApiKeyAuth((), 0).authenticate_scrape(request)) is None
+
+
+def test_a_key_has_a_name() -> None:
+    auth = ApiKeyAuth((f"shop:{HASHES[0]}", HASHES[1]), 0)
+    assert auth.authenticate(MINE) == "shop"
+    assert auth.authenticate(YOURS) == HASHES[1][:8]
 
 
 def test_the_rate_of_one_key_is_not_that_of_another(settings: Callable[..., Settings]) -> None:
@@ -83,6 +176,8 @@ def test_the_rate_of_one_key_is_not_that_of_another(settings: Callable[..., Sett
         assert 1 <= int(response.headers["retry-after"]) <= 60
         ok(client.get("/models", headers=bearer(YOURS)))
         problem(client.get("/models", headers=bearer("wrong")), 401)
+        elsewhere = {"X-Forwarded-For": "203.0.113.9"}
+        ok(client.get("/metrics", headers=bearer(MINE) | elsewhere))
 
 
 def test_without_keys_every_request_is_accepted() -> None:

@@ -55,7 +55,7 @@ def test_a_response_of_a_model_names_it_errors_too(
     [
         ("POST", "/sample?model=cats"),
         ("GET", "/models/cats"),
-        ("GET", "/sample"),
+        ("PUT", "/sample"),
         ("GET", "/models"),
         ("GET", "/health/live"),
         ("GET", "/no/such/path"),
@@ -101,6 +101,6 @@ def test_head_is_get_without_the_body(client: httpx.Client, path: str) -> None:
 
 
 def test_head_of_an_error_has_no_body(client: httpx.Client) -> None:
-    for path, status in (("/models/cats", 404), ("/sample", 405), ("/no/such/path", 404)):
+    for path, status in (("/models/cats", 404), ("/decode", 405), ("/no/such/path", 404)):
         response = client.head(path)
         assert (response.status_code, response.content) == (status, b"")

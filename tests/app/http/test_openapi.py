@@ -41,6 +41,7 @@ def test_every_endpoint_is_in_it() -> None:
         "post /decode",
         "post /reconstruct",
         "post /sample",
+        "get /sample",
         "post /interpolate",
         "post /arithmetic",
         "post /faces",
@@ -62,6 +63,7 @@ def test_every_operation_and_error_has_an_example(name: str) -> None:
     kind = "text/plain" if name == "get /metrics" else "application/json"
     assert contents[kind]["example"]
     assert responses
+    responses.pop("304", None)  # which has no content
     for status, response in responses.items():
         example = response["content"]["application/problem+json"]["example"]
         assert example["status"] == int(status)
@@ -108,12 +110,31 @@ def test_every_reference_leads_somewhere() -> None:
             node = node[step]
 
 
+def test_what_can_be_kept_is_documented() -> None:
+    kept = {name for name, operation in OPERATIONS.items() if "304" in operation["responses"]}
+    paths = ("/sample", "/decode", "/interpolate", "/arithmetic")
+    assert kept == {"get /sample", *(f"post {path}" for path in paths)}
+    for name in kept:
+        operation = OPERATIONS[name]
+        assert "If-None-Match" in [p["name"] for p in operation["parameters"]]
+        for status in ("200", "304"):
+            assert {"ETag", "Cache-Control"} <= operation["responses"][status]["headers"].keys()
+
+
+def test_the_query_of_an_image_has_the_fields_of_its_post() -> None:
+    fields = OPERATIONS["post /sample"]["requestBody"]["content"]["application/json"]["schema"]
+    queried = {p["name"] for p in OPERATIONS["get /sample"]["parameters"] if p["in"] == "query"}
+    assert queried == {*fields["properties"], "model", "format"}
+
+
 def test_keys_are_documented_where_one_may_be_needed() -> None:
     scheme = DOCUMENT["components"]["securitySchemes"]["ApiKey"]
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     for name, operation in OPERATIONS.items():
         public = "/health/" in name
-        assert operation.get("security") == (None if public else [{}, {"ApiKey": []}])
+        schemes = ["MetricsKey", "ApiKey"] if name == "get /metrics" else ["ApiKey"]
+        keys: Any = [{scheme: []} for scheme in schemes]
+        assert operation.get("security") == (None if public else [{}, *keys])
         assert ("401" in operation["responses"]) != public
 
 
@@ -127,7 +148,7 @@ def test_the_headers_of_responses_are_documented(client: Client) -> None:
             found = client.post(name.removeprefix("post "), **options).headers
         else:
             found = client.get(name.removeprefix("get ").replace("{name}", "tiny")).headers
-        # With strength=auto only, which the model of this test does not have.
-        assert documented - found.keys() <= {"lorgnette-strength"}
+        # With strength=auto only, which the model of this test does not have; and with no image.
+        assert documented - found.keys() <= {"lorgnette-strength", "etag"}
         ours = {h for h in found if h.startswith("lorgnette-")} | ({"server-timing"} & found.keys())
         assert ours - documented == set()

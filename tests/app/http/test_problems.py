@@ -134,20 +134,6 @@ def test_a_bad_request_is_told_what_is_wrong(
         assert all(e["pointer"].startswith("#") and e["detail"] for e in body["errors"])
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "allow"),
-    [
-        ("GET", "/sample", "POST"),
-        ("DELETE", "/directions", "GET, HEAD"),
-        ("PUT", "/models/tiny", "GET, HEAD"),
-    ],
-)
-def test_wrong_method(client: Client, method: str, path: str, allow: str) -> None:
-    response = client.request(method, path)
-    problem(response, 405, method)
-    assert response.headers["allow"] == allow
-
-
 def test_every_bad_field_is_pointed_at(client: Client) -> None:
     body = problem(client.post("/sample", json={"n": 0, "temperature": -1}), 422)
     assert {e["pointer"] for e in body["errors"]} == {"#/n", "#/temperature"}

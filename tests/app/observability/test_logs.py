@@ -1,9 +1,11 @@
 """What a real process logs of its requests, and how lines are written in the background."""
 
+import hashlib
 import io
 import json
 import logging
 import logging.config
+import re
 import signal
 import socket
 import subprocess
@@ -23,8 +25,10 @@ from tests.app.processes import ROOT, running
 
 
 def lines(models: Path, form: str) -> list[str]:
-    with running(MODELS=str(models / "tiny"), LOG_FORMAT=form) as (process, client):
-        ok(client.post("/sample?model=tiny", headers={"X-Request-ID": "mine-1"}))
+    more = {"LOG_FORMAT": form, "API_KEYS": f"shop:{hashlib.sha256(b'key').hexdigest()}"}
+    with running(MODELS=str(models / "tiny"), **more) as (process, client):
+        key = {"Authorization": "Bearer key"}
+        ok(client.post("/sample?model=tiny", headers={"X-Request-ID": "mine-1", **key}))
         client.get("/no%0Asuch%0D%0Aplace", headers={"X-Request-ID": "mine-2"})
         for number in range(3, 200):
             ok(client.get("/health/live", headers={"X-Request-ID": f"mine-{number}"}))
@@ -38,8 +42,10 @@ def test_text_is_a_line_a_response_in_order(models: Path) -> None:
     found = [line for line in lines(models, "text") if "mine-" in line]
     assert [line.rsplit(" ", 1)[1] for line in found] == [f"mine-{n}" for n in range(1, 200)]
     assert " INFO POST /sample 200 " in found[0]
+    assert re.search(r" ms 127\.0\.0\.1 shop tiny@[0-9a-f]{12} mine-1$", found[0])
     assert "model=tiny" not in found[0]
     assert r" INFO GET /no\nsuch\r\nplace 404 " in found[1]
+    assert found[1].endswith(" ms 127.0.0.1 - - mine-2")
 
 
 def test_json_is_an_object_a_line(models: Path) -> None:
@@ -47,8 +53,12 @@ def test_json_is_an_object_a_line(models: Path) -> None:
     [line] = [line for line in found if line.get("request_id") == "mine-1"]
     assert list(line) == [
         *("time", "level", "logger", "message"),
-        *("method", "path", "status", "milliseconds", "request_id"),
+        *("method", "path", "status", "milliseconds", "client", "key", "model", "request_id"),
     ]
+    assert (line["client"], line["key"]) == ("127.0.0.1", "shop")
+    assert line["model"].startswith("tiny@")
+    [other] = [line for line in found if line.get("request_id") == "mine-3"]
+    assert other.keys() & {"client", "key", "model"} == {"client"}
     assert (line["method"], line["path"], line["status"]) == ("POST", "/sample", 200)
     assert line["milliseconds"] > 0
     assert all({"time", "level", "logger", "message"} <= line.keys() for line in found)
@@ -69,7 +79,16 @@ def test_an_exception_is_a_field(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_response_is_one_record(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "lorgnette.access"):
         log_response("GET", "/a\nb", 200, 0.0123, "id")
-    assert caplog.messages == [r"GET /a\nb 200 12.3 ms id"]
+    assert caplog.messages == [r"GET /a\nb 200 12.3 ms - - - id"]
+
+
+@pytest.mark.parametrize("client", ["203.0.113.9 shop", "a\nb", "x" * 65, "\u00e9", ""])
+def test_what_a_proxy_forwards_is_no_field_unless_it_is_plain(
+    caplog: pytest.LogCaptureFixture, client: str
+) -> None:
+    with caplog.at_level(logging.INFO, "lorgnette.access"):
+        log_response("GET", "/", 200, 0.0123, "id", client=client)
+    assert caplog.messages == ["GET / 200 12.3 ms - - - id"]
 
 
 class BlockingStream(io.StringIO):

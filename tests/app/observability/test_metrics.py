@@ -67,6 +67,14 @@ def test_loaded_models_are_named(fresh: httpx.Client) -> None:
         assert found[f'lorgnette_model_info{{model="{name}",sha256="{sha256}"}}'] == 1
 
 
+def test_the_process_is_measured(fresh: httpx.Client) -> None:
+    found = counts(fresh)
+    assert found["process_resident_memory_bytes{}"] > 2**20
+    assert found["process_cpu_seconds_total{}"] > 0
+    assert found["process_open_fds{}"] > 2
+    assert found["process_start_time_seconds{}"] > 1e9
+
+
 def test_two_services_do_not_share_their_metrics(settings: Callable[..., Settings]) -> None:
     for _ in range(2):
         with serving(settings()) as client:

@@ -13,7 +13,7 @@ from tests.app.processes import running, start
 def test_sigterm_finishes_accepted_requests_and_exits_with_0(models: Path) -> None:
     body = b'{"n": 3, "seed": 1}'
     with (
-        running(MODELS=str(models / "tiny")) as (process, client),
+        running(MODELS=str(models / "tiny"), DRAIN_SECONDS="0.3") as (process, client),
         socket.create_connection((client.base_url.host, client.base_url.port or 0)) as accepted,
     ):
         accepted.settimeout(30)
@@ -30,8 +30,31 @@ def test_sigterm_finishes_accepted_requests_and_exits_with_0(models: Path) -> No
         assert process.wait(30) == 0
 
 
+def test_it_is_not_ready_before_it_refuses_connections(models: Path) -> None:
+    with running(MODELS=str(models / "tiny"), DRAIN_SECONDS="600") as (process, client):
+        process.send_signal(signal.SIGTERM)
+        url = str(client.base_url)
+        until_status(f"{url}/health/ready", 503)
+        response = httpx.get(f"{url}/health/ready")  # on a new connection
+        assert "draining" in response.json()["detail"]
+        assert int(response.headers["retry-after"]) > 0
+        assert httpx.get(f"{url}/health/live").status_code == 200
+        assert httpx.get(f"{url}/sample?seed=1", timeout=60).status_code == 200
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)  # the second one ends it at once
+        assert process.wait(30) == 128 + signal.SIGTERM
+
+
+def until_status(url: str, status: int) -> None:
+    deadline = time.monotonic() + 30
+    while httpx.get(url).status_code != status:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_sigint_is_no_failure(models: Path) -> None:
-    with running(MODELS=str(models / "tiny")) as (process, _):
+    # Only SIGTERM, which a supervisor sends, is followed by a time to drain.
+    with running(MODELS=str(models / "tiny"), DRAIN_SECONDS="600") as (process, _):
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=30)
         assert process.returncode == 0
@@ -84,6 +107,9 @@ def test_a_checkpoint_that_cannot_be_used_is_named_in_one_line(
         ({"PORT": "65536"}, "LORGNETTE_PORT: "),
         ({"DEVICE": "gpu"}, "LORGNETTE_DEVICE: "),
         ({"DETERMINISTIC": "perhaps"}, "LORGNETTE_DETERMINISTIC: "),
+        ({"CORS_ORIGINS": "shop.example"}, "LORGNETTE_CORS_ORIGINS: each origin is written as"),
+        ({"METRICS_KEYS": "secret"}, "LORGNETTE_METRICS_KEYS: each key is given by its SHA-256"),
+        ({"DRAIN_SECONDS": "-1"}, "LORGNETTE_DRAIN_SECONDS: "),
         ({"MAX_QUEUE": "1"}, "settings: max_queue (1) must hold"),
         ({"HEAD_SECONDS": "9"}, "LORGNETTE_HEAD_SECONDS is now LORGNETTE_HEADER_TIMEOUT_SECONDS"),
     ],

@@ -51,12 +51,24 @@ def counted(url: str) -> float:
     return samples["lorgnette_http_requests_total"].value
 
 
+def measured(url: str) -> set[str]:
+    """The processes whose memory is in the metrics."""
+    families = text_string_to_metric_families(httpx.get(f"{url}/metrics").text)
+    return {
+        sample.labels["pid"]
+        for family in families
+        for sample in family.samples
+        if sample.name == "process_resident_memory_bytes" and sample.value > 2**20
+    }
+
+
 def test_workers_share_a_port_and_their_metrics(models: Path) -> None:
     with running(MODELS=str(models / "tiny"), WORKERS="2") as (process, client):
         url = str(client.base_url)
         assert len(children(process)) == 2
         ask(url, times=12)
         assert {counted(url) for _ in range(6)} == {12}
+        assert measured(url) == {str(pid) for pid in children(process)}
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
 
@@ -79,6 +91,7 @@ def test_a_worker_that_dies_is_restarted(models: Path) -> None:
         os.kill(first, signal.SIGKILL)
         wait_until(lambda: len(set(children(process)) - {first, second}) == 1)
         wait_until(lambda: listens(url))  # the second may still be loading its model
+        wait_until(lambda: measured(url) == set(map(str, children(process))))
         ask(url, times=4)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
