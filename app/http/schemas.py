@@ -3,9 +3,7 @@
 from typing import Annotated, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     FiniteFloat,
     StringConstraints,
@@ -15,17 +13,20 @@ from pydantic import (
 )
 
 from app.http.base64_image import ImageBytes
+from app.http.option_schemas import (
+    ImageOptions,
+    Request,
+    ResizeOptions,
+    SequenceRequest,
+)
 from app.operations import operands
-from app.operations.faces import Align
 from app.operations.operands import MAX_LATENT_VALUE, MAX_SEED
 from app.operations.sample import Prior
 from app.operations.strength import AUTO, MAX_STRENGTH
 from vae.latent import Method
-from vae.preprocessing import Fit
 
 MAX_IMAGES = 64  # that one request makes
 MAX_LATENT = 4096  # values of a latent
-MAX_FACE = 100  # a number of a face in a photograph
 MAX_LIST = 4096  # entries of a list; each wrong one makes an error
 
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
@@ -69,22 +70,7 @@ Strength = Annotated[StrengthNumber | Literal["auto"], BeforeValidator(_number_o
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ModelRequest(_Request):
-    """What every request that makes images may have."""
-
-    detail: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = Field(
-        None,
-        description="0 for the smooth image of least squared error, 1 for the sharp one, or a "
-        "blend. If absent, the most that the model has (`max_detail` in `GET /models`): 1 with a "
-        "detail branch, else 0. More than that is 422, `no-detail`. `/encode` needs it for PNGs.",
-    )
-
-
-class Operand(_Request):
+class Operand(Request):
     """An image, a latent or a seed: exactly one of the three."""
 
     image: ImageBytes | None = None
@@ -105,65 +91,32 @@ class Operand(_Request):
 Images = Annotated[list[ImageBytes], BeforeValidator(_as_list), Field(min_length=1)]
 
 
-class ResizeOptions(ModelRequest):
-    """How images are resized and aligned."""
-
-    align: Align = Field(
-        "auto",
-        description="Find the face in each image, and turn, scale and crop the image so that the "
-        "face is where the model's training images have it. `auto` does so for models with an "
-        "alignment template. An image that this model made, or that is aligned, stays as it is.",
-    )
-    face: int | None = Field(
-        None,
-        ge=1,
-        le=MAX_FACE,
-        description="Which face of each image: 1 for the largest, which is the default, 2 for the "
-        "second, as `/faces` lists them.",
-    )
-
-    fit: Fit = Field(
-        "crop",
-        description="How an image that is not square is fitted: crop the centred square, pad with "
-        "white, or stretch.",
-    )
-
-
-class ImageOptions(ResizeOptions):
-    """How images become latents."""
-
-    embedded: bool = Field(
-        True,
-        description="Read the latent that an image of this model carries, instead of encoding it.",
-    )
-
-
-class EncodeRequest(ResizeOptions):
+class EncodeRequest(ResizeOptions, SequenceRequest):
     """Images to encode."""
 
     image: Images
 
 
-class ReconstructRequest(ImageOptions):
+class ReconstructRequest(ImageOptions, SequenceRequest):
     """Images to encode and decode again."""
 
     image: Images
     compare: bool = Field(False, description="Put each original to the left of its reconstruction.")
 
 
-class FacesRequest(_Request):
+class FacesRequest(Request):
     """Photographs in which faces are looked for."""
 
     image: Images
 
 
-class DecodeRequest(ModelRequest):
+class DecodeRequest(SequenceRequest):
     """Latents to decode."""
 
     latents: Annotated[list[Latent], BeforeValidator(_bounded)] = Field(min_length=1)
 
 
-class SampleRequest(ModelRequest):
+class SampleRequest(SequenceRequest):
     """How many images to sample from the prior, and which."""
 
     n: int = Field(1, ge=1, le=MAX_IMAGES, description="Images.")
@@ -180,7 +133,7 @@ class SampleRequest(ModelRequest):
         return self
 
 
-class InterpolateRequest(ImageOptions):
+class InterpolateRequest(ImageOptions, SequenceRequest):
     """Two operands and the path between them."""
 
     start: Operand
@@ -222,11 +175,4 @@ class ArithmeticRequest(ImageOptions):
         "this photograph: at its full size, upright, with its colour profile and without other "
         "metadata. Pixels that the edit does not change are the photograph's own. Needs "
         "`preserve` 1.",
-    )
-    quality: int | None = Field(
-        None,
-        ge=1,
-        le=100,
-        description="Of a response as JPEG or WebP; 90 if absent. Others are lossless and have "
-        "none.",
     )

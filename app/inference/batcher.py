@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
+import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -14,6 +15,8 @@ from app.observability.timing import Batch, Span, Timing
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+MAX_GROUP = 8  # items of a stream that are queued at the same time
 
 
 @dataclass(slots=True, eq=False)
@@ -78,12 +81,7 @@ class Batcher(Generic[T, U]):
             InferenceTimeoutError: if ``work`` raised it for a batch that held one of these items.
             Exception: what ``work`` raised for one of these items by itself.
         """
-        if self._closed:
-            raise ShuttingDownError("the service is stopping")
-        loop, now = asyncio.get_running_loop(), time.perf_counter()
-        jobs: list[_Job[T, U]] = [_Job(item, loop.create_future(), now) for item in items]
-        self._queue.push(jobs, self._max_queue)
-        self._spawn_workers()
+        jobs = self._submit(items, self._max_queue)
         try:
             if len(jobs) == 1:
                 return [await jobs[0].future]
@@ -100,6 +98,55 @@ class Batcher(Generic[T, U]):
                 raise outcome
             results.append(outcome)
         return results
+
+    async def stream(
+        self, items: Sequence[T], timing: Timing | None = None, first: int = 1
+    ) -> AsyncGenerator[U, None]:
+        """The result of each item in order, as soon as it and those before it are there.
+
+        The items are queued in groups: the first ``first``, then 2, 4 and ``MAX_GROUP`` at a time,
+        each when a result of the group before it is there. So the first result comes early, the
+        model works while the caller uses what it has, and of a caller that is slow few results
+        wait. Only the first group can be refused. Close it (``aclosing``): its waiting items then
+        leave the queue.
+
+        Raises:
+            QueueFullError, ShuttingDownError, InferenceTimeoutError, Exception: as ``run``.
+        """
+        current = self._submit(items[:first], self._max_queue)
+        following: list[_Job[T, U]] = []
+        submitted, size = len(current), 2
+        try:
+            while current:
+                for i, job in enumerate(current):
+                    result = await job.future
+                    if i == 0:
+                        following = self._submit(items[submitted : submitted + size], sys.maxsize)
+                        submitted, size = submitted + size, min(2 * size, MAX_GROUP)
+                    yield result
+                if timing is not None:
+                    self._record_timing(timing, current)
+                current, following = following, []
+        finally:
+            self._abandon([*current, *following])
+
+    def _submit(self, items: Sequence[T], limit: int) -> list[_Job[T, U]]:
+        """Queue items, all of them or none, while at most ``limit`` wait."""
+        if self._closed:
+            raise ShuttingDownError("the service is stopping")
+        loop, now = asyncio.get_running_loop(), time.perf_counter()
+        jobs: list[_Job[T, U]] = [_Job(item, loop.create_future(), now) for item in items]
+        self._queue.push(jobs, limit)
+        self._spawn_workers()
+        return jobs
+
+    def _abandon(self, jobs: Sequence[_Job[T, U]]) -> None:
+        """Take jobs out of the queue whose results nobody waits for any more."""
+        for job in jobs:
+            if not job.future.cancel() and not job.future.cancelled():
+                job.future.exception()  # seen, so that asyncio does not log it
+        if jobs:
+            self._queue.remove(lambda job: job.future.done())
 
     def _record_timing(self, timing: Timing, jobs: Sequence[_Job[T, U]]) -> None:
         """Add the queue time, the model time and the spans of these jobs, as far as they ran."""

@@ -1,7 +1,7 @@
 """Images along a path between two operands."""
 
 from app.operations.context import Context
-from app.operations.decode import DecodedImage, decode_latents
+from app.operations.decode import PlannedImage
 from app.operations.operands import Operand, resolve
 from vae import latent
 from vae.preprocessing import Fit
@@ -16,7 +16,7 @@ async def interpolate(
     method: latent.Method,
     fit: Fit = "crop",
     embedded: bool = True,
-) -> list[DecodedImage]:
+) -> list[PlannedImage]:
     """``steps`` images from ``start`` to ``end``, both included.
 
     Args:
@@ -37,4 +37,4 @@ async def interpolate(
     operands = [(("start",), start), (("end",), end)]
     first, last = await resolve(context, operands, fit, embedded)
     z = latent.path(first.latent, last.latent, steps, method)
-    return await decode_latents(context, list(z))
+    return list(map(PlannedImage, z))

@@ -1,7 +1,7 @@
 """Requests to an application in this process, without a server."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -20,6 +20,7 @@ class Reply:
 
     status: int = 0
     body: bytes = b""
+    complete: bool = False
 
 
 @dataclass
@@ -29,8 +30,14 @@ class Client:
     app: FastAPI
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def post(self, path: str, body: bytes, content_type: str) -> Reply:
-        """The reply to one request."""
+    async def post(
+        self,
+        path: str,
+        body: bytes,
+        content_type: str,
+        on_part: Callable[[Reply], Awaitable[None]] | None = None,
+    ) -> Reply:
+        """The reply to one request; ``on_part`` is awaited for each part of its body."""
         chunks = [body[i : i + CHUNK_BYTES] for i in range(0, len(body), CHUNK_BYTES)]
         messages = iter(
             {"type": "http.request", "body": chunk, "more_body": i < len(chunks) - 1}
@@ -50,14 +57,18 @@ class Client:
                 reply.status = message["status"]
             else:
                 reply.body += message["body"]
+                reply.complete = not message.get("more_body", False)
+                if on_part is not None:
+                    await on_part(reply)
 
         headers = {"content-type": content_type, "content-length": str(len(body))}
         scope = {
             "type": "http",
+            "http_version": "1.1",
             "method": "POST",
             "scheme": "http",
-            "path": path,
-            "query_string": b"",
+            "path": path.partition("?")[0],
+            "query_string": path.partition("?")[2].encode(),
             "root_path": "",
             "headers": [(k.encode(), v.encode()) for k, v in headers.items()],
         }
