@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from app.http import schemas
 from app.http.auth import BEARER
-from app.http.examples import ERROR_EXAMPLES, IMAGES
+from app.http.examples import ERROR_EXAMPLES, FILES, IMAGES
 from app.http.guarded_route import PUBLIC_PREFIX
 from app.http.negotiation import JSON, NPY
 from app.http.response_schemas import EncodeResponse, ImagesResponse, Problem
@@ -80,7 +80,11 @@ def ok_response(
                 "example": IMAGES,
             }
         else:
-            content[media_type] = {"schema": {"type": "string", "format": "binary"}}
+            name = FILES[media_type][0]
+            content[media_type] = {
+                "schema": {"type": "string", "format": "binary"},
+                "examples": {"file": {"$ref": f"#/components/examples/{name}"}},
+            }
     all_headers = {**MODEL_HEADERS, **(headers or {})}
     return {"description": description, "content": content, "headers": all_headers}
 
@@ -100,7 +104,8 @@ MODEL_HEADERS: Json = {
     **MODEL_ID_HEADERS,
     "Server-Timing": {
         "schema": {"type": "string"},
-        "description": "`queue`, `model` and `encode` in milliseconds.",
+        "description": "`queue`, `model` and `encode` in milliseconds; of an animation or archive "
+        "up to its first bytes.",
     },
 }
 SEED_HEADERS: Json = {
@@ -188,6 +193,10 @@ def document(app: FastAPI) -> Json:
         schemas_by_name[model.__name__] = schema
     for name in ("HTTPValidationError", "ValidationError"):
         schemas_by_name.pop(name, None)
+    components["examples"] = {
+        name: {"summary": f"{summary}; here in base64.", "value": value}
+        for name, summary, value in FILES.values()
+    }
     bearer = jsonable_encoder(BEARER.model, by_alias=True, exclude_none=True)
     components["securitySchemes"] = {BEARER.scheme_name: bearer}
     for path, operations in spec["paths"].items():
