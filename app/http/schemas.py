@@ -1,5 +1,6 @@
 """The fields of requests, with their limits."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -23,7 +24,8 @@ from app.operations import operands
 from app.operations.operands import MAX_LATENT_VALUE, MAX_SEED
 from app.operations.sample import Prior
 from app.operations.strength import AUTO, MAX_STRENGTH
-from vae.latent import Method
+from app.operations.traverse import Traversal
+from vae.latent import Easing, Method
 
 MAX_IMAGES = 64  # that one request makes
 MAX_LATENT = 4096  # values of a latent
@@ -67,7 +69,21 @@ def _number_or_auto(value: object) -> object:
 
 
 Strength = Annotated[StrengthNumber | Literal["auto"], BeforeValidator(_number_or_auto)]
+
+
+def _name_or_number(value: object) -> object:
+    """One error for both, in place of one for each."""
+    text = value if isinstance(value, str) else str(value)
+    if isinstance(value, bool) or not re.fullmatch("[A-Za-z][A-Za-z0-9_]{0,63}|[0-9]{1,4}", text):
+        raise ValueError("must be the name of a direction, or the number of a principal axis")
+    return int(text) if text.isdigit() else text
+
+
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
+
+
+AxisName = Annotated[Name | int, BeforeValidator(_name_or_number)]
+Weight = Annotated[FiniteFloat, Field(ge=-10, le=10)]
 
 
 class Operand(Request):
@@ -88,6 +104,7 @@ class Operand(Request):
         return operands.Operand(self.image, self.latent, self.seed)
 
 
+Group = Annotated[list[Operand], BeforeValidator(_as_list), Field(min_length=1)]
 Images = Annotated[list[ImageBytes], BeforeValidator(_as_list), Field(min_length=1)]
 
 
@@ -134,21 +151,64 @@ class SampleRequest(SequenceRequest):
 
 
 class InterpolateRequest(ImageOptions, SequenceRequest):
-    """Two operands and the path between them."""
+    """Two or more operands and the path through them."""
 
-    start: Operand
-    end: Operand
+    start: Group = Field(description="One or more operands; the path starts at their mean.")
+    end: Group = Field(description="One or more operands; the path ends at their mean.")
+    via: Annotated[list[Operand], BeforeValidator(_as_list)] = Field(
+        default_factory=list,
+        description="Operands between the ends, in order; they divide the path into equal parts.",
+    )
     steps: int = Field(8, ge=2, le=MAX_IMAGES, description="Images, both ends included.")
     method: Method = Field("slerp", description="Along the great circle, or straight.")
+    easing: Easing = Field(
+        "linear", description="Of the whole path: steps of equal size, or smaller ones at an end."
+    )
+
+
+class TraverseRequest(ImageOptions, SequenceRequest):
+    """An operand, and one or two directions or principal axes along which it is changed."""
+
+    operand: Group = Field(description="One or more operands; it starts at their mean.")
+    along: AxisName = Field(
+        description="A named direction, or the number of a principal axis of the encoded training "
+        "set: 1 has the largest variance."
+    )
+    across: AxisName | None = Field(
+        None, description="A second one, for a grid: each of its steps is a row."
+    )
+    low: Weight = Field(
+        -2.0,
+        description="First weight: of a direction in mean steps from without to with, of an axis "
+        "in standard deviations.",
+    )
+    high: Weight = Field(2.0, description="Last weight.")
+    steps: int = Field(5, ge=2, le=MAX_IMAGES, description="Images in a row.")
+    rows: int | None = Field(
+        None, ge=2, le=MAX_IMAGES, description="Rows of a grid; `steps` if absent."
+    )
+
+    @model_validator(mode="after")
+    def _check_rows(self) -> Self:
+        if self.across is None and self.rows is not None:
+            raise ValueError("rows needs across")
+        if self.across is not None and self.steps * (self.rows or self.steps) > MAX_IMAGES:
+            raise ValueError(f"steps times rows must be at most {MAX_IMAGES}")
+        return self
+
+    def to_traversal(self) -> Traversal:
+        """The same for the operation."""
+        rows = 1 if self.across is None else self.rows or self.steps
+        return Traversal(self.along, self.across, self.low, self.high, self.steps, rows)
 
 
 class ArithmeticRequest(ImageOptions):
     """A sum of weighted names, and the operands it names."""
 
     expression: str = Field(description="For example `men - women + her` or `me + 1.5*glasses`.")
-    operands: dict[
-        Name, Annotated[list[Operand], BeforeValidator(_as_list), Field(min_length=1)]
-    ] = Field(default_factory=dict, description="One or more operands a name; their mean counts.")
+    operands: dict[Name, Group] = Field(
+        default_factory=dict, description="One or more operands a name; their mean counts."
+    )
     strength: Strength = Field(
         1.0,
         description="Factor of the weights of the directions, 0 to 2; or `auto`: the least of 1, "

@@ -12,7 +12,15 @@ import numpy.typing as npt
 from tests.app.conftest import DIM
 from tests.hostile.cases import JSON, Case
 
-POSTS = ("/encode", "/decode", "/reconstruct", "/sample", "/interpolate", "/arithmetic")
+POSTS = (
+    "/encode",
+    "/decode",
+    "/reconstruct",
+    "/sample",
+    "/interpolate",
+    "/traverse",
+    "/arithmetic",
+)
 GETS = ("/directions", "/models", "/models/tiny", "/health/live", "/health/ready", "/metrics")
 
 
@@ -82,7 +90,8 @@ def odd_values() -> Iterator[Case]:
         "/decode": ("latents", "latents\\u0000"),
         "/encode": ("image", "fit", "embedded"),
         "/reconstruct": ("image", "compare"),
-        "/interpolate": ("start", "end", "steps", "method"),
+        "/interpolate": ("start", "end", "via", "steps", "method", "easing"),
+        "/traverse": ("operand", "along", "across", "low", "high", "steps", "rows"),
         "/arithmetic": ("expression", "operands", "preserve", "fit"),
     }
     for path, names in fields.items():

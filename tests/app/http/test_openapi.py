@@ -49,6 +49,7 @@ def test_every_endpoint_is_in_it() -> None:
         "post /reconstruct",
         "post /sample",
         "post /interpolate",
+        "post /traverse",
         "post /arithmetic",
         "post /faces",
         "get /directions",
