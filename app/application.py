@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
-from app.http import face_routes, info_routes, openapi, problems, routes
+from app.http import face_routes, info_routes, openapi, path_routes, problems, routes
 from app.http.auth import ApiKeyAuth
 from app.http.body_budget import BodyBudget
 from app.http.middleware import (
@@ -51,6 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
         # As they are: include_router would match each path twice.
         routes=[
             *routes.router.routes,
+            *path_routes.router.routes,
             *face_routes.router.routes,
             *info_routes.router.routes,
         ],

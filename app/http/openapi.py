@@ -156,8 +156,11 @@ def body(
     content: Json = {}
     if files:
         rest = {k: v for k, v in fields["properties"].items() if k not in (*files, "operands")}
-        many: Json = {"type": "array", "items": FILE} if files == ("image",) else FILE
-        form = {"type": "object", "properties": {**dict.fromkeys(files, many), **rest}}
+        many: Json = {"type": "array", "items": FILE}
+        parts = {
+            name: many if _is_list(fields["properties"].get(name, {})) else FILE for name in files
+        }
+        form = {"type": "object", "properties": {**parts, **rest}}
         if "operands" in fields["properties"]:
             form["additionalProperties"] = {"type": "array", "items": FILE}
         form["required"] = [name for name in fields.get("required", []) if name != "operands"]
@@ -166,6 +169,11 @@ def body(
     if raw:
         content["image/*"] = {"schema": FILE}
     return {"requestBody": {"required": required, "content": content}}
+
+
+def _is_list(schema: Json) -> bool:
+    """Whether a field may have several values."""
+    return schema.get("type") == "array" or any(map(_is_list, schema.get("anyOf", ())))
 
 
 def with_npy(extra: Json) -> Json:

@@ -1,6 +1,5 @@
 """The endpoints that run a model: each calls its operation and responds with the result."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
@@ -23,11 +22,8 @@ from app.http.responses import (
 from app.operations.arithmetic import ArithmeticOptions, arithmetic
 from app.operations.decode import decode
 from app.operations.encode import encode
-from app.operations.interpolate import PathPoint, interpolate
-from app.operations.operands import Operand
 from app.operations.reconstruct import reconstruct
 from app.operations.sample import sample
-from app.operations.traverse import traverse
 
 MODEL_ERRORS = errors(400, 401, 404, 405, 406, 408, 413, 415, 422, 429, 503, 504)
 OPERANDS = {"a": {"image": IMAGE}, "b": {"seed": 7}}
@@ -36,8 +32,6 @@ ENCODED = (JSON, NPY, PNG, WEBP, JPEG, GIF, APNG, ZIP)
 PHOTOGRAPHS = (PNG, JPEG, WEBP, JSON)
 OPTIONS = BodyForms(multipart=FormFields())
 IMAGE_FILES = BodyForms(multipart=FormFields(images="image"), image="image")
-PATH_POINTS = BodyForms(multipart=FormFields(groups=("start", "via", "end")))
-ONE_OPERAND = BodyForms(multipart=FormFields(groups=("operand",)))
 NAMED_OPERANDS = BodyForms(multipart=FormFields(named_operands="operands"))
 ARRAY = BodyForms(array="latents")
 
@@ -141,68 +135,6 @@ async def post_sample(
 
 
 @router.post(
-    "/interpolate",
-    name="interpolate",
-    responses={200: ok_response("The path, as one row.", *IMAGES), **MODEL_ERRORS},
-    openapi_extra=body(
-        schemas.InterpolateRequest,
-        {"start": {"image": IMAGE}, "via": [{"seed": 3}], "end": {"seed": 7}, "steps": 8},
-        files=("start", "via", "end"),
-    ),
-)
-async def post_interpolate(
-    call: Annotated[
-        ModelCall[schemas.InterpolateRequest],
-        Depends(ModelCallDependency(schemas.InterpolateRequest, IMAGES, PATH_POINTS)),
-    ],
-) -> Response:
-    """A smooth path from one operand to another, or through several, both ends included."""
-    params = call.params
-    images = await interpolate(
-        call.context,
-        [
-            _point("start", params.start),
-            *([point] for point in _point("via", params.via)),
-            _point("end", params.end),
-        ],
-        steps=params.steps,
-        method=params.method,
-        easing=params.easing,
-        fit=params.fit,
-        embedded=params.embedded,
-    )
-    return await call.respond_with_images(images, columns=len(images))
-
-
-@router.post(
-    "/traverse",
-    name="traverse",
-    responses={200: ok_response("A row, or a grid.", *IMAGES), **MODEL_ERRORS},
-    openapi_extra=body(
-        schemas.TraverseRequest,
-        {"operand": {"seed": 7}, "along": "glasses", "across": 1, "steps": 3},
-        files=("operand",),
-    ),
-)
-async def post_traverse(
-    call: Annotated[
-        ModelCall[schemas.TraverseRequest],
-        Depends(ModelCallDependency(schemas.TraverseRequest, IMAGES, ONE_OPERAND)),
-    ],
-) -> Response:
-    """An operand, changed along a direction or principal axis, or along two."""
-    params = call.params
-    images = await traverse(
-        call.context,
-        _operands(params.operand),
-        params.to_traversal(),
-        fit=params.fit,
-        embedded=params.embedded,
-    )
-    return await call.respond_with_images(images, columns=params.steps)
-
-
-@router.post(
     "/arithmetic",
     name="arithmetic",
     responses={
@@ -234,14 +166,6 @@ async def post_arithmetic(
         fit=params.fit,
         embedded=params.embedded,
     )
-    operands = {name: _operands(group) for name, group in params.operands.items()}
+    operands = {name: [o.to_operand() for o in group] for name, group in params.operands.items()}
     result = await arithmetic(call.context, params.expression, operands, options)
     return await call.respond_with_edit(result)
-
-
-def _operands(group: Sequence[schemas.Operand]) -> list[Operand]:
-    return [operand.to_operand() for operand in group]
-
-
-def _point(field: str, group: Sequence[schemas.Operand]) -> PathPoint:
-    return [((field, i), operand) for i, operand in enumerate(_operands(group))]

@@ -1,7 +1,7 @@
 """The fields of requests, with their limits."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -42,6 +42,12 @@ def _bounded(value: object) -> object:
 
 def _as_list(value: object) -> object:
     return _bounded(value if isinstance(value, list) else [value])
+
+
+def _one_or_many(schema: dict[str, Any]) -> None:
+    """Say that one item may stand in place of a list of one, as ``_as_list`` accepts it."""
+    array = {name: schema.pop(name) for name in ("type", "items", "minItems")}
+    schema["anyOf"] = [array["items"], array]
 
 
 # That ``_bounded`` is called for each latent also lets other threads run: see ``base64_image``.
@@ -104,7 +110,11 @@ class Operand(Request):
         return operands.Operand(self.image, self.latent, self.seed)
 
 
-Group = Annotated[list[Operand], BeforeValidator(_as_list), Field(min_length=1)]
+Group = Annotated[
+    list[Operand],
+    BeforeValidator(_as_list),
+    Field(min_length=1, json_schema_extra=_one_or_many),
+]
 Images = Annotated[list[ImageBytes], BeforeValidator(_as_list), Field(min_length=1)]
 
 

@@ -51,16 +51,9 @@ class StreamedResponse(Response):
             while (await receive())["type"] != "http.disconnect":
                 pass
 
-        await send(
-            {
-                "type": "http.response.start",
-                "status": self.status_code,
-                "headers": self.raw_headers,
-            }
-        )
         try:
             async with aclosing(self._rest):
-                await run_until_deadline(self._send_body(send), None, wait_for_disconnect)
+                await run_until_deadline(self._send(send), None, wait_for_disconnect)
         except ClientDisconnectedError:
             pass
         except asyncio.CancelledError:  # by the server, which waits no longer
@@ -70,7 +63,9 @@ class StreamedResponse(Response):
                 raise
             _report(scope, error)  # the server closes the connection of a response without an end
 
-    async def _send_body(self, send: Send) -> None:
+    async def _send(self, send: Send) -> None:
+        start = {"status": self.status_code, "headers": self.raw_headers}
+        await send({"type": "http.response.start", **start})
         loop = asyncio.get_running_loop()
         part, seconds = self._first, self._seconds
         while part:
