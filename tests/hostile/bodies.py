@@ -86,7 +86,7 @@ def odd_values() -> Iterator[Case]:
         *('"\\u0000"', '"x"', "[]", "{}", "[[]]", '{"seed": 1e99}', '"../../etc/passwd"'),
     ]
     fields = {
-        "/sample": ("n", "seed", "temperature", "prior"),
+        "/sample": ("n", "seed", "temperature", "prior", "size", "fps"),
         "/decode": ("latents", "latents\\u0000"),
         "/encode": ("image", "fit", "embedded"),
         "/reconstruct": ("image", "compare"),

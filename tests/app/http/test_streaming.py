@@ -4,7 +4,7 @@ import asyncio
 import io
 import socket
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,9 +12,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from PIL import Image
+from starlette.types import Message
 
+from app.http.context import SCOPE_KEY, RequestContext
+from app.http.streaming import StreamedResponse
 from app.inference.engine import DecoderInput, Engine
 from app.inference.errors import OutOfMemoryError
+from app.observability.metrics import Metrics
 from app.settings import Settings
 from tests.app import asgi
 from tests.app.conftest import DIM, Pixels, ok, problem, serving
@@ -160,3 +164,40 @@ def test_a_streamed_response_has_the_headers_of_others(client: httpx.Client) -> 
         assert response.headers["vary"] == "Accept"
         assert "model;dur=" in response.headers["server-timing"]
         assert response.headers["x-content-type-options"] == "nosniff"
+
+
+async def sent_by(response: StreamedResponse, app: FastAPI) -> list[Message]:
+    """What a response sends to a client that stays."""
+    messages: list[Message] = []
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError("the client stays")
+
+    scope = {"type": "http", "app": app, SCOPE_KEY: RequestContext("cut")}
+    await response(scope, receive, send)
+    return messages
+
+
+def test_a_response_that_is_late_is_cut_off(caplog: pytest.LogCaptureFixture) -> None:
+    closed: list[bool] = []
+
+    async def parts() -> AsyncGenerator[bytes, None]:
+        try:
+            yield b"2"
+            await asyncio.Event().wait()
+        finally:
+            closed.append(True)
+
+    app = FastAPI()
+    app.state.metrics = Metrics()
+    response = StreamedResponse(b"1", parts(), 0.01, {}, "image/gif")
+    messages = asyncio.run(sent_by(response, app))
+    assert [message.get("body") for message in messages] == [None, b"1", b"2"]
+    assert messages[-1]["more_body"]
+    assert closed == [True]
+    assert "request cut was cut off: deadline" in caplog.text
+    assert 'lorgnette_http_errors_total{type="deadline"} 1.0' in app.state.metrics.text().decode()
