@@ -9,7 +9,16 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.errors import ServerErrorMiddleware
 
-from app.http import caching, face_routes, info_routes, openapi, problems, routes, sample_routes
+from app.http import (
+    caching,
+    face_routes,
+    info_routes,
+    openapi,
+    path_routes,
+    problems,
+    routes,
+    sample_routes,
+)
 from app.http.auth import ApiKeyAuth
 from app.http.body_budget import BodyBudget
 from app.http.compression import JsonCompressionMiddleware
@@ -52,6 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
     endpoints = [
         *routes.router.routes,
         *sample_routes.router.routes,
+        *path_routes.router.routes,
         *face_routes.router.routes,
         *info_routes.router.routes,
     ]

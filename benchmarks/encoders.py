@@ -1,4 +1,4 @@
-"""PNG encoding alone: every encoder of Python that could be had, on real decodes.
+"""Encoding alone, on real decodes: PNG by every encoder of Python that could be had; animations.
 
 Run by ``limits`` in an environment of its own: ``python -m benchmarks.encoders IMAGES.npy``.
 """
@@ -21,12 +21,17 @@ import numpy.typing as npt
 from PIL import Image
 
 from app.images import png
+from app.images.animation import Animation
+from app.images.apng import ApngWriter
+from app.images.gif import GifWriter, palette_positions
 from benchmarks.systems import OURS
 
 REPEATS = 5
+FRAMES = 30  # of an animation
 
 Pixels = npt.NDArray[np.uint8]
 Encode = Callable[[Pixels], bytes]
+Animate = Callable[[list[Pixels]], bytes]
 
 
 def png_encoders() -> dict[str, Encode]:
@@ -133,5 +138,58 @@ def checked_size(encode: Encode, images: Pixels) -> float:
     return statistics.mean(map(len, files))
 
 
+def animations_alone(file: Path) -> dict[str, dict[str, float]]:
+    """An animation of ``FRAMES`` images by our writers and Pillow's: CPU time on one thread.
+
+    ``ratio`` is the time of Pillow's writer for the same format, divided by this one's.
+    """
+    images = np.load(file)
+    frames = [images[i % len(images)] for i in range(FRAMES)]
+    writers: dict[str, Animate] = {
+        "APNG": _our_apng,
+        "APNG, Pillow": _pillow_animation("PNG"),
+        "GIF": _our_gif,
+        "GIF, Pillow": _pillow_animation("GIF"),
+    }
+    sizes = {name: len(animate(frames)) for name, animate in writers.items()}
+    times: dict[str, list[float]] = {name: [] for name in writers}
+    for _ in range(REPEATS):
+        for name, animate in writers.items():
+            started = time.process_time()
+            animate(frames)
+            times[name].append(1000 * (time.process_time() - started))
+    ms = {name: statistics.median(times[name]) for name in writers}
+    return {
+        name: {
+            "ms": ms[name],
+            "bytes": sizes[name],
+            "ratio": ms[f"{name.partition(',')[0]}, Pillow"] / ms[name],
+        }
+        for name in writers
+    }
+
+
+def _our_apng(frames: list[Pixels]) -> bytes:
+    writer = ApngWriter(len(frames), Animation())
+    return b"".join([*map(writer.add, frames), writer.finish()])
+
+
+def _our_gif(frames: list[Pixels]) -> bytes:
+    palette_frames = [frames[i] for i in palette_positions(len(frames))]
+    writer = GifWriter(palette_frames, len(frames), Animation())
+    return b"".join([*map(writer.add, frames), writer.finish()])
+
+
+def _pillow_animation(file_format: str) -> Animate:
+    def animate(frames: list[Pixels]) -> bytes:
+        first, *others = map(Image.fromarray, frames)
+        stream = io.BytesIO()
+        first.save(stream, file_format, save_all=True, append_images=others, duration=100, loop=0)
+        return stream.getvalue()
+
+    return animate
+
+
 if __name__ == "__main__":
-    print(json.dumps(png_alone(Path(sys.argv[1]))))
+    images_file = Path(sys.argv[1])
+    print(json.dumps({"png": png_alone(images_file), "animation": animations_alone(images_file)}))

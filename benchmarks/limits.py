@@ -37,11 +37,11 @@ def write_images(folder: Path) -> None:
 
 
 def measure(folder: Path, seconds: float) -> dict[str, Any]:
-    """All limits: ``model`` in float32, ``served`` as Lorgnette runs it, and ``png``."""
+    """``model`` in float32, ``served`` as Lorgnette runs it, and the encoders."""
     encoders = ENCODERS if ENCODERS.exists() else Path(sys.executable)
     return {
         **_run(Path(sys.executable), "benchmarks.limits", str(seconds)),
-        "png": _run(encoders, "benchmarks.encoders", str(folder / IMAGES)),
+        **_run(encoders, "benchmarks.encoders", str(folder / IMAGES)),
     }
 
 

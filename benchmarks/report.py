@@ -173,6 +173,13 @@ def _limit_tables(cells: dict[Key, Cell], limits: dict[str, Any]) -> str:
         for name, figures in sorted(limits["png"].items(), key=lambda item: item[1]["ms"])
     ]
     parts.append(table(["PNG encoding alone, one thread", "ms/image", "kB/image"], png))
+    animations = [
+        [name, f"{figures['ms']:.0f}", f"{figures['bytes'] / 1000:.0f}", f"{figures['ratio']:.1f}"]
+        for name, figures in limits.get("animation", {}).items()
+    ]
+    if animations:
+        header = ["Animation of 30 images, one thread", "ms", "kB", "times as fast as Pillow"]
+        parts.append(table(header, animations))
     return "\n\n".join(parts)
 
 

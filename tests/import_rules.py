@@ -50,6 +50,7 @@ BATCHER = "app/inference/batcher.py"
 BATCHER_MAY_IMPORT = {
     "app.inference.errors",
     "app.inference.fair_queue",
+    "app.inference.job",
     "app.inference.limiter",
     "app.observability.timing",
 }
@@ -90,7 +91,9 @@ def refusal(path: str, name: str) -> str | None:
     if path == BATCHER and not (
         top in sys.stdlib_module_names or _within(name, BATCHER_MAY_IMPORT)
     ):
-        return f"the batcher imports the standard library, its queue and timing only, not {name}"
+        return (
+            f"the batcher imports the standard library, its queue, job and timing only, not {name}"
+        )
     if top in OURS and not _within(name, MAY_IMPORT.get(package, set()) | {package}):
         return f"{package} must not import {name}"
     if package == "vae" and path != PREPROCESSING and top not in MATHEMATICS | {"vae"}:

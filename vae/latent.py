@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 Method = Literal["slerp", "lerp"]
+Easing = Literal["linear", "ease-in", "ease-out", "ease-in-out"]
 
 MAX_TORCH_SEED = 2**32 - 1  # PyTorch's generator on the CPU ignores higher bits of a seed
 PARALLEL_COSINE = 1.0 - 1e-6  # absolute values above it count as parallel
@@ -79,9 +80,53 @@ def slerp(start: Tensor, end: Tensor, weight: Tensor) -> Tensor:
 
 def path(start: Tensor, end: Tensor, steps: int, method: Method = "slerp") -> Tensor:
     """``steps`` latents from ``start`` to ``end``, both included exactly, ``(steps, D)``."""
-    between = (slerp if method == "slerp" else lerp)(start, end, torch.linspace(0, 1, steps))
-    between[0], between[-1] = start, end
-    return between
+    return path_through([start, end], steps, method)
+
+
+def path_through(
+    points: Sequence[Tensor], steps: int, method: Method = "slerp", easing: Easing = "linear"
+) -> Tensor:
+    """Latents on a path through all points in order.
+
+    The points divide the path into parts of equal length in ``steps``. The first and the last are
+    included exactly, and so is every other one that a step falls on.
+
+    Args:
+        points: ``(D,)`` each, at least 2.
+        steps: latents on the path, at least 2.
+        method: between two points.
+        easing: of the position on the whole path, see ``eased``.
+
+    Returns:
+        ``(steps, D)``.
+    """
+    between = slerp if method == "slerp" else lerp
+    parts = len(points) - 1
+    positions = parts * eased(torch.linspace(0, 1, steps), easing)
+    rows = []
+    for position in positions:
+        part = min(int(position), parts - 1)
+        weight = position - part
+        if weight in (0.0, 1.0):
+            rows.append(points[part + int(weight)])
+        else:
+            rows.append(between(points[part], points[part + 1], weight[None])[0])
+    return torch.stack(rows)
+
+
+def eased(position: Tensor, easing: Easing) -> Tensor:
+    """Positions in [0, 1] with another speed; 0 and 1 stay.
+
+    ``ease-in`` is the square, which starts slowly, ``ease-out`` its mirror image, which ends
+    slowly, and ``ease-in-out`` the cubic ``3 t^2 - 2 t^3``, which does both.
+    """
+    if easing == "ease-in":
+        return position**2
+    if easing == "ease-out":
+        return 1.0 - (1.0 - position) ** 2
+    if easing == "ease-in-out":
+        return position**2 * (3.0 - 2.0 * position)
+    return position
 
 
 def weighted_sum(terms: Sequence[tuple[float, Tensor]], dim: int) -> Tensor:

@@ -26,6 +26,17 @@ class LatentStatistics:
         factor: Tensor = axes * variances.clamp_min(0.0).sqrt() @ axes.T
         return factor.float()
 
+    @cached_property
+    def principal_axes(self) -> Tensor:
+        """The principal axes as rows ``(D, D)``, the largest variance first.
+
+        The length of a row is the standard deviation along it. Its largest component is positive.
+        """
+        variances, axes = torch.linalg.eigh(self.covariance.double())
+        rows = (axes * variances.clamp_min(0.0).sqrt()).T.flip(0)
+        largest = rows.gather(1, rows.abs().argmax(1, keepdim=True))
+        return torch.where(largest < 0, -rows, rows).float()
+
     def sample(self, noise: Tensor, temperature: float = 1.0) -> Tensor:
         """``mean + temperature * L @ noise``: standard normal rows ``(N, D)`` to prior samples.
 

@@ -6,7 +6,7 @@ same model, parameters, form and code. ``docs/decisions/0047`` has the reasons.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, singledispatch
 from importlib import metadata
 from pathlib import Path
@@ -61,12 +61,21 @@ def _(params: schemas.DecodeRequest) -> bool:
 
 @is_reproducible.register
 def _(params: schemas.InterpolateRequest) -> bool:
-    return params.start.image is None and params.end.image is None
+    return not _has_images(params.start, params.via, params.end)
+
+
+@is_reproducible.register
+def _(params: schemas.TraverseRequest) -> bool:
+    return not _has_images(params.operand)
 
 
 @is_reproducible.register
 def _(params: schemas.ArithmeticRequest) -> bool:
-    return all(o.image is None for group in params.operands.values() for o in group)
+    return not _has_images(*params.operands.values())
+
+
+def _has_images(*groups: Iterable[schemas.Operand]) -> bool:
+    return any(operand.image is not None for group in groups for operand in group)
 
 
 def check_caches(

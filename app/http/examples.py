@@ -2,18 +2,64 @@
 
 from typing import Any
 
+from app.http.negotiation import APNG, GIF, JPEG, NPY, PNG, WEBP, ZIP
+
 Json = dict[str, Any]
 
 IMAGE = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 )
 
+# A small file of each media type: name, what it is, content in base64.
+FILES: dict[str, tuple[str, str, str]] = {
+    PNG: ("Png", "A PNG; several images are one contact sheet", IMAGE),
+    JPEG: (
+        "Jpeg",
+        "A JPEG; several images are one contact sheet",
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxO"
+        "QERXRTc4UG1RV19iZ2hnPk1xeXBkeFxlZ2P/wAALCAABAAEBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAAAP/E"
+        "ABQQAQAAAAAAAAAAAAAAAAAAAAD/2gAIAQEAAD8AP//Z",
+    ),
+    WEBP: (
+        "Webp",
+        "A WebP; several images are one contact sheet",
+        "UklGRh4AAABXRUJQVlA4TBEAAAAvAAAAAAdQwAIWsP+BiOh/AAA=",
+    ),
+    GIF: (
+        "Gif",
+        "A GIF that plays the images",
+        "R0lGODlhAQABAIEAAAAAAP///wAAAAAAACH/C05FVFNDQVBFMi4wAwEAAAAh+QQACgAAACwAAAAAAQABAAAI"
+        "BAABBAQAIfkEAAoAAAAsAAAAAAEAAQCBAAAA////AAAAAAAACAQAAwQEADs=",
+    ),
+    APNG: (
+        "Apng",
+        "An animated PNG that plays the images",
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACGFjVEwAAAACAAAAAPONk3AAAAAaZmNUTAAA"
+        "AAAAAAABAAAAAQAAAAAAAAAAAAEACgAAWn8w0AAAAApJREFUeF5jcgAAAEYAQ8GeB/gAAAAaZmNUTAAAAAEA"
+        "AAABAAAAAQAAAAAAAAAAAAEACgAAwQzaBAAAAA5mZEFUAAAAAnheYzoAAADGAMPI6O+WAAAAAElFTkSuQmCC",
+    ),
+    ZIP: (
+        "Zip",
+        "A ZIP archive of PNGs, `001.png` and so on",
+        "UEsDBBQAAAAAAAAAIQCsy5zNQwAAAEMAAAAHAAAAMDAxLnBuZ4lQTkcNChoKAAAADUlIRFIAAAABAAAAAQgA"
+        "AAAAOn6bVQAAAApJREFUeJxjaAAAAIIAgXfNcrYAAAAASUVORK5CYIJQSwECFAAUAAAAAAAAACEArMuczUMA"
+        "AABDAAAABwAAAAAAAAAAAAAAAAAAAAAAMDAxLnBuZ1BLBQYAAAAAAQABADUAAABoAAAAAAA=",
+    ),
+    NPY: (
+        "Npy",
+        "The latents, float32 `(N, D)`, as an array of NumPy",
+        "k05VTVBZAQB2AHsnZGVzY3InOiAnPGY0JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDEs"
+        "IDMpLCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg"
+        "IAqPwvU9MzMzvwrXgz8=",
+    ),
+}
+
 ERROR_EXAMPLES = {
     400: ("unreadable-body", "the body is not JSON: EOF while parsing an object at column 9"),
     401: ("no-key", "send your API key: Authorization: Bearer KEY"),
     404: ("unknown-model", "no model 'cats'; loaded are faces"),
     405: ("method-not-allowed", "GET is not allowed at /sample"),
-    406: ("not-acceptable", "Accept is 'text/html'; this endpoint offers image/png"),
+    406: ("not-acceptable", "Accept is 'text/html'; this endpoint offers image/png, image/gif"),
     408: ("slow-body", "the body was not received within 30 seconds"),
     413: ("too-large", "the body is larger than the limit of 33554432 bytes"),
     415: (

@@ -92,13 +92,15 @@ class _Body:
 
 
 async def run_until_deadline(
-    work: Awaitable[T], seconds: float, wait_for_disconnect: Callable[[], Coroutine[Any, Any, None]]
+    work: Awaitable[T],
+    seconds: float | None,
+    wait_for_disconnect: Callable[[], Coroutine[Any, Any, None]],
 ) -> T:
     """The result of ``work``, which is cancelled when nobody waits for it any more.
 
     Args:
         work: runs in the calling task.
-        seconds: maximum duration.
+        seconds: maximum duration; None is without limit.
         wait_for_disconnect: returns when the client has disconnected.
 
     Raises:
@@ -124,6 +126,7 @@ async def run_until_deadline(
         if disconnected:
             raise ClientDisconnectedError("the client has disconnected") from None
         if deadline.expired():
+            assert seconds is not None
             raise DeadlineError(f"no response within {seconds:g} seconds") from None
         raise
     finally:

@@ -1,15 +1,26 @@
 """The media type of a response, by the caller's ``Accept`` header or ``?format=``."""
 
-import math
 from collections.abc import Sequence
 
 PNG = "image/png"
 JPEG = "image/jpeg"
 WEBP = "image/webp"
+GIF = "image/gif"
+APNG = "image/apng"
+ZIP = "application/zip"
 JSON = "application/json"
 NPY = "application/x-npy"
 # By the values of ?format=.
-FORMATS = {"png": PNG, "jpeg": JPEG, "webp": WEBP, "json": JSON, "npy": NPY}
+FORMATS = {
+    "png": PNG,
+    "jpeg": JPEG,
+    "webp": WEBP,
+    "gif": GIF,
+    "apng": APNG,
+    "zip": ZIP,
+    "json": JSON,
+    "npy": NPY,
+}
 
 
 class NotAcceptableError(Exception):
@@ -57,4 +68,4 @@ def _media_range(text: str) -> tuple[str, float]:
         quality = float(weights[0]) if weights else 1.0
     except ValueError:
         quality = 0.0
-    return name, quality if math.isfinite(quality) else 0.0
+    return name, quality if 0.0 <= quality <= 1.0 else 0.0

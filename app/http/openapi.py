@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from app.http import schemas
 from app.http.auth import BEARER, METRICS_BEARER
 from app.http.caching_document import add_cache_headers
-from app.http.examples import ERROR_EXAMPLES, IMAGES
+from app.http.examples import ERROR_EXAMPLES, FILES, IMAGES
 from app.http.guarded_route import METRICS_PATH, PUBLIC_PREFIX
 from app.http.negotiation import JSON, NPY
 from app.http.response_schemas import EncodeResponse, ImagesResponse, Problem
@@ -81,7 +81,11 @@ def ok_response(
                 "example": IMAGES,
             }
         else:
-            content[media_type] = {"schema": {"type": "string", "format": "binary"}}
+            name = FILES[media_type][0]
+            content[media_type] = {
+                "schema": {"type": "string", "format": "binary"},
+                "examples": {"file": {"$ref": f"#/components/examples/{name}"}},
+            }
     all_headers = {**MODEL_HEADERS, **(headers or {})}
     return {"description": description, "content": content, "headers": all_headers}
 
@@ -101,7 +105,8 @@ MODEL_HEADERS: Json = {
     **MODEL_ID_HEADERS,
     "Server-Timing": {
         "schema": {"type": "string"},
-        "description": "`queue`, `model` and `encode` in milliseconds.",
+        "description": "`queue`, `model` and `encode` in milliseconds; of an animation or archive "
+        "up to its first bytes.",
     },
 }
 SEED_HEADERS: Json = {
@@ -152,8 +157,11 @@ def body(
     content: Json = {}
     if files:
         rest = {k: v for k, v in fields["properties"].items() if k not in (*files, "operands")}
-        many: Json = {"type": "array", "items": FILE} if files == ("image",) else FILE
-        form = {"type": "object", "properties": {**dict.fromkeys(files, many), **rest}}
+        many: Json = {"type": "array", "items": FILE}
+        parts = {
+            name: many if _is_list(fields["properties"].get(name, {})) else FILE for name in files
+        }
+        form = {"type": "object", "properties": {**parts, **rest}}
         if "operands" in fields["properties"]:
             form["additionalProperties"] = {"type": "array", "items": FILE}
         form["required"] = [name for name in fields.get("required", []) if name != "operands"]
@@ -177,6 +185,11 @@ def query_parameters(schema: type[BaseModel]) -> list[Json]:
         }
         for name, field in properties.items()
     ]
+
+
+def _is_list(schema: Json) -> bool:
+    """Whether a field may have several values."""
+    return schema.get("type") == "array" or any(map(_is_list, schema.get("anyOf", ())))
 
 
 def with_npy(extra: Json) -> Json:
@@ -204,6 +217,10 @@ def document(app: FastAPI) -> Json:
         schemas_by_name[model.__name__] = schema
     for name in ("HTTPValidationError", "ValidationError"):
         schemas_by_name.pop(name, None)
+    components["examples"] = {
+        name: {"summary": f"{summary}; here in base64.", "value": value}
+        for name, summary, value in FILES.values()
+    }
     components["securitySchemes"] = {
         scheme.scheme_name: jsonable_encoder(scheme.model, by_alias=True, exclude_none=True)
         for scheme in (BEARER, METRICS_BEARER)

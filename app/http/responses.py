@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from app.http.body import InvalidError
-from app.http.negotiation import JPEG, JSON, NPY, PNG, WEBP
+from app.http.negotiation import JSON, NPY, PNG
+from app.http.output import Output
 from app.images import png, provenance
 from app.images.contact_sheet import contact_sheet
-from app.images.encoding import DEFAULT_QUALITY, Encoding, FileFormat, encode_pixels
+from app.images.encoding import encode_pixels
+from app.images.resizing import resized
 from app.inference.engine import Posterior
 from app.operations.arithmetic import ArithmeticResult
-from app.operations.decode import DecodedImage
-
-LOSSY: dict[str, FileFormat] = {JPEG: "jpeg", WEBP: "webp"}
+from app.operations.decode import DecodedImage, PlannedImage
 
 
 @dataclass(frozen=True)
@@ -28,69 +28,74 @@ class EncodedResponse:
     media_type: str
 
 
-def chosen_encoding(media_type: str, quality: int | None) -> Encoding:
-    """How the images of a response are encoded; those in JSON are PNGs.
+@dataclass(frozen=True)
+class ImageSource:
+    """What the images of a response have in common.
 
-    Args:
-        media_type: of the response.
-        quality: that was requested.
-
-    Raises:
-        InvalidError: if a quality was requested of a lossless response.
+    Attributes:
+        model_id: ``NAME@SHA256-12`` of the model that made them.
+        detail: 0..1, with which they were decoded.
+        output: how they are drawn.
     """
-    if media_type in LOSSY:
-        return Encoding(LOSSY[media_type], DEFAULT_QUALITY if quality is None else quality)
-    if quality is not None:
-        detail = f"quality has no effect on {media_type}; choose jpeg or webp, or leave it out"
-        raise InvalidError([("#/quality", detail)])
-    return Encoding()
+
+    model_id: str
+    detail: float
+    output: Output
+
+    def png_file(self, image: DecodedImage) -> bytes:
+        """The image as a PNG, with its provenance if it has the model's own size."""
+        if self.output.size is not None:
+            return png.encode(resized(image.pixels, self.output.size))
+        origin = provenance.ImageProvenance(self.model_id, image.latent.numpy(), image.seed)
+        return png.encode(image.pixels, provenance.write(origin, image.pixels, self.detail))
 
 
-def edit_as_file(result: ArithmeticResult, encoding: Encoding) -> EncodedResponse:
-    """The photograph of an expression, its mask or its image, without provenance.
+def edit_as_file(source: ImageSource, result: ArithmeticResult) -> EncodedResponse:
+    """The photograph of an expression, its mask or its image.
 
-    A photograph has been encoded already, as ``encoding`` says.
+    A photograph has been encoded already. Only a PNG of the image has provenance.
     """
-    file = result.photograph
-    if file is None:
-        shown = result.image.pixels if result.mask is None else result.mask
-        file = encode_pixels(shown, encoding)
-    return EncodedResponse(file, f"image/{encoding.format}")
+    file, output = result.photograph, source.output
+    if file is None and result.mask is None:
+        return images_as_file(source, [result.image], None)
+    if file is None and result.mask is not None:
+        file = encode_pixels(resized(result.mask, output.size), output.encoding)
+    assert file is not None
+    return EncodedResponse(file, output.media_type)
 
 
-def edit_as_json(model_id: str, detail: float, result: ArithmeticResult) -> EncodedResponse:
+def edit_as_json(source: ImageSource, result: ArithmeticResult) -> EncodedResponse:
     """The photograph or image of an expression, and what was chosen for it."""
     image, extra = result.image, {}
     if image.strength is not None:
         extra["strength"] = json.dumps(image.strength).encode()
     if result.mask is not None:
-        extra["mask"] = b'"' + base64.b64encode(png.encode(result.mask)) + b'"'
-    file = result.photograph or _png(model_id, detail, image)
-    return _files_as_json(model_id, detail, [file], [image.latent.tolist()], [], extra)
+        mask = png.encode(resized(result.mask, source.output.size))
+        extra["mask"] = b'"' + base64.b64encode(mask) + b'"'
+    file = result.photograph or source.png_file(image)
+    return _files_as_json(source, [file], [image.latent.tolist()], [], extra)
 
 
-def images_as_png(
-    model_id: str, detail: float, images: Sequence[DecodedImage], columns: int | None
+def images_as_file(
+    source: ImageSource, images: Sequence[DecodedImage], columns: int | None
 ) -> EncodedResponse:
-    """One image with its provenance in a text chunk, or several as one contact sheet."""
-    if len(images) == 1:
-        return EncodedResponse(_png(model_id, detail, images[0]), PNG)
-    sheet = contact_sheet([image.pixels for image in images], columns)
-    return EncodedResponse(png.encode(sheet), PNG)
+    """One image, or several as one contact sheet; one PNG has its provenance in a text chunk."""
+    output = source.output
+    if len(images) == 1 and output.media_type == PNG:
+        return EncodedResponse(source.png_file(images[0]), PNG)
+    sheet = contact_sheet([image.pixels for image in images], columns, output.size)
+    return EncodedResponse(encode_pixels(sheet, output.encoding), output.media_type)
 
 
-def images_as_json(model_id: str, detail: float, images: Sequence[DecodedImage]) -> EncodedResponse:
+def images_as_json(source: ImageSource, images: Sequence[DecodedImage]) -> EncodedResponse:
     """Every image as a base64 PNG with its provenance, and the latents."""
-    files = [_png(model_id, detail, image) for image in images]
+    files = [source.png_file(image) for image in images]
     seeds = [image.seed for image in images if image.seed is not None]
-    return _files_as_json(
-        model_id, detail, files, [image.latent.tolist() for image in images], seeds
-    )
+    return _files_as_json(source, files, [image.latent.tolist() for image in images], seeds)
 
 
 def _files_as_json(
-    model_id: str,
-    detail: float,
+    source: ImageSource,
     files: Sequence[bytes],
     latents: Sequence[Sequence[float]],
     seeds: Sequence[int],
@@ -104,9 +109,9 @@ def _files_as_json(
     body = b"".join(
         (
             b'{"model": ',
-            json.dumps(model_id).encode(),
+            json.dumps(source.model_id).encode(),
             b', "detail": ',
-            json.dumps(detail).encode(),
+            json.dumps(source.detail).encode(),
             b', "images": ["',
             b'", "'.join(map(base64.b64encode, files)),
             b'"], "latents": [',
@@ -128,12 +133,15 @@ def posteriors_as_json(model_id: str, posteriors: Sequence[Posterior]) -> Encode
 
 def posteriors_as_npy(posteriors: Sequence[Posterior]) -> EncodedResponse:
     """The means, float32 ``(N, D)``."""
+    return _as_npy(np.concatenate([p.mean.numpy() for p in posteriors]))
+
+
+def latents_as_npy(planned: Sequence[PlannedImage]) -> EncodedResponse:
+    """The latents of images, float32 ``(N, D)``."""
+    return _as_npy(np.stack([image.latent.numpy() for image in planned]))
+
+
+def _as_npy(latents: npt.NDArray[np.float32]) -> EncodedResponse:
     stream = io.BytesIO()
-    means = np.concatenate([p.mean.numpy() for p in posteriors])
-    np.save(stream, means.astype("<f4"), allow_pickle=False)
+    np.save(stream, latents.astype("<f4"), allow_pickle=False)
     return EncodedResponse(stream.getvalue(), NPY)
-
-
-def _png(model_id: str, detail: float, image: DecodedImage) -> bytes:
-    origin = provenance.ImageProvenance(model_id, image.latent.numpy(), image.seed)
-    return png.encode(image.pixels, provenance.write(origin, image.pixels, detail))

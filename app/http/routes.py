@@ -5,34 +5,33 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from app.http import examples, openapi, schemas
+from app.http.body import InvalidError
 from app.http.examples import IMAGE
 from app.http.guarded_route import GuardedRoute
 from app.http.model_call import ModelCall, ModelCallDependency
 from app.http.multipart import FormFields
-from app.http.negotiation import JPEG, JSON, NPY, PNG, WEBP
+from app.http.negotiation import APNG, GIF, JPEG, JSON, NPY, PNG, WEBP, ZIP
 from app.http.openapi import SEED_HEADERS, STRENGTH_HEADERS, body, errors, ok_response
 from app.http.request_parsing import BodyForms
 from app.http.response_schemas import EncodeResponse
 from app.http.responses import (
     EncodedResponse,
-    chosen_encoding,
     posteriors_as_json,
     posteriors_as_npy,
 )
 from app.operations.arithmetic import ArithmeticOptions, arithmetic
 from app.operations.decode import decode
 from app.operations.encode import encode
-from app.operations.interpolate import interpolate
 from app.operations.reconstruct import reconstruct
 from app.operations.sample import sample
 
 MODEL_ERRORS = errors(400, 401, 404, 405, 406, 408, 413, 415, 422, 429, 503, 504)
 OPERANDS = {"a": {"image": IMAGE}, "b": {"seed": 7}}
-IMAGES = (PNG, JSON)
+IMAGES = (PNG, JSON, WEBP, JPEG, GIF, APNG, ZIP, NPY)
+ENCODED = (JSON, NPY, PNG, WEBP, JPEG, GIF, APNG, ZIP)
 PHOTOGRAPHS = (PNG, JPEG, WEBP, JSON)
 OPTIONS = BodyForms(multipart=FormFields())
 IMAGE_FILES = BodyForms(multipart=FormFields(images="image"), image="image")
-ENDS = BodyForms(multipart=FormFields(operands=("start", "end")))
 NAMED_OPERANDS = BodyForms(multipart=FormFields(named_operands="operands"))
 ARRAY = BodyForms(array="latents")
 
@@ -44,7 +43,7 @@ router = APIRouter(route_class=GuardedRoute)
     name="encode",
     responses={
         200: {
-            **ok_response("Posteriors.", JSON, NPY, PNG, example=examples.ENCODED),
+            **ok_response("Posteriors.", *ENCODED, example=examples.ENCODED),
             "model": EncodeResponse,
         },
         **MODEL_ERRORS,
@@ -54,12 +53,12 @@ router = APIRouter(route_class=GuardedRoute)
 async def post_encode(
     call: Annotated[
         ModelCall[schemas.EncodeRequest],
-        Depends(ModelCallDependency(schemas.EncodeRequest, (JSON, NPY, PNG), IMAGE_FILES)),
+        Depends(ModelCallDependency(schemas.EncodeRequest, ENCODED, IMAGE_FILES, (JSON, NPY))),
     ],
 ) -> Response:
-    """Mean and log-variance of each image; as PNG, the reconstructions."""
+    """Mean and log-variance of each image; as images, the reconstructions."""
     files, fit = call.params.image, call.params.fit
-    if call.media_type == PNG:
+    if call.media_type not in (JSON, NPY):
         images = await reconstruct(call.context, files, fit=fit, embedded=False)
         return await call.respond_with_images(images)
     posteriors = await encode(call.context, files, fit)
@@ -136,36 +135,6 @@ async def post_sample(
 
 
 @router.post(
-    "/interpolate",
-    name="interpolate",
-    responses={200: ok_response("The path, as one row.", *IMAGES), **MODEL_ERRORS},
-    openapi_extra=body(
-        schemas.InterpolateRequest,
-        {"start": {"image": IMAGE}, "end": {"seed": 7}, "steps": 8},
-        files=("start", "end"),
-    ),
-)
-async def post_interpolate(
-    call: Annotated[
-        ModelCall[schemas.InterpolateRequest],
-        Depends(ModelCallDependency(schemas.InterpolateRequest, IMAGES, ENDS)),
-    ],
-) -> Response:
-    """A smooth path from one operand to another, both ends included."""
-    params = call.params
-    images = await interpolate(
-        call.context,
-        params.start.to_operand(),
-        params.end.to_operand(),
-        steps=params.steps,
-        method=params.method,
-        fit=params.fit,
-        embedded=params.embedded,
-    )
-    return await call.respond_with_images(images, columns=len(images))
-
-
-@router.post(
     "/arithmetic",
     name="arithmetic",
     responses={
@@ -186,15 +155,17 @@ async def post_arithmetic(
 ) -> Response:
     """The image of a sum such as ``men - women + her`` or ``me + 1.5*glasses``."""
     params = call.params
-    encoding = chosen_encoding(call.media_type, params.quality)
+    if params.paste and params.size is not None:
+        detail = "a photograph keeps its full size; leave out size or paste"
+        raise InvalidError([("#/size", detail)])
     options = ArithmeticOptions(
         strength=params.strength,
         preserve=params.preserve,
-        paste_as=encoding if params.paste else None,
+        paste_as=call.output.encoding if params.paste else None,
         mask=params.mask,
         fit=params.fit,
         embedded=params.embedded,
     )
     operands = {name: [o.to_operand() for o in group] for name, group in params.operands.items()}
     result = await arithmetic(call.context, params.expression, operands, options)
-    return await call.respond_with_edit(result, encoding)
+    return await call.respond_with_edit(result)

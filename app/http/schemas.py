@@ -1,11 +1,10 @@
 """The fields of requests, with their limits."""
 
-from typing import Annotated, Literal, Self
+import re
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     FiniteFloat,
     StringConstraints,
@@ -15,17 +14,21 @@ from pydantic import (
 )
 
 from app.http.base64_image import ImageBytes
+from app.http.option_schemas import (
+    ImageOptions,
+    Request,
+    ResizeOptions,
+    SequenceRequest,
+)
 from app.operations import operands
-from app.operations.faces import Align
 from app.operations.operands import MAX_LATENT_VALUE, MAX_SEED
 from app.operations.sample import Prior
 from app.operations.strength import AUTO, MAX_STRENGTH
-from vae.latent import Method
-from vae.preprocessing import Fit
+from app.operations.traverse import Traversal
+from vae.latent import Easing, Method
 
 MAX_IMAGES = 64  # that one request makes
 MAX_LATENT = 4096  # values of a latent
-MAX_FACE = 100  # a number of a face in a photograph
 MAX_LIST = 4096  # entries of a list; each wrong one makes an error
 
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
@@ -39,6 +42,12 @@ def _bounded(value: object) -> object:
 
 def _as_list(value: object) -> object:
     return _bounded(value if isinstance(value, list) else [value])
+
+
+def _one_or_many(schema: dict[str, Any]) -> None:
+    """Say that one item may stand in place of a list of one, as ``_as_list`` accepts it."""
+    array = {name: schema.pop(name) for name in ("type", "items", "minItems")}
+    schema["anyOf"] = [array["items"], array]
 
 
 # That ``_bounded`` is called for each latent also lets other threads run: see ``base64_image``.
@@ -66,25 +75,24 @@ def _number_or_auto(value: object) -> object:
 
 
 Strength = Annotated[StrengthNumber | Literal["auto"], BeforeValidator(_number_or_auto)]
+
+
+def _name_or_number(value: object) -> object:
+    """One error for both, in place of one for each."""
+    text = value if isinstance(value, str) else str(value)
+    if isinstance(value, bool) or not re.fullmatch("[A-Za-z][A-Za-z0-9_]{0,63}|[0-9]{1,4}", text):
+        raise ValueError("must be the name of a direction, or the number of a principal axis")
+    return int(text) if text.isdigit() else text
+
+
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+AxisName = Annotated[Name | int, BeforeValidator(_name_or_number)]
+Weight = Annotated[FiniteFloat, Field(ge=-10, le=10)]
 
 
-class ModelRequest(_Request):
-    """What every request that makes images may have."""
-
-    detail: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = Field(
-        None,
-        description="0 for the smooth image of least squared error, 1 for the sharp one, or a "
-        "blend. If absent, the most that the model has (`max_detail` in `GET /models`): 1 with a "
-        "detail branch, else 0. More than that is 422, `no-detail`. `/encode` needs it for PNGs.",
-    )
-
-
-class Operand(_Request):
+class Operand(Request):
     """An image, a latent or a seed: exactly one of the three."""
 
     image: ImageBytes | None = None
@@ -102,68 +110,40 @@ class Operand(_Request):
         return operands.Operand(self.image, self.latent, self.seed)
 
 
+Group = Annotated[
+    list[Operand],
+    BeforeValidator(_as_list),
+    Field(min_length=1, json_schema_extra=_one_or_many),
+]
 Images = Annotated[list[ImageBytes], BeforeValidator(_as_list), Field(min_length=1)]
 
 
-class ResizeOptions(ModelRequest):
-    """How images are resized and aligned."""
-
-    align: Align = Field(
-        "auto",
-        description="Find the face in each image, and turn, scale and crop the image so that the "
-        "face is where the model's training images have it. `auto` does so for models with an "
-        "alignment template. An image that this model made, or that is aligned, stays as it is.",
-    )
-    face: int | None = Field(
-        None,
-        ge=1,
-        le=MAX_FACE,
-        description="Which face of each image: 1 for the largest, which is the default, 2 for the "
-        "second, as `/faces` lists them.",
-    )
-
-    fit: Fit = Field(
-        "crop",
-        description="How an image that is not square is fitted: crop the centred square, pad with "
-        "white, or stretch.",
-    )
-
-
-class ImageOptions(ResizeOptions):
-    """How images become latents."""
-
-    embedded: bool = Field(
-        True,
-        description="Read the latent that an image of this model carries, instead of encoding it.",
-    )
-
-
-class EncodeRequest(ResizeOptions):
+class EncodeRequest(ResizeOptions, SequenceRequest):
     """Images to encode."""
 
     image: Images
 
 
-class ReconstructRequest(ImageOptions):
+class ReconstructRequest(ImageOptions, SequenceRequest):
     """Images to encode and decode again."""
 
     image: Images
     compare: bool = Field(False, description="Put each original to the left of its reconstruction.")
 
 
-class FacesRequest(_Request):
+class FacesRequest(Request):
     """Photographs in which faces are looked for."""
 
     image: Images
 
 
-class DecodeRequest(ModelRequest):
+class DecodeRequest(SequenceRequest):
     """Latents to decode."""
 
     latents: Annotated[list[Latent], BeforeValidator(_bounded)] = Field(min_length=1)
 
 
-class SampleRequest(ModelRequest):
+class SampleRequest(SequenceRequest):
     """How many images to sample from the prior, and which."""
 
     n: int = Field(1, ge=1, le=MAX_IMAGES, description="Images.")
@@ -180,22 +160,65 @@ class SampleRequest(ModelRequest):
         return self
 
 
-class InterpolateRequest(ImageOptions):
-    """Two operands and the path between them."""
+class InterpolateRequest(ImageOptions, SequenceRequest):
+    """Two or more operands and the path through them."""
 
-    start: Operand
-    end: Operand
+    start: Group = Field(description="One or more operands; the path starts at their mean.")
+    end: Group = Field(description="One or more operands; the path ends at their mean.")
+    via: Annotated[list[Operand], BeforeValidator(_as_list)] = Field(
+        default_factory=list,
+        description="Operands between the ends, in order; they divide the path into equal parts.",
+    )
     steps: int = Field(8, ge=2, le=MAX_IMAGES, description="Images, both ends included.")
     method: Method = Field("slerp", description="Along the great circle, or straight.")
+    easing: Easing = Field(
+        "linear", description="Of the whole path: steps of equal size, or smaller ones at an end."
+    )
+
+
+class TraverseRequest(ImageOptions, SequenceRequest):
+    """An operand, and one or two directions or principal axes along which it is changed."""
+
+    operand: Group = Field(description="One or more operands; it starts at their mean.")
+    along: AxisName = Field(
+        description="A named direction, or the number of a principal axis of the encoded training "
+        "set: 1 has the largest variance."
+    )
+    across: AxisName | None = Field(
+        None, description="A second one, for a grid: each of its steps is a row."
+    )
+    low: Weight = Field(
+        -2.0,
+        description="First weight: of a direction in mean steps from without to with, of an axis "
+        "in standard deviations.",
+    )
+    high: Weight = Field(2.0, description="Last weight.")
+    steps: int = Field(5, ge=2, le=MAX_IMAGES, description="Images in a row.")
+    rows: int | None = Field(
+        None, ge=2, le=MAX_IMAGES, description="Rows of a grid; `steps` if absent."
+    )
+
+    @model_validator(mode="after")
+    def _check_rows(self) -> Self:
+        if self.across is None and self.rows is not None:
+            raise ValueError("rows needs across")
+        if self.across is not None and self.steps * (self.rows or self.steps) > MAX_IMAGES:
+            raise ValueError(f"steps times rows must be at most {MAX_IMAGES}")
+        return self
+
+    def to_traversal(self) -> Traversal:
+        """The same for the operation."""
+        rows = 1 if self.across is None else self.rows or self.steps
+        return Traversal(self.along, self.across, self.low, self.high, self.steps, rows)
 
 
 class ArithmeticRequest(ImageOptions):
     """A sum of weighted names, and the operands it names."""
 
     expression: str = Field(description="For example `men - women + her` or `me + 1.5*glasses`.")
-    operands: dict[
-        Name, Annotated[list[Operand], BeforeValidator(_as_list), Field(min_length=1)]
-    ] = Field(default_factory=dict, description="One or more operands a name; their mean counts.")
+    operands: dict[Name, Group] = Field(
+        default_factory=dict, description="One or more operands a name; their mean counts."
+    )
     strength: Strength = Field(
         1.0,
         description="Factor of the weights of the directions, 0 to 2; or `auto`: the least of 1, "
@@ -222,11 +245,4 @@ class ArithmeticRequest(ImageOptions):
         "this photograph: at its full size, upright, with its colour profile and without other "
         "metadata. Pixels that the edit does not change are the photograph's own. Needs "
         "`preserve` 1.",
-    )
-    quality: int | None = Field(
-        None,
-        ge=1,
-        le=100,
-        description="Of a response as JPEG or WebP; 90 if absent. Others are lossless and have "
-        "none.",
     )

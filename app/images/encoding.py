@@ -77,4 +77,6 @@ def encode_pixels(pixels: npt.NDArray[np.uint8], encoding: Encoding) -> bytes:
         pixels: uint8 ``(H, W, C)`` with C 1 (grey) or 3 (RGB).
         encoding: of the file.
     """
+    if encoding.format == "png":
+        return png.encode(pixels)
     return encode(Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels), encoding)

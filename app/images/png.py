@@ -29,14 +29,19 @@ def encode(pixels: npt.NDArray[np.uint8], text: Mapping[str, str] | None = None)
         the file.
     """
     height, width, channels = pixels.shape
-    rows = pixels.reshape(height, width * channels)
-    chunks = [_header(width, height, channels)]
+    chunks = [header(width, height, channels)]
     for keyword, value in (text or {}).items():
-        chunks.append(_chunk(b"tEXt", f"{keyword}\0{value}".encode("latin-1")))
-    filtered = _filter(rows, np.zeros_like(rows[0]))
-    chunks.append(_chunk(b"IDAT", isal_zlib.compress(filtered, 1)))
-    chunks.append(_chunk(b"IEND", b""))
+        chunks.append(chunk(b"tEXt", f"{keyword}\0{value}".encode("latin-1")))
+    chunks.append(chunk(b"IDAT", compress(pixels)))
+    chunks.append(chunk(b"IEND", b""))
     return SIGNATURE + b"".join(chunks)
+
+
+def compress(pixels: npt.NDArray[np.uint8]) -> bytes:
+    """The content of the IDAT chunk of an image, see ``encode``: a zlib stream."""
+    height, width, channels = pixels.shape
+    rows = pixels.reshape(height, width * channels)
+    return isal_zlib.compress(_filter(rows, np.zeros_like(rows[0])), 1)
 
 
 def encode_image(image: Image.Image, icc_profile: bytes | None = None) -> bytes:
@@ -49,17 +54,17 @@ def encode_image(image: Image.Image, icc_profile: bytes | None = None) -> bytes:
     Returns:
         the file.
     """
-    chunks = [SIGNATURE, _header(*image.size, len(image.getbands()))]
+    chunks = [SIGNATURE, header(*image.size, len(image.getbands()))]
     if icc_profile is not None:
         profile = isal_zlib.compress(icc_profile, 1)
-        chunks.append(_chunk(b"iCCP", b"ICC profile\0\0" + profile))
+        chunks.append(chunk(b"iCCP", b"ICC profile\0\0" + profile))
     compressor = isal_zlib.compressobj(1)
     for filtered in _filtered_strips(image):
         data = compressor.compress(filtered)
         if data:
-            chunks.append(_chunk(b"IDAT", data))
-    chunks.append(_chunk(b"IDAT", compressor.flush()))
-    chunks.append(_chunk(b"IEND", b""))
+            chunks.append(chunk(b"IDAT", data))
+    chunks.append(chunk(b"IDAT", compressor.flush()))
+    chunks.append(chunk(b"IEND", b""))
     return b"".join(chunks)
 
 
@@ -83,11 +88,13 @@ def _filter(rows: npt.NDArray[np.uint8], above: npt.NDArray[np.uint8]) -> npt.ND
     return filtered
 
 
-def _header(width: int, height: int, channels: int) -> bytes:
+def header(width: int, height: int, channels: int) -> bytes:
+    """The IHDR chunk of an 8-bit image, grey or RGB."""
     fields = struct.pack(">IIBBBBB", width, height, 8, COLOR_TYPES[channels], 0, 0, 0)
-    return _chunk(b"IHDR", fields)
+    return chunk(b"IHDR", fields)
 
 
-def _chunk(name: bytes, data: bytes) -> bytes:
+def chunk(name: bytes, data: bytes) -> bytes:
+    """A chunk: length, name, data and checksum."""
     checksum = isal_zlib.crc32(data, isal_zlib.crc32(name))
     return b"".join((struct.pack(">I", len(data)), name, data, struct.pack(">I", checksum)))

@@ -2,31 +2,21 @@
 
 import asyncio
 import itertools
+import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from app.inference.errors import InferenceTimeoutError, ShuttingDownError
 from app.inference.fair_queue import FairQueue
+from app.inference.job import Job, fail, record_timing
 from app.inference.limiter import CapacityLimiter
-from app.observability.timing import Batch, Span, Timing
+from app.observability.timing import Batch, Timing
 
 T = TypeVar("T")
 U = TypeVar("U")
 
-
-@dataclass(slots=True, eq=False)
-class _Job(Generic[T, U]):
-    """One item of a request; times are those of ``time.perf_counter``, 0 until they are known."""
-
-    item: T
-    future: asyncio.Future[U]
-    queued_at: float
-    started_at: float = 0.0
-    ended_at: float = 0.0
-    batch_number: int = 0
-    batch_size: int = 0
+MAX_GROUP = 8  # items of a stream that are queued at the same time
 
 
 class Batcher(Generic[T, U]):
@@ -60,7 +50,7 @@ class Batcher(Generic[T, U]):
         self._max_queue = max_queue
         self._observe = observe
         self._labels = labels or {}
-        self._queue = FairQueue[_Job[T, U]]()
+        self._queue = FairQueue[Job[T, U]]()
         self._batch_numbers = itertools.count(1)
         self._workers: set[asyncio.Task[None] | None] = set()
         self._entering = 0  # workers that have no slot yet
@@ -78,12 +68,7 @@ class Batcher(Generic[T, U]):
             InferenceTimeoutError: if ``work`` raised it for a batch that held one of these items.
             Exception: what ``work`` raised for one of these items by itself.
         """
-        if self._closed:
-            raise ShuttingDownError("the service is stopping")
-        loop, now = asyncio.get_running_loop(), time.perf_counter()
-        jobs: list[_Job[T, U]] = [_Job(item, loop.create_future(), now) for item in items]
-        self._queue.push(jobs, self._max_queue)
-        self._spawn_workers()
+        jobs = self._submit(items, self._max_queue)
         try:
             if len(jobs) == 1:
                 return [await jobs[0].future]
@@ -93,7 +78,7 @@ class Batcher(Generic[T, U]):
             raise
         finally:  # also for a request that was cancelled
             if timing is not None and jobs:
-                self._record_timing(timing, jobs)
+                record_timing(timing, jobs, self._labels)
         results: list[U] = []
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
@@ -101,27 +86,54 @@ class Batcher(Generic[T, U]):
             results.append(outcome)
         return results
 
-    def _record_timing(self, timing: Timing, jobs: Sequence[_Job[T, U]]) -> None:
-        """Add the queue time, the model time and the spans of these jobs, as far as they ran."""
-        now = time.perf_counter()
-        queued, started = jobs[0].queued_at, max(job.started_at or now for job in jobs)
-        timing.queue += started - queued
-        timing.spans.append(Span("queue", queued, started, {**self._labels, "items": len(jobs)}))
-        batches: dict[int, list[_Job[T, U]]] = {}
+    async def stream(
+        self, items: Sequence[T], timing: Timing | None = None, first: int = 1
+    ) -> AsyncGenerator[U, None]:
+        """The result of each item in order, as soon as it and those before it are there.
+
+        The items are queued in groups: the first ``first``, then 2, 4 and ``MAX_GROUP`` at a time,
+        each when a result of the group before it is there. So the first result comes early, the
+        model works while the caller uses what it has, and of a caller that is slow few results
+        wait. Only the first group can be refused. Close it (``aclosing``): its waiting items then
+        leave the queue.
+
+        Raises:
+            QueueFullError, ShuttingDownError, InferenceTimeoutError, Exception: as ``run``.
+        """
+        current = self._submit(items[:first], self._max_queue)
+        following: list[Job[T, U]] = []
+        submitted, size = len(current), 2
+        try:
+            while current:
+                for i, job in enumerate(current):
+                    result = await job.future
+                    if i == 0:
+                        following = self._submit(items[submitted : submitted + size], sys.maxsize)
+                        submitted, size = submitted + size, min(2 * size, MAX_GROUP)
+                    yield result
+                if timing is not None:
+                    record_timing(timing, current, self._labels)
+                current, following = following, []
+        finally:
+            self._abandon([*current, *following])
+
+    def _submit(self, items: Sequence[T], limit: int) -> list[Job[T, U]]:
+        """Queue items, all of them or none, while at most ``limit`` wait."""
+        if self._closed:
+            raise ShuttingDownError("the service is stopping")
+        loop, now = asyncio.get_running_loop(), time.perf_counter()
+        jobs: list[Job[T, U]] = [Job(item, loop.create_future(), now) for item in items]
+        self._queue.push(jobs, limit)
+        self._spawn_workers()
+        return jobs
+
+    def _abandon(self, jobs: Sequence[Job[T, U]]) -> None:
+        """Take jobs out of the queue whose results nobody waits for any more."""
         for job in jobs:
-            if job.batch_number:
-                batches.setdefault(job.batch_number, []).append(job)
-        for number, members in batches.items():
-            ended = max(job.ended_at or now for job in members)
-            attributes: dict[str, int | str] = {
-                **self._labels,
-                "batch.number": number,
-                "batch.size": members[0].batch_size,
-                "items": len(members),
-            }
-            timing.spans.append(Span("batch", members[0].started_at, ended, attributes))
-        if all(job.ended_at for job in jobs):
-            timing.model += max(job.ended_at for job in jobs) - started
+            if not job.future.cancel() and not job.future.cancelled():
+                job.future.exception()  # seen, so that asyncio does not log it
+        if jobs:
+            self._queue.remove(lambda job: job.future.done())
 
     @property
     def waiting(self) -> int:
@@ -160,9 +172,9 @@ class Batcher(Generic[T, U]):
         finally:  # at once, so that the next request starts another worker
             self._workers.discard(asyncio.current_task())
 
-    def _take(self, max_count: int) -> list[_Job[T, U]]:
+    def _take(self, max_count: int) -> list[Job[T, U]]:
         """The next batch, without the items of requests that were cancelled."""
-        batch: list[_Job[T, U]] = []
+        batch: list[Job[T, U]] = []
         queue, now = self._queue, time.perf_counter()
         while len(batch) < max_count and queue:
             job = queue.pop()
@@ -171,19 +183,19 @@ class Batcher(Generic[T, U]):
                 batch.append(job)
         return batch
 
-    async def _run_batch(self, batch: list[_Job[T, U]]) -> None:
+    async def _run_batch(self, batch: list[Job[T, U]]) -> None:
         error = await self._try_batch(batch)
         if error is None:
             return
         if len(batch) == 1 or isinstance(error, InferenceTimeoutError):
             for job in batch:
-                _fail(job, error)
+                fail(job, error)
             return
         for job in batch:  # one bad item must not fail its batch neighbours
             if (error := await self._try_batch([job])) is not None:
-                _fail(job, error)
+                fail(job, error)
 
-    async def _try_batch(self, batch: list[_Job[T, U]]) -> Exception | None:
+    async def _try_batch(self, batch: list[Job[T, U]]) -> Exception | None:
         """Run a batch and set its results; the error if it failed."""
         number, started = next(self._batch_numbers), time.perf_counter()
         concurrent_calls = 1 if self._limiter.exclusive else self._limiter.slots
@@ -203,18 +215,3 @@ class Batcher(Generic[T, U]):
             if not job.future.done():
                 job.future.set_result(result)
         return None
-
-
-def _fail(job: _Job[T, U], error: Exception) -> None:
-    """Give a job an exception object of its own.
-
-    The traceback of one that several requests raise would grow with each, and keep the frames of
-    all of them.
-    """
-    job.ended_at = time.perf_counter()
-    if job.future.done():
-        return
-    own = type(error).__new__(type(error), *error.args)
-    own.args, own.__cause__ = error.args, error.__cause__
-    own.__dict__.update(error.__dict__)
-    job.future.set_exception(own.with_traceback(error.__traceback__))

@@ -1,6 +1,7 @@
 """From latents to images."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -27,7 +28,22 @@ class DecodedImage:
     strength: float | None = None
 
 
-async def decode(context: Context, latents: Sequence[Sequence[float]]) -> list[DecodedImage]:
+@dataclass(frozen=True)
+class PlannedImage:
+    """An image of a response before it is decoded.
+
+    Attributes:
+        latent: ``(D,)``.
+        seed: of a sample; None for other images.
+        pixels: uint8 ``(S, S, C)`` of an image that was sent, which is not decoded; else None.
+    """
+
+    latent: Tensor
+    seed: int | None = None
+    pixels: Pixels | None = None
+
+
+async def decode(context: Context, latents: Sequence[Sequence[float]]) -> list[PlannedImage]:
     """The image of each latent of D values.
 
     Raises:
@@ -35,15 +51,51 @@ async def decode(context: Context, latents: Sequence[Sequence[float]]) -> list[D
         OperandError: if a latent does not fit the model.
     """
     context.limits.check_count(len(latents))
-    checked = [
-        checked_latent(values, context.model.dim, ("latents", i))
+    return [
+        PlannedImage(checked_latent(values, context.model.dim, ("latents", i)))
         for i, values in enumerate(latents)
     ]
-    return await decode_latents(context, checked)
+
+
+async def decode_all(context: Context, planned: Sequence[PlannedImage]) -> list[DecodedImage]:
+    """The images, decoded with the detail of the request."""
+    inputs = _inputs(context, planned)
+    decoded = iter(await context.model.decoder.run(inputs, context.timing) if inputs else [])
+    return [
+        _image(image, next(decoded) if image.pixels is None else image.pixels) for image in planned
+    ]
+
+
+async def decode_in_order(
+    context: Context, planned: Sequence[PlannedImage], first: int
+) -> AsyncGenerator[DecodedImage, None]:
+    """The images, each as soon as it and those before it are decoded; see ``Batcher.stream``.
+
+    None comes before the first is decoded: what is refused is refused before a response begins.
+
+    Args:
+        context: of the request.
+        planned: the images.
+        first: images that are needed together, before the others.
+    """
+    inputs = _inputs(context, planned)
+    async with aclosing(context.model.decoder.stream(inputs, context.timing, first)) as decoded:
+        ready = [await anext(decoded)] if inputs else []
+        for image in planned:
+            pixels = image.pixels
+            if pixels is None:
+                pixels = ready.pop() if ready else await anext(decoded)
+            yield _image(image, pixels)
 
 
 async def decode_latents(context: Context, latents: Sequence[Tensor]) -> list[DecodedImage]:
     """The image of each latent ``(D,)``, with the detail of the request."""
-    inputs = [DecoderInput(z, context.detail) for z in latents]
-    pixels = await context.model.decoder.run(inputs, context.timing)
-    return [DecodedImage(p, z) for p, z in zip(pixels, latents, strict=True)]
+    return await decode_all(context, list(map(PlannedImage, latents)))
+
+
+def _inputs(context: Context, planned: Sequence[PlannedImage]) -> list[DecoderInput]:
+    return [DecoderInput(i.latent, context.detail) for i in planned if i.pixels is None]
+
+
+def _image(planned: PlannedImage, pixels: Pixels) -> DecodedImage:
+    return DecodedImage(pixels, planned.latent, planned.seed)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.operations.context import Context
-from app.operations.decode import DecodedImage, decode_latents
+from app.operations.decode import PlannedImage
 from app.operations.operands import encode_images
 from app.operations.read_images import image_fields, read_images
 from vae.preprocessing import Fit
@@ -16,7 +16,7 @@ async def reconstruct(
     fit: Fit = "crop",
     embedded: bool = True,
     compare: bool = False,
-) -> list[DecodedImage]:
+) -> list[PlannedImage]:
     """Each image file, encoded and decoded again.
 
     Args:
@@ -33,11 +33,10 @@ async def reconstruct(
     context.limits.check_count(len(files))
     originals = await read_images(context, image_fields(files), fit)
     latents = await encode_images(context, originals, embedded)
-    decoded = await decode_latents(context, latents)
     if not compare:
-        return decoded
+        return list(map(PlannedImage, latents))
     return [
         image
-        for original, reconstruction in zip(originals, decoded, strict=True)
-        for image in (DecodedImage(original.pixels, reconstruction.latent), reconstruction)
+        for original, z in zip(originals, latents, strict=True)
+        for image in (PlannedImage(z, pixels=original.pixels), PlannedImage(z))
     ]

@@ -1,11 +1,10 @@
 """Images of latents that are drawn from the prior."""
 
 import secrets
-from dataclasses import replace
 from typing import Literal
 
 from app.operations.context import Context
-from app.operations.decode import DecodedImage, decode_latents
+from app.operations.decode import PlannedImage
 from app.operations.operands import MAX_SEED
 from vae import latent
 
@@ -14,7 +13,7 @@ Prior = Literal["fitted", "standard"]
 
 async def sample(
     context: Context, n: int, seed: int | None, temperature: float, prior: Prior
-) -> list[DecodedImage]:
+) -> list[PlannedImage]:
     """``n`` images, each with its seed.
 
     Args:
@@ -34,5 +33,4 @@ async def sample(
         z = context.model.checkpoint.sample(seeds, temperature)
     else:
         z = temperature * latent.seeded_noise(seeds, context.model.dim)
-    images = await decode_latents(context, list(z))
-    return [replace(image, seed=s) for image, s in zip(images, seeds, strict=True)]
+    return [PlannedImage(row, seed) for row, seed in zip(z, seeds, strict=True)]

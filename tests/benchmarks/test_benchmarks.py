@@ -76,6 +76,16 @@ def test_a_sheet_is_filled_row_by_row() -> None:
     assert servers.sheet(tiles, 2)[:, :, 0].tolist() == [[0, 1], [2, 3]]
 
 
+def test_animations_are_measured_against_pillow(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
+    np.save(tmp_path / "images.npy", pixels)
+    found = encoders.animations_alone(tmp_path / "images.npy")
+    assert found.keys() == {"APNG", "APNG, Pillow", "GIF", "GIF, Pillow"}
+    for name, figures in found.items():
+        assert figures["bytes"] > 0
+        assert figures["ratio"] > 0 if "Pillow" not in name else figures["ratio"] == 1
+
+
 @pytest.mark.parametrize("name", encoders.png_encoders())
 def test_every_encoder_that_is_here_is_lossless(name: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)

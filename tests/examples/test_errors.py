@@ -19,7 +19,7 @@ COMMANDS = {
 FIELDS = {
     "glasses.py": "#/operands/me/0/image",
     "shop_frame.py": "#/operands/worn/0/image",
-    "morph.py": "#/end/image",
+    "morph.py": "#/end/0/image",
 }
 
 

@@ -12,7 +12,15 @@ import numpy.typing as npt
 from tests.app.conftest import DIM
 from tests.hostile.cases import JSON, Case
 
-POSTS = ("/encode", "/decode", "/reconstruct", "/sample", "/interpolate", "/arithmetic")
+POSTS = (
+    "/encode",
+    "/decode",
+    "/reconstruct",
+    "/sample",
+    "/interpolate",
+    "/traverse",
+    "/arithmetic",
+)
 ODD_NUMBERS = ("", "NaN", "1e400", "-1", "9" * 400, "1.5", "0x1", "%00", "1,2", "[]", "1&n=x")
 GETS = ("/directions", "/models", "/models/tiny", "/health/live", "/health/ready", "/metrics")
 
@@ -79,11 +87,12 @@ def odd_values() -> Iterator[Case]:
         *('"\\u0000"', '"x"', "[]", "{}", "[[]]", '{"seed": 1e99}', '"../../etc/passwd"'),
     ]
     fields = {
-        "/sample": ("n", "seed", "temperature", "prior"),
+        "/sample": ("n", "seed", "temperature", "prior", "size", "fps"),
         "/decode": ("latents", "latents\\u0000"),
         "/encode": ("image", "fit", "embedded"),
         "/reconstruct": ("image", "compare"),
-        "/interpolate": ("start", "end", "steps", "method"),
+        "/interpolate": ("start", "end", "via", "steps", "method", "easing"),
+        "/traverse": ("operand", "along", "across", "low", "high", "steps", "rows"),
         "/arithmetic": ("expression", "operands", "preserve", "fit"),
     }
     for path, names in fields.items():

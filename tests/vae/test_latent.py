@@ -6,9 +6,12 @@ import torch
 from torch import Tensor
 
 from vae.latent import (
+    Easing,
     Method,
+    eased,
     lerp,
     path,
+    path_through,
     seeded_noise,
     seeded_noise_and_uniform,
     slerp,
@@ -163,6 +166,31 @@ def test_path_uses_its_method() -> None:
     weights = torch.linspace(0, 1, 5)
     torch.testing.assert_close(path(start, end, 5, "lerp"), lerp(start, end, weights))
     torch.testing.assert_close(path(start, end, 5), slerp(start, end, weights))
+
+
+@each_method
+def test_a_path_goes_through_its_points_in_equal_parts(method: Method) -> None:
+    points = list(seeded_noise([1, 2, 3], 16))
+    found = path_through(points, 9, method)
+    for i, point in zip((0, 4, 8), points, strict=True):
+        assert torch.equal(found[i], point)
+    torch.testing.assert_close(found[:5], path(points[0], points[1], 5, method))
+    torch.testing.assert_close(found[4:], path(points[1], points[2], 5, method))
+
+
+@pytest.mark.parametrize(
+    ("easing", "middle"),
+    [
+        ("linear", [0.25, 0.5, 0.75]),
+        ("ease-in", [0.0625, 0.25, 0.5625]),
+        ("ease-out", [0.4375, 0.75, 0.9375]),
+        ("ease-in-out", [0.15625, 0.5, 0.84375]),
+    ],
+)
+def test_easing(easing: Easing, middle: list[float]) -> None:
+    assert eased(torch.linspace(0, 1, 5), easing).tolist() == [0.0, *middle, 1.0]
+    start, end = torch.zeros(1), torch.ones(1)
+    assert path_through([start, end], 5, "lerp", easing).flatten().tolist() == [0.0, *middle, 1.0]
 
 
 @each_method

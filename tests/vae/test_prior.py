@@ -114,3 +114,19 @@ def test_statistics_of_fewer_images_than_dimensions_can_be_sampled(dim: int, ima
 def test_no_variance_at_all_gives_the_mean() -> None:
     statistics = LatentStatistics(torch.arange(4.0), torch.zeros(4, 4))
     torch.testing.assert_close(statistics.sample(seeded_noise([1], 4))[0], torch.arange(4.0))
+
+
+def test_principal_axes_are_standard_deviations_along_orthogonal_directions() -> None:
+    factor = seeded_noise([1, 2, 3], DIM)
+    statistics = LatentStatistics(torch.zeros(DIM), factor @ factor.T)
+    axes = statistics.principal_axes
+    lengths = axes.norm(dim=1)
+    assert lengths.tolist() == sorted(lengths.tolist(), reverse=True)
+    torch.testing.assert_close(axes.T @ axes, statistics.covariance)
+    torch.testing.assert_close(axes @ axes.T, torch.diag(lengths**2), atol=1e-5, rtol=0)
+    assert (axes.gather(1, axes.abs().argmax(1, keepdim=True)) > 0).all()
+
+
+def test_a_collapsed_dimension_has_an_axis_of_length_zero() -> None:
+    statistics = LatentStatistics(torch.zeros(2), torch.diag(torch.tensor([0.0, 4.0])))
+    assert statistics.principal_axes.tolist() == [[0.0, 2.0], [0.0, 0.0]]

@@ -176,7 +176,7 @@ def test_every_image_without_a_face_has_its_pointer(client: httpx.Client) -> Non
     assert [error["pointer"] for error in body["errors"]] == ["#/image/0", "#/image/2"]
     ends = {"start": FACE, "end": NO_FACE}
     body = problem(client.post("/interpolate", files=ends), 422)
-    assert [error["pointer"] for error in body["errors"]] == ["#/end/image"]
+    assert [error["pointer"] for error in body["errors"]] == ["#/end/0/image"]
     group = [("me", FACE), ("me", NO_FACE), ("her", FACE)]
     response = client.post("/arithmetic", files=group, data={"expression": "me - her"})
     pointers = [error["pointer"] for error in problem(response, 422)["errors"]]

@@ -1,10 +1,15 @@
+import base64
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from httpx import Client
+from PIL import Image
 
 from app.http.response_schemas import Problem
 from app.server.openapi_document import document
@@ -18,6 +23,8 @@ OPERATIONS = {
     for path, methods in DOCUMENT["paths"].items()
     for method, operation in methods.items()
 }
+
+EXAMPLE_FILES: dict[str, Any] = DOCUMENT["components"]["examples"]
 
 
 def references(node: Any) -> Iterator[str]:
@@ -43,6 +50,7 @@ def test_every_endpoint_is_in_it() -> None:
         "post /sample",
         "get /sample",
         "post /interpolate",
+        "post /traverse",
         "post /arithmetic",
         "post /faces",
         "get /directions",
@@ -70,6 +78,30 @@ def test_every_operation_and_error_has_an_example(name: str) -> None:
         Problem.model_validate(example)
     for kind, body in operation.get("requestBody", {}).get("content", {}).items():
         assert kind != "application/json" or body["example"]
+
+
+@pytest.mark.parametrize("name", EXAMPLE_FILES)
+def test_the_example_of_a_media_type_is_such_a_file(name: str) -> None:
+    data = base64.b64decode(EXAMPLE_FILES[name]["value"])
+    if name == "Zip":
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            assert archive.testzip() is None
+    elif name == "Npy":
+        assert np.load(io.BytesIO(data)).dtype == np.float32
+    else:
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+            assert image.format == {"Apng": "PNG"}.get(name, name.upper())
+
+
+def test_every_media_type_that_is_no_text_has_a_file_as_its_example() -> None:
+    types: set[str] = set()
+    for operation in OPERATIONS.values():
+        for media_type, content in operation["responses"]["200"]["content"].items():
+            if content.get("schema", {}).get("format") == "binary":
+                assert content["examples"]["file"]["$ref"].startswith("#/components/examples/")
+                types.add(media_type)
+    assert len(types) == len(EXAMPLE_FILES)
 
 
 EXAMPLES = {

@@ -3,7 +3,10 @@ import json
 import numpy as np
 import torch
 
-from app.http.responses import images_as_json
+from app.http.output import Output
+from app.http.responses import ImageSource, images_as_json
+from app.images.animation import Animation
+from app.images.encoding import Encoding
 from app.operations.decode import DecodedImage
 
 
@@ -13,7 +16,8 @@ def test_json_is_joined_as_it_would_be_dumped() -> None:
         DecodedImage(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8), torch.randn(5), seed)
         for seed in (7, None, 8)
     ]
-    encoded = images_as_json('a "model"@0', 0.7, made)
+    output = Output("application/json", Encoding(), None, Animation())
+    encoded = images_as_json(ImageSource('a "model"@0', 0.7, output), made)
     body = json.loads(encoded.body)
     assert encoded.media_type == "application/json"
     assert body["model"] == 'a "model"@0'
