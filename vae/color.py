@@ -30,7 +30,9 @@ SRGB_GAMMA, GAMMA_TOLERANCE = 1 / 2.2, 0.01  # which files in sRGB declare
 MIN_GAMMA, MAX_GAMMA = 0.1, 10.0
 SRGB_CHROMATICITIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)  # white, red, green, blue
 CHROMATICITY_TOLERANCE = 0.002
-BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
+BRADFORD = np.array(
+    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
+)
 
 
 def to_srgb(image: Image.Image, mode: str) -> Convert | None:
@@ -54,14 +56,17 @@ def to_srgb(image: Image.Image, mode: str) -> Convert | None:
     return _chunks_to_srgb(image.info.get("gamma"), image.info.get("chromaticity"), mode)
 
 
-def from_srgb(image: Image.Image) -> Convert | None:
-    """The inverse of ``to_srgb`` for an RGB image with a profile: from sRGB to its own colours."""
+def from_srgb(image: Image.Image, mode: str) -> Convert | None:
+    """The inverse of ``to_srgb`` for an image with a profile, to an image of ``mode``.
+
+    None if the image is in sRGB, or if its profile has no inverse.
+    """
     profile = image.info.get("icc_profile")
-    if not is_profile(profile, "RGB") or _profile_to_srgb(profile, "RGB") is None:
+    if not is_profile(profile, mode) or _profile_to_srgb(profile, mode) is None:
         return None
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        return _apply(ImageCms.createProfile("sRGB"), opened, "RGB", "RGB")
+        return _apply(ImageCms.createProfile("sRGB"), opened, "RGB", mode)
     except (ImageCms.PyCMSError, OSError, ValueError):
         return None
 

@@ -66,11 +66,10 @@ class SampleConversion:
         self._convert = to_srgb(image, self._mode)
 
     @property
-    def is_identity(self) -> bool:
-        """Whether pixels stay as they are."""
+    def keeps_samples(self) -> bool:
+        """Whether samples stay as they are, apart from a conversion of colours to sRGB."""
         own = self._image.mode == ("RGB" if self._channels == 3 else "L")
-        changed = (self._convert, self._range, self._covered, self._low)
-        return own and changed == (None,) * 4 and "transparency" not in self._image.info
+        return own and self._covered is None and "transparency" not in self._image.info
 
     def tile(self, box: tuple[int, int, int, int]) -> Image.Image:
         """A part of the image, of mode ``L`` or ``RGB``.

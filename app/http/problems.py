@@ -30,7 +30,8 @@ from app.http.negotiation import NotAcceptableError
 from app.http.pointers import json_pointer
 from app.http.response_schemas import FieldProblem, Problem
 from app.http.security_headers import SECURITY_HEADERS
-from app.images.decoding import CorruptImageError, ImageTooLargeError, UnsupportedImageError
+from app.images.decoding import CorruptImageError, ImageTooLargeError
+from app.images.formats import UnsupportedImageError
 from app.inference.errors import (
     DeviceLostError,
     InferenceTimeoutError,

@@ -1,6 +1,5 @@
 """Decodes untrusted image files to uint8 arrays of the model's shape."""
 
-import io
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,11 +8,13 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageFile, TiffImagePlugin
 
-from app.images import alignment, guards, png, provenance
+from app.images import alignment, guards, jpeg_segments, png, provenance
 from app.images.alignment import Transform
+from app.images.formats import UnsupportedImageError, open_image
 from app.images.provenance import ImageProvenance
+from vae.image_files import prepare
 from vae.preprocessing import (
     Fit,
     draft_size,
@@ -22,7 +23,6 @@ from vae.preprocessing import (
     use_stored_size,
 )
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # others: 4
 DECODER_BYTES_PER_PIXEL = {"WEBP": 20, "TIFF": 12}  # the image and what its decoder needs besides
 
@@ -32,10 +32,6 @@ Image.MAX_IMAGE_PIXELS = None  # the limits are settings, checked below
 # Pillow warns of unusual metadata, which is not used. Set once: ``warnings.catch_warnings`` is not
 # thread-safe.
 warnings.filterwarnings("ignore", module=r"PIL\.")
-
-
-class UnsupportedImageError(Exception):
-    """The bytes are not of a supported image format."""
 
 
 class ImageTooLargeError(Exception):
@@ -179,8 +175,8 @@ def opened(data: bytes, draft: Draft, max_pixels: int, max_memory: int) -> Itera
             also for what goes wrong within the context.
     """
     try:
-        guards.check(data)
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        image, copied = open_image(data)
+        with image:
             use_stored_size(image)
             width, height = image.size
             if width * height > max_pixels:
@@ -188,18 +184,14 @@ def opened(data: bytes, draft: Draft, max_pixels: int, max_memory: int) -> Itera
                     f"the image has {width} x {height} pixels; at most {max_pixels} are accepted"
                 )
             draft(image)
-            memory = _memory(image, data, width * height)
+            memory = copied + _memory(image, data, width * height)
             if memory > max_memory:
                 raise ImageTooLargeError(
                     f"decoding {width} x {height} pixels of {image.format} takes {memory} bytes; "
                     f"the limit is {max_memory}; send it smaller, or as JPEG"
                 )
             yield OpenedImage(image, width, height, memory)
-    except UnidentifiedImageError:
-        raise UnsupportedImageError(
-            f"not a supported image format; send one of {', '.join(FORMATS)}"
-        ) from None
-    except (ImageTooLargeError, MemoryError):
+    except (ImageTooLargeError, UnsupportedImageError, MemoryError):
         raise
     except guards.StructureLimitError as error:
         raise CorruptImageError(f"the image is refused: {error}") from None
@@ -215,15 +207,17 @@ def _memory(image: ImageFile.ImageFile, data: bytes, area: int) -> int:
         data: the file.
         area: pixels that are stored.
     """
-    if image.format in ("JPEG", "MPO"):
+    if image.format == "JPEG":
         coefficients = 2 * area * len(image.getbands())
-        buffered = coefficients if guards.count_scans(data) > 1 else area // 2
+        buffered = coefficients if jpeg_segments.count_scans(data) > 1 else area // 2
         return buffered + 4 * image.width * image.height
     if image.format == "TIFF":
         if image.info.get("compression") == "raw":
             return 4 * area
         area = max(area, _tile_area(image))
     by_mode = BYTES_PER_PIXEL.get(image.mode, 4)
+    if prepare(image).low_bytes is not None:  # decoded twice
+        by_mode *= 2
     return area * DECODER_BYTES_PER_PIXEL.get(image.format or "", by_mode)
 
 

@@ -9,7 +9,7 @@ from app.images import paste as photograph_paste
 from app.images.alignment import Transform
 from app.images.decoding import ImageTooLargeError
 from app.images.encoding import Encoding, encode
-from app.images.paste import CropEdit
+from app.images.paste import Colors, CropEdit
 from app.operations.context import Context, Limits
 from vae.preserve import PixelEdit
 
@@ -51,7 +51,10 @@ async def paste(
 
     def work(data: bytes) -> bytes:
         photograph = full_size.read(data, channels, *sizes)
-        photograph_paste.apply(photograph.image, arrays, transform)
+        colors = None
+        if photograph.to_srgb is not None and photograph.from_srgb is not None:
+            colors = Colors(photograph.to_srgb, photograph.from_srgb)
+        photograph_paste.apply(photograph.image, arrays, transform, colors)
         return encode(photograph.image, encoding, photograph.icc_profile)
 
     [memory] = await context.image_pool.map(lambda data: _memory(data, encoding, limits), [data])
