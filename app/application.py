@@ -55,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
             *info_routes.router.routes,
         ],
         lifespan=_lifespan(settings, traced),
+        root_path=settings.root_path,
         openapi_url=None,  # app.http.info_routes has it, with authentication
         docs_url=None,  # FastAPI's page loads scripts from other hosts
         redoc_url=None,

@@ -115,6 +115,29 @@ class Settings(BaseSettings):
             "nothing of its response is disconnected."
         ),
     )
+    keep_alive_seconds: int = Field(
+        5,
+        ge=1,
+        description=(
+            "Time that an idle connection is kept open, in seconds. Behind a proxy: longer than "
+            "the proxy keeps its idle connections, or it may send a request to one that is closed."
+        ),
+    )
+    root_path: str = Field(
+        "",
+        pattern="^(/[A-Za-z0-9._~-]+)*$",
+        description=(
+            "Path under which a proxy publishes the service, such as `/lorgnette`; the proxy "
+            "removes it from the requests. `/openapi.json` names it as its server."
+        ),
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description=(
+            "Addresses and networks of proxies, separated by commas, whose `X-Forwarded-For` and "
+            "`X-Forwarded-Proto` are believed; those of others are ignored."
+        ),
+    )
     api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description=(
@@ -162,7 +185,7 @@ class Settings(BaseSettings):
         None, description="Folder that all workers share; set by the supervisor, not by users."
     )
 
-    @field_validator("models", "api_keys", mode="before")
+    @field_validator("models", "api_keys", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -174,6 +197,16 @@ class Settings(BaseSettings):
     def _check_api_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not all(re.fullmatch("[0-9a-f]{64}", text) for text in value):
             raise ValueError("each key is given by its SHA-256 hash, 64 hexadecimal digits")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                ipaddress.ip_network(text)
+            except ValueError:
+                raise ValueError(f"{text!r} is no IP address and no network") from None
         return value
 
     @model_validator(mode="after")

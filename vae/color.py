@@ -7,6 +7,7 @@ transfer function and primaries: IEC 61966-2-1.
 
 import io
 from collections.abc import Callable
+from typing import Literal, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +48,7 @@ def to_srgb(image: Image.Image, mode: str) -> Convert | None:
         nothing that can be read says otherwise.
     """
     if mode == "LAB":
-        return _transform(ImageCms.createProfile("LAB"), mode)
+        return _transform(_built_in("LAB"), mode)
     profile = image.info.get("icc_profile")
     if is_profile(profile, mode):
         return _profile_to_srgb(profile, mode)
@@ -66,12 +67,12 @@ def from_srgb(image: Image.Image, mode: str) -> Convert | None:
         return None
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        return _apply(ImageCms.createProfile("sRGB"), opened, "RGB", mode)
+        return _apply(_built_in("sRGB"), opened, "RGB", mode)
     except (ImageCms.PyCMSError, OSError, ValueError):
         return None
 
 
-def is_profile(profile: object, mode: str) -> bool:
+def is_profile(profile: object, mode: str) -> TypeGuard[bytes]:
     """Whether this is a colour profile of pixels of a mode, of bounded size and cost."""
     if not isinstance(profile, bytes) or not (
         PROFILE_HEADER_LENGTH + 4 <= len(profile) <= MAX_PROFILE_BYTES
@@ -99,13 +100,17 @@ def _profile_to_srgb(profile: bytes, mode: str) -> Convert | None:
     return convert if np.abs(after - before).max() > SAME else None
 
 
-def _transform(profile: ImageCms.ImageCmsProfile | ImageCms.core.CmsProfile, mode: str) -> Convert:
-    return _apply(profile, ImageCms.createProfile("sRGB"), mode, "RGB")
+def _transform(profile: ImageCms.ImageCmsProfile, mode: str) -> Convert:
+    return _apply(profile, _built_in("sRGB"), mode, "RGB")
+
+
+def _built_in(name: Literal["LAB", "sRGB"]) -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile(name))
 
 
 def _apply(
-    source: ImageCms.ImageCmsProfile | ImageCms.core.CmsProfile,
-    target: ImageCms.ImageCmsProfile | ImageCms.core.CmsProfile,
+    source: ImageCms.ImageCmsProfile,
+    target: ImageCms.ImageCmsProfile,
     source_mode: str,
     target_mode: str,
 ) -> Convert:

@@ -117,7 +117,7 @@ def _range(image: Image.Image) -> Range:
     if sample_format == FLOAT:
         declared = [_first(fields.get(tag, math.nan)) for tag in (MIN_SAMPLE, MAX_SAMPLE)]
         valid = all(map(math.isfinite, declared)) and declared[0] < declared[1]
-        found = Range(*declared) if valid else _largest_range(image, None)
+        found = Range(declared[0], declared[1]) if valid else _largest_range(image, None)
     elif sample_format == SIGNED:
         found = Range(0, 2 ** (bits - 1) - 1)
     else:

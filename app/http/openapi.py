@@ -179,7 +179,13 @@ COMPONENTS = (
 
 def document(app: FastAPI) -> Json:
     """FastAPI's document with the schemas of request bodies and with authentication."""
-    spec = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+    spec = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        routes=app.routes,
+        servers=[{"url": app.root_path}] if app.root_path else None,
+    )
     components = spec.setdefault("components", {})
     schemas_by_name = components.setdefault("schemas", {})
     for model in COMPONENTS:

@@ -12,7 +12,8 @@ from PIL import Image, ImageFile, TiffImagePlugin
 
 from app.images import alignment, guards, jpeg_segments, png, provenance
 from app.images.alignment import Transform
-from app.images.formats import UnsupportedImageError, open_image
+from app.images.errors import CorruptImageError, ImageTooLargeError, UnsupportedImageError
+from app.images.formats import open_image
 from app.images.provenance import ImageProvenance
 from vae.image_files import prepare
 from vae.preprocessing import (
@@ -32,14 +33,6 @@ Image.MAX_IMAGE_PIXELS = None  # the limits are settings, checked below
 # Pillow warns of unusual metadata, which is not used. Set once: ``warnings.catch_warnings`` is not
 # thread-safe.
 warnings.filterwarnings("ignore", module=r"PIL\.")
-
-
-class ImageTooLargeError(Exception):
-    """The image has too many pixels, or decoding it takes too much memory."""
-
-
-class CorruptImageError(Exception):
-    """The bytes begin like an image but cannot be decoded."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from PIL import (
 )
 
 from app.images import guards, jpeg_segments, png_chunks
+from app.images.errors import UnsupportedImageError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 CONVERT_FIRST = (
@@ -32,15 +33,12 @@ OTHERS = {  # by the brands of an ISO base media file
         (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"
     ),
 }
+HEAD_LENGTH = 16  # bytes by which formats are told
 SAMPLE_FORMATS = {1: "unsigned integer", 2: "signed integer", 3: "floating-point"}
 COLORS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "CIELAB"}
 EXIF_FIELDS = (34665, 34853, 40965)  # that point to further directories
 # What the readers say of files that are in order.
 UNSUPPORTED = re.compile(r"cannot handle|not yet supported|Unsupported BMP|unknown compression")
-
-
-class UnsupportedImageError(Exception):
-    """The bytes are not of a supported image format."""
 
 
 class _Format(NamedTuple):
@@ -60,8 +58,14 @@ READERS = (
 
 
 def is_image(head: bytes) -> bool:
-    """Whether a file begins like an image, of a supported format or of another that is common."""
-    return _format_of(head) is not None or _other(head) is not None
+    """Whether the first ``HEAD_LENGTH`` bytes are those of an image, and of no text.
+
+    Of an image of a supported format, or of another that is common.
+    """
+    found = _format_of(head)
+    if found is not None and found.name == "BMP":  # two letters, with which a text may begin
+        return head[6:10] == bytes(4)
+    return found is not None or _other(head) is not None
 
 
 def open_image(data: bytes) -> tuple[ImageFile.ImageFile, int]:

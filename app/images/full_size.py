@@ -15,20 +15,26 @@ BYTES_PER_PIXEL = 4  # of an image that Pillow holds
 
 
 @dataclass(frozen=True)
+class Colors:
+    """How the colours of a photograph become sRGB, in which edits are made, and back."""
+
+    to_srgb: Convert
+    from_srgb: Convert
+
+
+@dataclass(frozen=True)
 class FullSizePhotograph:
     """A photograph with all its pixels.
 
     Attributes:
         image: upright, of mode ``L`` or ``RGB``, with no metadata.
-        icc_profile: of these pixels; None if they are in sRGB.
-        to_srgb: what converts these pixels to sRGB; None if they are in sRGB.
-        from_srgb: the inverse.
+        icc_profile: of these pixels; None if the file has none that fits them.
+        colors: of these pixels; None if they are in sRGB.
     """
 
     image: Image.Image
     icc_profile: bytes | None
-    to_srgb: Convert | None = None
-    from_srgb: Convert | None = None
+    colors: Colors | None = None
 
 
 @dataclass(frozen=True)
@@ -77,19 +83,19 @@ def read(data: bytes, channels: int, max_pixels: int, max_memory: int) -> FullSi
         transpose = exif_transpose_of(file)
         conversion = SampleConversion(file, channels)
         profile = file.info.get("icc_profile")
-        to_srgb, back = color.to_srgb(file, mode), color.from_srgb(file, mode)
-        keeps_profile = color.is_profile(profile, mode) and (to_srgb is None) == (back is None)
+        to_srgb, from_srgb = color.to_srgb(file, mode), color.from_srgb(file, mode)
+        colors = Colors(to_srgb, from_srgb) if to_srgb and from_srgb else None
         upright: Image.Image = file
-        if conversion.keeps_samples and (keeps_profile or to_srgb is None):
+        if conversion.keeps_samples and (colors is not None or to_srgb is None):
             file.load()
-            colors = to_srgb, back
         else:
             upright = averaged(file, (0, 0, *file.size), (1, 1), channels)
-            keeps_profile, colors = False, (None, None)
+            profile = colors = None
         if transpose is not None:
             upright = upright.transpose(transpose)
         upright.info = {}  # Pillow writes some of it into the files that it encodes
-    return FullSizePhotograph(upright, profile if keeps_profile else None, *colors)
+    fits = color.is_profile(profile, mode)
+    return FullSizePhotograph(upright, profile if fits else None, colors)
 
 
 def _keep_size(image: ImageFile.ImageFile) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from app.images import alignment
 from app.images.alignment import Points, Transform
-from vae.color import Convert
+from app.images.full_size import Colors
 
 Plane = npt.NDArray[np.float32]
 
@@ -43,14 +43,6 @@ class CropEdit:
     def planes(self) -> list[Plane]:
         """Mask, alpha and the channels of the colour."""
         return [self.mask, self.alpha, *self.color]
-
-
-@dataclass(frozen=True)
-class Colors:
-    """How the colours of a photograph become sRGB, in which an edit is made, and back."""
-
-    to_srgb: Convert
-    from_srgb: Convert
 
 
 def apply(

@@ -87,6 +87,10 @@ def _serve(settings: Settings, worker: bool) -> None:
         access_log=False,  # the application logs responses with their request ids
         timeout_graceful_shutdown=settings.graceful_shutdown_seconds,
         server_header=False,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        root_path=settings.root_path,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
     )
     server = Server(config, app)
     if worker:

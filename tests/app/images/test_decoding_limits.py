@@ -4,7 +4,8 @@ import zlib
 import pytest
 from PIL import Image
 
-from app.images.decoding import CorruptImageError, ImageTooLargeError, read
+from app.images.decoding import read
+from app.images.errors import CorruptImageError, ImageTooLargeError
 from app.images.guards import MAX_FIELDS, MAX_RATIONALS, MAX_VALUES
 from tests.app.conftest import file, random_image
 from tests.app.images.decoded import SIDE, decode
