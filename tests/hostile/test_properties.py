@@ -17,6 +17,7 @@ from app.http.npy import from_npy
 from app.http.request_parsing import validate
 from app.http.schemas import ArithmeticRequest, DecodeRequest, InterpolateRequest
 from app.images import decoding as images
+from app.images.errors import CorruptImageError, ImageTooLargeError, UnsupportedImageError
 from app.images import guards as screening
 from app.images import png
 from app.images import provenance as embedded
@@ -135,9 +136,9 @@ def test_an_image_is_read_or_refused(kind: str, noise: bytes, place: int) -> Non
         try:
             found = images.read(damaged, 16, 3, "crop", 10**6, 2**24)
         except (
-            images.CorruptImageError,
-            images.UnsupportedImageError,
-            images.ImageTooLargeError,
+            CorruptImageError,
+            UnsupportedImageError,
+            ImageTooLargeError,
         ) as error:
             says_why(error)
         else:
