@@ -4,13 +4,14 @@
 """
 
 import io
+import math
 import re
-import struct
 from typing import NamedTuple
 
 from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
+    Image,
     ImageFile,
     JpegImagePlugin,
     PngImagePlugin,
@@ -20,19 +21,10 @@ from PIL import (
 
 from app.images import guards, jpeg_segments, png_chunks
 from app.images.errors import UnsupportedImageError
+from app.images.helper_image import BYTES_PER_PIXEL, HelperImage
+from app.images.iso_media import declared_size, kind_of
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-CONVERT_FIRST = (
-    "{} is not a supported image format; convert the image to JPEG or PNG. On an iPhone: Settings, "
-    "Camera, Formats, Most Compatible; or share the photograph as JPEG"
-)
-OTHERS = {  # by the brands of an ISO base media file
-    b"avif": "AVIF",
-    b"avis": "AVIF",
-    **dict.fromkeys(
-        (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"
-    ),
-}
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "HEIC", "GIF", "BMP", "TIFF")
 HEAD_LENGTH = 16  # bytes by which formats are told
 SAMPLE_FORMATS = {1: "unsigned integer", 2: "signed integer", 3: "floating-point"}
 COLORS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "CIELAB"}
@@ -58,20 +50,22 @@ READERS = (
 
 
 def is_image(head: bytes) -> bool:
-    """Whether the first ``HEAD_LENGTH`` bytes are those of an image, and of no text.
-
-    Of an image of a supported format, or of another that is common.
-    """
+    """Whether the first ``HEAD_LENGTH`` bytes are those of an image, and of no text."""
     found = _format_of(head)
     if found is not None and found.name == "BMP":  # two letters, with which a text may begin
         return head[6:10] == bytes(4)
-    return found is not None or _other(head) is not None
+    return found is not None or kind_of(head) is not None
 
 
-def open_image(data: bytes) -> tuple[ImageFile.ImageFile, int]:
+def open_image(data: bytes, max_memory: int) -> tuple[Image.Image, int]:
     """An image file, not decoded yet, and the bytes that were copied to read it.
 
     Metadata that cannot be read are left aside, and so is what follows the end of the image.
+
+    Args:
+        data: the file.
+        max_memory: bytes that an image may take; what decoders may take that have no such limit
+            follows from it.
 
     Raises:
         UnsupportedImageError: if the bytes are not of a supported format, or their samples have a
@@ -79,11 +73,14 @@ def open_image(data: bytes) -> tuple[ImageFile.ImageFile, int]:
         StructureLimitError: as ``app.images.guards``.
         Exception: whatever Pillow raises on a damaged file.
     """
+    other = kind_of(data)
+    if other is not None:
+        return HelperImage(data, other, declared_size(data), max_memory), 0
     found = _format_of(data)
     if found is None:
-        other = _other(data)
-        supported = f"not a supported image format; send one of {', '.join(FORMATS)}"
-        raise UnsupportedImageError(CONVERT_FIRST.format(other) if other else supported)
+        raise UnsupportedImageError(
+            f"not a supported image format; send one of {', '.join(FORMATS)}"
+        )
     guards.check(data)
     kept = data
     if found.name == "PNG":
@@ -103,6 +100,10 @@ def open_image(data: bytes) -> tuple[ImageFile.ImageFile, int]:
         except Exception as second:
             raise _unsupported(data, found.name, second) or second from None
     _leave_aside(image)
+    if found.name == "WEBP" and BYTES_PER_PIXEL["WEBP"] * math.prod(image.size) > max_memory:
+        helper = HelperImage(kept, "WEBP", image.size, max_memory)
+        helper.info = image.info
+        return helper, 0
     return image, 0 if kept is data else len(kept)
 
 
@@ -120,15 +121,6 @@ def _leave_aside(image: ImageFile.ImageFile) -> None:
 def _format_of(data: bytes) -> _Format | None:
     found = next((each for each in READERS if data.startswith(each.magics)), None)
     return None if found is not None and found.name == "WEBP" and data[8:12] != b"WEBP" else found
-
-
-def _other(data: bytes) -> str | None:
-    """The name of a common format that is not supported."""
-    if data[4:8] != b"ftyp":
-        return None
-    brands = [data[8:12], *struct.unpack_from("4s4s4s4s", data.ljust(32, b"\0"), 16)]
-    names = [OTHERS[brand] for brand in brands if brand in OTHERS]
-    return "AVIF" if "AVIF" in names else next(iter(names), None)
 
 
 def _unsupported(data: bytes, name: str, error: Exception) -> UnsupportedImageError | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from PIL import Image, ImageFile
+from PIL import Image
 
 from app.images.decoding import OpenedImage, opened
 from vae import color
@@ -98,7 +98,7 @@ def read(data: bytes, channels: int, max_pixels: int, max_memory: int) -> FullSi
     return FullSizePhotograph(upright, profile if fits else None, colors)
 
 
-def _keep_size(image: ImageFile.ImageFile) -> None:
+def _keep_size(image: Image.Image) -> None:
     """The draft of an image that is decoded at its own size."""
 
 

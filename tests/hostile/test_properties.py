@@ -17,10 +17,10 @@ from app.http.npy import from_npy
 from app.http.request_parsing import validate
 from app.http.schemas import ArithmeticRequest, DecodeRequest, InterpolateRequest
 from app.images import decoding as images
-from app.images.errors import CorruptImageError, ImageTooLargeError, UnsupportedImageError
 from app.images import guards as screening
 from app.images import png
 from app.images import provenance as embedded
+from app.images.errors import CorruptImageError, ImageTooLargeError, UnsupportedImageError
 from app.operations.expression import MAX_LENGTH, ExpressionError, parse
 from tests.hostile.formats import FORMATS, MAGICS, whole
 

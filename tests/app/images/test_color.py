@@ -129,7 +129,7 @@ def described(
     if primaries is not None:
         values = [round(1e5 * v) for pair in (white, *primaries) for v in pair]
         chunks += formats.chunk(b"cHRM", struct.pack(">8I", *values))
-    pixels = zlib.compress((b"\0" + bytes(COLOR)))
+    pixels = zlib.compress(b"\0" + bytes(COLOR))
     return formats.png(1, 1, pixels, before=chunks + more, color=2)
 
 
