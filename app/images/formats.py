@@ -22,7 +22,7 @@ from PIL import (
 from app.images import guards, jpeg_segments, png_chunks
 from app.images.errors import UnsupportedImageError
 from app.images.helper_image import BYTES_PER_PIXEL, HelperImage
-from app.images.iso_media import declared_size, kind_of
+from app.images.iso_media import declared, kind_of
 
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "HEIC", "GIF", "BMP", "TIFF")
 HEAD_LENGTH = 16  # bytes by which formats are told
@@ -75,7 +75,10 @@ def open_image(data: bytes, max_memory: int) -> tuple[Image.Image, int]:
     """
     other = kind_of(data)
     if other is not None:
-        return HelperImage(data, other, declared_size(data), max_memory), 0
+        size, profile = declared(data)
+        helper = HelperImage(data, other, size, max_memory)
+        helper.info["icc_profile"] = profile
+        return helper, 0
     found = _format_of(data)
     if found is None:
         raise UnsupportedImageError(

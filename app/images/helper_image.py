@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -16,8 +17,8 @@ from app.images.errors import CorruptImageError, ImageTooLargeError
 
 SCRIPT = Path(__file__).with_name("helper_process.py")
 SIZES = struct.Struct(">IIII")
-MEMORY_FACTOR = 4  # what the process may take, over what an image may take in this one
-BASE_MEMORY = 80 * 2**20  # of the process itself
+MEMORY_FACTOR = 4  # what an image may take there, over what it may take in this process
+BASE_MEMORY = 80 * 2**20  # of the helper process itself
 BYTES_PER_PIXEL = {"WEBP": 20, "AVIF": 11, "HEIC": 9}  # of an image and its decoder
 RESULT_BYTES_PER_PIXEL = 7  # as received, and as Pillow holds it
 MAX_SECONDS = 20  # of processor time
@@ -46,7 +47,7 @@ class HelperImage(Image.Image):
         super().__init__()
         self._data, self.format, self._declared = data, format_name, size
         self._mode, self._size, self._reduction = "RGB", size, 1
-        self._limit = MEMORY_FACTOR * max_memory
+        self._limit = BASE_MEMORY + MEMORY_FACTOR * max_memory
         self._least_memory = max_memory // 8 + 1  # so that it counts as large
         needed = BASE_MEMORY + len(data) + BYTES_PER_PIXEL[format_name] * size[0] * size[1]
         if needed > self._limit:
@@ -60,7 +61,7 @@ class HelperImage(Image.Image):
         """Bytes that loading takes in this process."""
         return max(self._least_memory, RESULT_BYTES_PER_PIXEL * self.width * self.height)
 
-    def draft(self, mode: str | None, size: tuple[int, int] | None) -> None:  # type: ignore[override]  # noqa: ARG002
+    def draft(self, mode: str | None, size: tuple[int, int] | None) -> None:  # noqa: ARG002
         """Reduce the image as far as it stays at least as large as ``size``, as of a JPEG."""
         if size is None or self._im is not None:
             return
@@ -69,11 +70,12 @@ class HelperImage(Image.Image):
         self._reduction = next(n for n in REDUCTIONS if n <= scale)
         self._size = -(-width // self._reduction), -(-height // self._reduction)
 
-    def load(self) -> "Image.core.PixelAccess | None":
+    def load(self) -> Any:
         """Decode the image.
 
         Raises:
             CorruptImageError: if it cannot be decoded, or is not of the size that it declares.
+            ImageTooLargeError: if decoding takes more memory than the process may.
         """
         if self._im is None:
             self.im = self._decoded().im
@@ -96,6 +98,11 @@ class HelperImage(Image.Image):
             raise CorruptImageError(f"decoding takes more than {TIMEOUT_SECONDS} seconds") from None
         if run.returncode or len(run.stdout) < SIZES.size:
             reason = run.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            if reason.startswith(MemoryError.__name__):
+                raise ImageTooLargeError(
+                    f"decoding this {self.format} takes more than {self._limit} bytes in a process "
+                    "of its own; send it smaller, or as JPEG"
+                )
             raise CorruptImageError(
                 f"the image is corrupt or truncated ({reason or 'its decoder was stopped'})"
             )

@@ -1,7 +1,7 @@
-"""The size of an AVIF or HEIC image, from the boxes of its file.
+"""The size and the colour profile of an AVIF or HEIC image, from the boxes of its file.
 
-ISO/IEC 14496-12 (boxes), ISO/IEC 23008-12 (image items: ``pitm``, ``ipma``, ``ispe``, ``clap``,
-``irot``).
+ISO/IEC 14496-12 (boxes, ``colr``), ISO/IEC 23008-12 (image items: ``pitm``, ``ipma``, ``ispe``,
+``clap``, ``irot``).
 """
 
 import struct
@@ -11,6 +11,7 @@ MAX_BOXES = 4096  # of one level
 AVIF_BRANDS = (b"avif", b"avis")
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
 CONTAINER_BRANDS = (b"mif1", b"msf1")  # of either
+PROFILES = (b"prof", b"rICC")  # of a colr box
 FULL_BOX = 4  # bytes of version and flags
 Box = tuple[bytes, bytes]  # type and content
 
@@ -30,11 +31,14 @@ def kind_of(head: bytes) -> str | None:
     return "HEIC" if any(b in (*HEIC_BRANDS, *CONTAINER_BRANDS) for b in brands) else None
 
 
-def declared_size(data: bytes) -> tuple[int, int]:
-    """Width and height of the primary image, upright and cropped as the file says, in pixels.
+def declared(data: bytes) -> tuple[tuple[int, int], bytes | None]:
+    """What a file declares of its primary image.
+
+    Returns:
+        width and height in pixels, upright and cropped as the file says; the ICC profile.
 
     Raises:
-        NoImageError: if the file does not declare them.
+        NoImageError: if the file does not declare the size.
     """
     try:
         meta = dict(_boxes(_find(data, b"meta")[FULL_BOX:]))
@@ -43,7 +47,8 @@ def declared_size(data: bytes) -> tuple[int, int]:
         properties = dict(_boxes(meta[b"iprp"]))
         listed = list(_boxes(properties[b"ipco"]))
         own = [listed[i - 1] for i in _associations(properties[b"ipma"], item) if i]
-        return _size(own)
+        profiles = (c[4:] for name, c in own if name == b"colr" and c[:4] in PROFILES)
+        return _size(own), next(profiles, None)
     except (LookupError, struct.error, ZeroDivisionError) as error:
         raise NoImageError("the file declares no image") from error
 
