@@ -55,7 +55,6 @@ def create_app(settings: Settings) -> FastAPI:
             *info_routes.router.routes,
         ],
         lifespan=_lifespan(settings, traced),
-        root_path=settings.root_path,
         openapi_url=None,  # app.http.info_routes has it, with authentication
         docs_url=None,  # FastAPI's page loads scripts from other hosts
         redoc_url=None,
@@ -68,7 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(TracingMiddleware, state=app.state)
     app.add_middleware(RequestContextMiddleware)
     app.add_middleware(StartupErrorMiddleware, state=app.state)
-    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    app.openapi = lambda: _document(app, settings.root_path)  # type: ignore[method-assign]
     return app
 
 
@@ -105,7 +104,7 @@ def _lifespan(settings: Settings, traced: bool) -> Any:
     return lifespan
 
 
-def _document(app: FastAPI) -> dict[str, Any]:
+def _document(app: FastAPI, root_path: str) -> dict[str, Any]:
     if app.openapi_schema is None:
-        app.openapi_schema = openapi.document(app)
+        app.openapi_schema = openapi.document(app, root_path)
     return app.openapi_schema

@@ -89,7 +89,9 @@ class Settings(BaseSettings):
             "Maximum memory to decode one image, in bytes. A pixel takes 4 bytes, 12 in a "
             "compressed TIFF, 20 in a WebP, 6 in a progressive JPEG; other JPEGs take little, "
             "because they are decoded at the size that is needed. The images of one request may "
-            "take twice as much together; large ones are decoded one at a time."
+            "take twice as much together; large ones are decoded one at a time. AVIF, HEIC and "
+            "larger WebP are decoded in a process of its own, which may take four times as much, "
+            "and 80 MiB for itself."
         ),
     )
     max_images: int = Field(

@@ -177,14 +177,19 @@ COMPONENTS = (
 )
 
 
-def document(app: FastAPI) -> Json:
-    """FastAPI's document with the schemas of request bodies and with authentication."""
+def document(app: FastAPI, root_path: str) -> Json:
+    """FastAPI's document with the schemas of request bodies and with authentication.
+
+    Args:
+        app: the application.
+        root_path: under which a proxy publishes it.
+    """
     spec = get_openapi(
         title=app.title,
         version=app.version,
         summary=app.summary,
         routes=app.routes,
-        servers=[{"url": app.root_path}] if app.root_path else None,
+        servers=[{"url": root_path}] if root_path else None,
     )
     components = spec.setdefault("components", {})
     schemas_by_name = components.setdefault("schemas", {})
