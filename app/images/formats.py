@@ -97,17 +97,22 @@ def open_image(data: bytes, max_memory: int) -> tuple[Image.Image, int]:
     except Exception as error:  # Pillow raises errors of many types on malformed files
         if found.name != "JPEG":
             raise _unsupported(data, found.name, error) or error from None
-        try:
-            kept = jpeg_segments.without_metadata(data)
-            image = found.reader(io.BytesIO(kept))
-        except Exception as second:
-            raise _unsupported(data, found.name, second) or second from None
+        kept = jpeg_segments.without_metadata(data)
+        image = _read_again(found, kept)
     _leave_aside(image)
     if found.name == "WEBP" and BYTES_PER_PIXEL["WEBP"] * math.prod(image.size) > max_memory:
         helper = HelperImage(kept, "WEBP", image.size, max_memory)
         helper.info = image.info
         return helper, 0
     return image, 0 if kept is data else len(kept)
+
+
+def _read_again(found: _Format, data: bytes) -> ImageFile.ImageFile:
+    """A file without the metadata for which its reader may have failed."""
+    try:
+        return found.reader(io.BytesIO(data))
+    except Exception as error:
+        raise _unsupported(data, found.name, error) or error from None
 
 
 def _leave_aside(image: ImageFile.ImageFile) -> None:

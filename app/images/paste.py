@@ -173,9 +173,14 @@ def _edited_tile(
         level += mask * warped(color) - alpha * level  # exactly 0 where the mask is 0
         edited[..., channel] = level.round(out=level).clip(0, MAX_UINT8, out=level)
     result = Image.fromarray(edited.reshape(x.shape))
-    if colors is None:
-        return result
-    own = colors.from_srgb(result.convert("RGB"))
+    return result if colors is None else _in_own_colors(result, tile, mask, colors)
+
+
+def _in_own_colors(
+    edited: Image.Image, tile: Image.Image, mask: npt.NDArray[np.bool_], colors: Colors
+) -> Image.Image:
+    """A tile that was edited in sRGB, in its own colours; where the mask is 0, the tile's pixels."""
+    own = colors.from_srgb(edited.convert("RGB"))
     return Image.composite(own, tile, Image.fromarray(mask))
 
 
