@@ -179,7 +179,7 @@ def _edited_tile(
 def _in_own_colors(
     edited: Image.Image, tile: Image.Image, mask: npt.NDArray[np.bool_], colors: Colors
 ) -> Image.Image:
-    """A tile that was edited in sRGB, in its own colours; where the mask is 0, the tile's pixels."""
+    """A tile edited in sRGB, in its own colours; where the mask is 0, the pixels of the tile."""
     own = colors.from_srgb(edited.convert("RGB"))
     return Image.composite(own, tile, Image.fromarray(mask))
 
