@@ -81,7 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     app.add_exception_handler(caching.NotModifiedError, caching.not_modified)
     _add_middleware(app, settings, traced)
-    app.openapi = lambda: _document(app)  # type: ignore[method-assign]
+    app.openapi = lambda: _document(app, settings.root_path)  # type: ignore[method-assign]
     return app
 
 
@@ -136,7 +136,7 @@ def _lifespan(settings: Settings, traced: bool) -> Any:
     return lifespan
 
 
-def _document(app: FastAPI) -> dict[str, Any]:
+def _document(app: FastAPI, root_path: str) -> dict[str, Any]:
     if app.openapi_schema is None:
-        app.openapi_schema = openapi.document(app)
+        app.openapi_schema = openapi.document(app, root_path)
     return app.openapi_schema

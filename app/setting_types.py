@@ -77,6 +77,16 @@ def _is_origin(text: str) -> bool:
     return text == f"{parts.scheme}://{host}{shown_port}"
 
 
+def _check_networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    for text in value:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is no IP address and no network") from None
+    return value
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 KeyHashes = Annotated[Names, AfterValidator(_check_keys)]
 Origins = Annotated[Names, AfterValidator(_check_origins)]
+Networks = Annotated[Names, AfterValidator(_check_networks)]

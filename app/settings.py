@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.setting_types import KeyHashes, Names, Origins, is_loopback
+from app.setting_types import KeyHashes, Names, Networks, Origins, is_loopback
 
 PREFIX = "LORGNETTE_"
 INTERNAL = {"worker_dir"}  # set by the supervisor for its workers
@@ -89,7 +89,9 @@ class Settings(BaseSettings):
             "Maximum memory to decode one image, in bytes. A pixel takes 4 bytes, 12 in a "
             "compressed TIFF, 20 in a WebP, 6 in a progressive JPEG; other JPEGs take little, "
             "because they are decoded at the size that is needed. The images of one request may "
-            "take twice as much together; large ones are decoded one at a time."
+            "take twice as much together; large ones are decoded one at a time. AVIF, HEIC and "
+            "larger WebP are decoded in a process of its own, which may take four times as much, "
+            "and 80 MiB for itself."
         ),
     )
     max_images: int = Field(
@@ -113,6 +115,29 @@ class Settings(BaseSettings):
             "Time to receive the request line and headers, in seconds; then the connection is "
             "closed, with 408 if a part has arrived. Also the time after which a client that reads "
             "nothing of its response is disconnected."
+        ),
+    )
+    keep_alive_seconds: int = Field(
+        5,
+        ge=1,
+        description=(
+            "Time that an idle connection is kept open, in seconds. Behind a proxy: longer than "
+            "the proxy keeps its idle connections, or it may send a request to one that is closed."
+        ),
+    )
+    root_path: str = Field(
+        "",
+        pattern="^(/[A-Za-z0-9._~-]+)*$",
+        description=(
+            "Path under which a proxy publishes the service, such as `/lorgnette`; the proxy "
+            "removes it from the requests. `/openapi.json` names it as its server."
+        ),
+    )
+    trusted_proxies: Networks = Field(
+        (),
+        description=(
+            "Addresses and networks of proxies, separated by commas, whose `X-Forwarded-For` and "
+            "`X-Forwarded-Proto` are believed; those of others are ignored."
         ),
     )
     api_keys: KeyHashes = Field(

@@ -1,6 +1,6 @@
 """Images of any size and mode to the uint8 arrays that a model is trained on and served with.
 
-The only module of ``vae`` that imports Pillow and NumPy: docs/decisions/0022.
+One of the modules of ``vae`` that import Pillow and NumPy: docs/decisions/0022.
 """
 
 import math
@@ -10,6 +10,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, TiffImagePlugin
+
+from vae.image_files import prepare
+from vae.samples import TILE, SampleConversion
 
 Fit = Literal["crop", "pad", "stretch"]
 
@@ -25,9 +28,6 @@ EXIF_TRANSPOSES = {
 }
 REDUCING_GAP = 3  # a large image is averaged down to this many times the model's size, or more
 JPEG_SCALE = 2  # a JPEG may be decoded at a fraction of its size, to this many times the model's
-TILE = 512  # pixels a side of what is converted at a time
-MAX_UINT8 = 255
-UINT16_PER_UINT8 = 257.0  # 65535 / 255
 # What Pillow raises on damaged EXIF.
 EXIF_ERRORS = (
     ArithmeticError,
@@ -45,11 +45,12 @@ def to_square(
 ) -> npt.NDArray[np.uint8]:
     """An image as a model sees it: 8-bit grey or RGB, ``size`` pixels a side.
 
-    EXIF orientation is applied; damaged EXIF is ignored. Alpha is composited onto white. Palette,
-    CMYK, 16-bit and float images are converted. Values of 16 bits are scaled by 1/257, and those of
-    a float image by 255 if none exceeds 1; the others are clipped to 0..255. A large image is
-    averaged down in tiles before it is resampled with Lanczos, so that beside the decoded image
-    this takes little memory.
+    EXIF orientation is applied; damaged EXIF is ignored. Palette, CMYK, 16-bit and float images are
+    converted: samples are scaled from the range that the file declares, and colours are converted
+    to sRGB by its profile. Of floats, and of integers that come from no file, the largest value
+    decides where no range is declared: 1, 255 or 65535 is white. Alpha is composited onto white. A
+    large image is averaged down in tiles before it is resampled with Lanczos, so that beside the
+    decoded image this takes little memory.
 
     Args:
         image: of any size and mode. If it is a file that is not loaded yet, it is loaded, a large
@@ -95,6 +96,7 @@ def exif_transpose_of(image: Image.Image) -> Image.Transpose | None:
 
 def stored_transpose(image: Image.Image) -> Image.Transpose | None:
     """The transpose that EXIF asks for; None if it asks for none or is damaged."""
+    prepare(image)  # to read the EXIF of a PNG may load it
     try:
         return EXIF_TRANSPOSES.get(image.getexif().get(ORIENTATION, 1))
     except EXIF_ERRORS:
@@ -148,49 +150,13 @@ def averaged(
     x_factor, y_factor = factors
     size = math.ceil((right - left) / x_factor), math.ceil((bottom - top) / y_factor)
     canvas = Image.new("RGB" if channels == 3 else "L", size)
-    scale = _scale(image)
+    conversion = SampleConversion(image, channels)
     x_step, y_step = (factor * max(1, TILE // factor) for factor in factors)
     for y in range(top, bottom, y_step):
         for x in range(left, right, x_step):
-            tile = image.crop((x, y, min(x + x_step, right), min(y + y_step, bottom)))
-            canvas.paste(
-                _to_8_bit(tile, channels, scale).reduce(factors),
-                ((x - left) // x_factor, (y - top) // y_factor),
-            )
+            tile = conversion.tile((x, y, min(x + x_step, right), min(y + y_step, bottom)))
+            canvas.paste(tile.reduce(factors), ((x - left) // x_factor, (y - top) // y_factor))
     return canvas
-
-
-def _scale(image: Image.Image) -> float:
-    """The factor from an image's values to 0..255.
-
-    Int32 and float images do not state their range, so their largest value decides.
-    """
-    if image.mode.startswith("I;16"):
-        return 1 / UINT16_PER_UINT8
-    if image.mode not in ("I", "F"):
-        return 1.0
-    largest = _largest(image)
-    if largest > MAX_UINT8:
-        return 1 / UINT16_PER_UINT8
-    return MAX_UINT8 if image.mode == "F" and largest <= 1 else 1.0
-
-
-def _largest(image: Image.Image) -> float:
-    """The largest value of an image of one band; NaN if all values are."""
-    width, height = image.size
-    strips = (image.crop((0, y, width, min(y + TILE, height))) for y in range(0, height, TILE))
-    return float(np.fmax.reduce([np.fmax.reduce(np.asarray(strip), axis=None) for strip in strips]))
-
-
-def _to_8_bit(image: Image.Image, channels: int, scale: float) -> Image.Image:
-    """8-bit grey or RGB on white; ``scale`` is of values wider than 8 bits."""
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.nan_to_num(np.asarray(image, dtype=np.float64) * scale)
-        image = Image.fromarray(values.clip(0, MAX_UINT8).round().astype(np.uint8))
-    if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB" if channels == 3 else "L")
 
 
 def _resize(image: Image.Image, extent: tuple[float, float], size: int, fit: Fit) -> Image.Image:

@@ -14,7 +14,13 @@ from typing import Annotated
 from pydantic import BeforeValidator, WithJsonSchema
 
 PIECE_BYTES = 2**18  # decoded in about half a millisecond
-ESCAPE = re.compile(rb"\\(?:u00([0-7][0-9A-Fa-f])|/)")  # of a character that base64 may have
+# Of a character that base64 may have.
+ESCAPE = re.compile(rb"\\(?:u00([0-7][0-9A-Fa-f])|([/nrt]))")
+ESCAPED = {b"/": b"/", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+PERCENT = re.compile(rb"%(2[BbFf]|3[Dd]|0[AaDd]|20)")  # the same in a data: URI
+LINE_BREAKS = b" \t\r\n"
+STANDARD = bytes.maketrans(b"-_", b"+/")  # from the alphabet that is safe in URLs
+NOT_BASE64 = "not base64 (RFC 4648; line breaks, both alphabets and absent padding are accepted)"
 ESCAPE_BYTES = 6
 MAX_DATA_HEAD = 1024  # bytes of a data: URI before its comma
 
@@ -57,11 +63,23 @@ class LongString:
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:
-    return bytes([int(match[1], 16)]) if match[1] else b"/"
+    return bytes([int(match[1], 16)]) if match[1] else ESCAPED[match[2]]
+
+
+def _without_percents(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces of a ``data:`` URI with its percent-encoded characters decoded."""
+    carry = b""
+    for piece in pieces:
+        text = carry + piece
+        started = text.rfind(b"%", max(0, len(text) - 2))
+        cut = len(text) if started < 0 else started
+        carry = text[cut:]
+        yield PERCENT.sub(lambda match: bytes([int(match[1], 16)]), text[:cut])
+    yield carry
 
 
 def decode_base64(pieces: Iterable[bytes], size: int) -> bytes:
-    """The bytes of base64 text, whose alphabet and padding must be exact.
+    """The bytes of base64 text (RFC 4648): of either alphabet, with line breaks, padded or not.
 
     Args:
         pieces: of the text.
@@ -75,7 +93,7 @@ def decode_base64(pieces: Iterable[bytes], size: int) -> bytes:
     decoded.write(b"\0")
     decoded.seek(0)
     for piece in pieces:
-        text = carry + piece
+        text = carry + piece.translate(STANDARD, LINE_BREAKS)
         if text and padded:
             raise ValueError("base64 goes on after its padding")
         aligned = len(text) // 4 * 4
@@ -83,7 +101,7 @@ def decode_base64(pieces: Iterable[bytes], size: int) -> bytes:
         decoded.write(binascii.a2b_base64(text[:aligned], strict_mode=True))
         padded = text[:aligned].endswith(b"=")
     if carry:
-        raise ValueError("base64 ends in the middle")
+        decoded.write(binascii.a2b_base64(carry.rstrip(b"=").ljust(4, b"="), strict_mode=True))
     decoded.truncate()
     return decoded.getvalue()
 
@@ -94,20 +112,21 @@ def _from_base64(value: object) -> object:
         try:
             data = value.encode("ascii")
         except UnicodeEncodeError:
-            raise ValueError("not base64") from None
+            raise ValueError(NOT_BASE64) from None
         value = LongString(data, 0, len(data), escaped=False)
     if not isinstance(value, LongString):
         return value
     skip, head = 0, value.head()
-    if head.startswith(b"data:"):
+    if head[:5].lower() == b"data:":
         media_type, comma, _ = head.partition(b",")
-        if not comma or not media_type.endswith(b";base64"):
+        if not comma or media_type.rpartition(b";")[2].strip().lower() != b"base64":
             raise ValueError("a data: URI must contain base64: data:image/png;base64,...")
         skip = len(media_type) + 1
+    pieces = value.pieces(skip)
     try:
-        return decode_base64(value.pieces(skip), len(value) // 4 * 3)
+        return decode_base64(_without_percents(pieces) if skip else pieces, len(value) // 4 * 3)
     except ValueError:
-        raise ValueError("not base64") from None
+        raise ValueError(NOT_BASE64) from None
 
 
 ImageBytes = Annotated[
@@ -117,7 +136,8 @@ ImageBytes = Annotated[
         {
             "type": "string",
             "contentEncoding": "base64",
-            "description": "An image as base64 or a `data:` URI.",
+            "description": "An image as base64 (RFC 4648, of either alphabet; line breaks are "
+            "ignored, padding may be absent) or a `data:` URI.",
         }
     ),
 ]

@@ -24,6 +24,10 @@ class BodyTypeError(Exception):
     """The endpoint does not accept bodies of this type."""
 
 
+class ContentCodingError(Exception):
+    """The body has a content coding, such as gzip; none is accepted."""
+
+
 class TooLargeError(Exception):
     """The body, or a part of it, is over its limit."""
 

@@ -18,7 +18,7 @@ from app.http.response_schemas import (
     LandmarksResponse,
     PhotographResponse,
 )
-from app.operations.context import Resources
+from app.operations.context import Resources, image_fields
 from app.operations.faces import SearchedPhotograph, find_faces
 from vae.faces.detector import Face
 
@@ -47,7 +47,7 @@ async def post_faces(request: Request, format_name: FormatName = None) -> FacesR
         request, schemas.FacesRequest, PHOTOGRAPHS, service.settings, dim=0, image_pool=pool
     )
     resources = Resources(pool, service.limits, current.timing, service.models.faces)
-    found = await find_faces(resources, params.image)
+    found = await find_faces(resources, image_fields(params.image))
     return FacesResponse(images=list(map(_response, found)))
 
 

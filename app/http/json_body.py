@@ -18,6 +18,7 @@ from app.http.schemas import MAX_LATENT
 MAX_FIELDS = 64  # of a request; no schema has as many
 MEMBERS_PER_OPERAND = 8
 LONG_STRING = 2**16  # bytes of a string that the parser is not given
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # which some programs write before UTF-8
 LONG_FIELD = "image"  # the only field that may have one
 
 
@@ -48,6 +49,7 @@ def from_json(body: bytes, max_operands: int) -> Fields:
         if _count(body, b'"', max_quotes) > max_quotes:
             raise TooLargeError(f"the JSON has more than {max_quotes} quotation marks")
         body, long_strings = _without_long_strings(body)
+    body = body.removeprefix(BYTE_ORDER_MARK)
     value = _parsed(body)
     if not isinstance(value, dict):
         raise InvalidError([("#", "the body must be a JSON object")])

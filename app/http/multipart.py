@@ -1,8 +1,14 @@
-"""Bodies of type ``multipart/form-data``."""
+"""Bodies of type ``multipart/form-data``.
 
+A part is a file if it has a filename, if its type says that it is an image, or if it begins like
+one: some form libraries send no filename, or ``filename*`` alone.
+"""
+
+import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -17,10 +23,13 @@ from app.http.body import (
 )
 from app.http.json_body import from_json
 from app.http.pointers import json_pointer
+from app.images.formats import HEAD_LENGTH, is_image
 from app.settings import Settings
 
 MAX_OPTIONS = 16  # text fields of a form beside its operands
 MAX_TEXT_BYTES = 2**20
+FILENAME = re.compile(r"[^\n\0]{1,255}\.(png|jpe?g|webp|gif|bmp|tiff?|avif|hei[cf])", re.IGNORECASE)
+MAX_QUOTED = 100  # characters of a text that an error repeats
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,36 @@ class StrictMultiPartParser(MultiPartParser):
         super().__init__(headers, self._checked(body), **limits)
         self._ended = False
 
+    def on_headers_finished(self) -> None:
+        """Make a file of a part that says that it is an image, or has ``filename*`` alone."""
+        part = self._current_part
+        _, options = parse_options_header(part.content_disposition)
+        media_type = dict(part.item_headers).get(b"content-type", b"").lower()
+        if b"filename" not in options and (
+            b"filename*" in options or media_type.startswith(b"image/")
+        ):
+            self._set_filename()
+        super().on_headers_finished()
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        """Make a file of a part that begins like an image."""
+        part = self._current_part
+        before = len(part.data)
+        if part.file is None and before < HEAD_LENGTH <= before + end - start:
+            head = bytes(part.data) + data[start : start + HEAD_LENGTH - before]
+            if is_image(head):
+                self._current_fields -= 1
+                kept, part.data = bytes(part.data), bytearray()
+                self._set_filename()
+                super().on_headers_finished()
+                self._file_parts_to_write.append((part, kept))
+        super().on_part_data(data, start, end)
+
+    def _set_filename(self) -> None:
+        """Give the current part a filename, which makes it a file."""
+        part = self._current_part
+        part.content_disposition = (part.content_disposition or b"") + b'; filename="image"'
+
     def on_end(self) -> None:
         """Note the last boundary."""
         self._ended = True
@@ -133,9 +172,10 @@ def _fields(parts: list[Part], form_fields: FormFields) -> Fields:
         is_operand = isinstance(content, bytes) or (
             form_fields.named_operands is not None and content.lstrip().startswith("{")
         )
+        if isinstance(content, str) and _should_be_file(part, form_fields):
+            raise InvalidError([(json_pointer((name,)), _not_a_file(part.name, content))])
         if name == form_fields.images:
-            data = content.encode() if isinstance(content, str) else content
-            fields.setdefault(name, []).append(data)
+            fields.setdefault(name, []).append(content)
         elif name in form_fields.groups:
             fields.setdefault(name, []).append(_operand(part))
         elif is_operand and name not in form_fields.operands:
@@ -150,6 +190,24 @@ def _fields(parts: list[Part], form_fields: FormFields) -> Fields:
     if form_fields.named_operands is not None:
         fields[form_fields.named_operands] = groups
     return fields
+
+
+def _should_be_file(part: Part, form_fields: FormFields) -> bool:
+    """Whether a text stands where a file is expected, and cannot be anything else."""
+    text = part.content
+    if part.name == form_fields.images:
+        return True
+    operands = (*form_fields.operands, *form_fields.groups)
+    takes_files = form_fields.named_operands is not None or part.name in operands
+    return takes_files and isinstance(text, str) and FILENAME.fullmatch(text.strip()) is not None
+
+
+def _not_a_file(name: str, text: str) -> str:
+    quoted = text[:MAX_QUOTED]
+    return (
+        f"the text {quoted!r} was sent, not a file; with curl, name a file after an @, as in "
+        f"-F {name[:MAX_QUOTED]}=@{quoted if FILENAME.fullmatch(quoted) else 'me.jpg'}"
+    )
 
 
 def _operand(part: Part) -> Fields:

@@ -206,9 +206,20 @@ COMPONENTS = (
 )
 
 
-def document(app: FastAPI) -> Json:
-    """FastAPI's document with the schemas of bodies, with authentication and cache headers."""
-    spec = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+def document(app: FastAPI, root_path: str) -> Json:
+    """FastAPI's document with the schemas of bodies, with authentication and cache headers.
+
+    Args:
+        app: the application.
+        root_path: under which a proxy publishes it.
+    """
+    spec = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        routes=app.routes,
+        servers=[{"url": root_path}] if root_path else None,
+    )
     components = spec.setdefault("components", {})
     schemas_by_name = components.setdefault("schemas", {})
     for model in COMPONENTS:

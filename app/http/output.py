@@ -7,8 +7,8 @@ from app.http.body import InvalidError
 from app.http.negotiation import APNG, FORMATS, GIF, JPEG, JSON, PNG, WEBP, ZIP
 from app.http.option_schemas import ModelRequest, SequenceRequest
 from app.images.animation import DEFAULT_FPS, Animation
-from app.images.decoding import ImageTooLargeError
 from app.images.encoding import DEFAULT_QUALITY, Encoding, FileFormat
+from app.images.errors import ImageTooLargeError
 
 LOSSY: dict[str, FileFormat] = {JPEG: "jpeg", WEBP: "webp"}
 ANIMATED = (GIF, APNG)

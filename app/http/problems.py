@@ -18,6 +18,7 @@ from app.http.auth import (
 )
 from app.http.body import (
     BodyTypeError,
+    ContentCodingError,
     InvalidError,
     SlowBodyError,
     TooLargeError,
@@ -30,7 +31,12 @@ from app.http.methods import allowed_methods
 from app.http.negotiation import NotAcceptableError
 from app.http.pointers import json_pointer
 from app.http.response_schemas import FieldProblem, Problem
-from app.images.decoding import CorruptImageError, ImageTooLargeError, UnsupportedImageError
+from app.images.errors import (
+    CorruptImageError,
+    ImageError,
+    ImageTooLargeError,
+    UnsupportedImageError,
+)
 from app.inference.errors import (
     DeviceLostError,
     InferenceTimeoutError,
@@ -84,6 +90,7 @@ TABLE: dict[type[Exception], Entry] = {
     ImageTooLargeError: Entry(413, "too-many-pixels"),
     TooManyImagesError: Entry(413, "too-many-pictures"),
     BodyTypeError: Entry(415, "body-type"),
+    ContentCodingError: Entry(415, "content-coding", {"Accept-Encoding": "identity"}),
     UnsupportedImageError: Entry(415, "unknown-picture-format"),
     InvalidError: Entry(422, "invalid"),
     OperandError: Entry(422, "operand"),
@@ -121,7 +128,7 @@ async def _known(request: Request, error: Exception) -> Response:
     errors: list[tuple[str, str]] = []
     if isinstance(error, InvalidError):
         errors = error.errors
-    elif isinstance(error, OperandError):
+    elif isinstance(error, OperandError | ImageError) and error.path:
         errors = [(json_pointer(error.path), str(error))]
     elif isinstance(error, ExpressionError):
         errors = [("#/expression", str(error))]

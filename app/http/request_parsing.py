@@ -8,7 +8,14 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from app.http.body import BodyTypeError, Fields, InvalidError, ReceivedBody, read_body
+from app.http.body import (
+    BodyTypeError,
+    ContentCodingError,
+    Fields,
+    InvalidError,
+    ReceivedBody,
+    read_body,
+)
 from app.http.json_body import MAX_FIELDS, from_json
 from app.http.multipart import FormFields, receive_form
 from app.http.negotiation import JSON, NPY
@@ -114,6 +121,11 @@ async def _receive(
     """The body, and how to parse it by its content type; GET and HEAD have their query alone."""
     if request.method in ("GET", "HEAD"):
         return ReceivedBody(0, dict)
+    coding = request.headers.get("content-encoding", "").strip().lower()
+    if coding not in ("", "identity"):
+        raise ContentCodingError(
+            f"the content coding {coding!r} is not accepted; send the body as it is"
+        )
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == MULTIPART and forms.multipart is not None:
         return await receive_form(request, settings, forms.multipart)

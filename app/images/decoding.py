@@ -1,6 +1,5 @@
 """Decodes untrusted image files to uint8 arrays of the model's shape."""
 
-import io
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,11 +8,15 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin
 
-from app.images import alignment, guards, png, provenance
+from app.images import alignment, guards, jpeg_segments, png, provenance
 from app.images.alignment import Transform
+from app.images.errors import CorruptImageError, ImageError, ImageTooLargeError
+from app.images.formats import open_image
+from app.images.helper_image import HelperImage
 from app.images.provenance import ImageProvenance
+from vae.image_files import prepare
 from vae.preprocessing import (
     Fit,
     draft_size,
@@ -22,28 +25,15 @@ from vae.preprocessing import (
     use_stored_size,
 )
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 BYTES_PER_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}  # others: 4
 DECODER_BYTES_PER_PIXEL = {"WEBP": 20, "TIFF": 12}  # the image and what its decoder needs besides
 
-Draft = Callable[[ImageFile.ImageFile], object]  # sets the size at which an image is decoded
+Draft = Callable[[Image.Image], object]  # sets the size at which an image is decoded
 
 Image.MAX_IMAGE_PIXELS = None  # the limits are settings, checked below
 # Pillow warns of unusual metadata, which is not used. Set once: ``warnings.catch_warnings`` is not
 # thread-safe.
 warnings.filterwarnings("ignore", module=r"PIL\.")
-
-
-class UnsupportedImageError(Exception):
-    """The bytes are not of a supported image format."""
-
-
-class ImageTooLargeError(Exception):
-    """The image has too many pixels, or decoding it takes too much memory."""
-
-
-class CorruptImageError(Exception):
-    """The bytes begin like an image but cannot be decoded."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +114,7 @@ def read_generated(
     return None if found is None else InputImage(pixels, transform, found)
 
 
-def _provenance_text(image: ImageFile.ImageFile, size: int) -> object:
+def _provenance_text(image: Image.Image, size: int) -> object:
     """The text chunk of a PNG of the model's size."""
     if image.format != "PNG" or image.size != (size, size):
         return None
@@ -142,7 +132,7 @@ class OpenedImage:
         memory: bytes that decoding takes.
     """
 
-    file: ImageFile.ImageFile
+    file: Image.Image
     width: int
     height: int
     memory: int
@@ -179,8 +169,8 @@ def opened(data: bytes, draft: Draft, max_pixels: int, max_memory: int) -> Itera
             also for what goes wrong within the context.
     """
     try:
-        guards.check(data)
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        image, copied = open_image(data, max_memory)
+        with image:
             use_stored_size(image)
             width, height = image.size
             if width * height > max_pixels:
@@ -188,18 +178,14 @@ def opened(data: bytes, draft: Draft, max_pixels: int, max_memory: int) -> Itera
                     f"the image has {width} x {height} pixels; at most {max_pixels} are accepted"
                 )
             draft(image)
-            memory = _memory(image, data, width * height)
+            memory = copied + _memory(image, data, width * height)
             if memory > max_memory:
                 raise ImageTooLargeError(
                     f"decoding {width} x {height} pixels of {image.format} takes {memory} bytes; "
                     f"the limit is {max_memory}; send it smaller, or as JPEG"
                 )
             yield OpenedImage(image, width, height, memory)
-    except UnidentifiedImageError:
-        raise UnsupportedImageError(
-            f"not a supported image format; send one of {', '.join(FORMATS)}"
-        ) from None
-    except (ImageTooLargeError, MemoryError):
+    except (ImageError, MemoryError):
         raise
     except guards.StructureLimitError as error:
         raise CorruptImageError(f"the image is refused: {error}") from None
@@ -207,7 +193,7 @@ def opened(data: bytes, draft: Draft, max_pixels: int, max_memory: int) -> Itera
         raise CorruptImageError(f"the image is corrupt or truncated ({error})") from None
 
 
-def _memory(image: ImageFile.ImageFile, data: bytes, area: int) -> int:
+def _memory(image: Image.Image, data: bytes, area: int) -> int:
     """Bytes that decoding takes; for a JPEG more, since it costs time where it saves memory.
 
     Args:
@@ -215,19 +201,23 @@ def _memory(image: ImageFile.ImageFile, data: bytes, area: int) -> int:
         data: the file.
         area: pixels that are stored.
     """
-    if image.format in ("JPEG", "MPO"):
+    if isinstance(image, HelperImage):
+        return image.memory
+    if image.format == "JPEG":
         coefficients = 2 * area * len(image.getbands())
-        buffered = coefficients if guards.count_scans(data) > 1 else area // 2
+        buffered = coefficients if jpeg_segments.count_scans(data) > 1 else area // 2
         return buffered + 4 * image.width * image.height
     if image.format == "TIFF":
         if image.info.get("compression") == "raw":
             return 4 * area
         area = max(area, _tile_area(image))
     by_mode = BYTES_PER_PIXEL.get(image.mode, 4)
+    if prepare(image).low_bytes is not None:  # decoded twice
+        by_mode *= 2
     return area * DECODER_BYTES_PER_PIXEL.get(image.format or "", by_mode)
 
 
-def _tile_area(image: ImageFile.ImageFile) -> int:
+def _tile_area(image: Image.Image) -> int:
     """Pixels in a tile of a TIFF; a tile is decoded whole even if it exceeds the image."""
     fields = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
     width, height = (fields.get(tag, 0) for tag in guards.TILE_SIZE_TAGS)

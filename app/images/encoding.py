@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from app.images import png
-from app.images.decoding import ImageTooLargeError
+from app.images.errors import ImageTooLargeError
 
 FileFormat = Literal["png", "jpeg", "webp"]
 

@@ -2,17 +2,24 @@
 
 from dataclasses import dataclass
 
-from PIL import Image, ImageFile
+from PIL import Image
 
 from app.images.decoding import OpenedImage, opened
+from vae import color
+from vae.color import Convert
 from vae.preprocessing import averaged, exif_transpose_of
+from vae.samples import SampleConversion
 
 MODES = {1: "L", 3: "RGB"}  # by number of channels
 BYTES_PER_PIXEL = 4  # of an image that Pillow holds
-PROFILE_SPACES = {"L": b"GRAY", "RGB": b"RGB "}  # by mode: ICC.1:2022, table 19
-PROFILE_HEADER_LENGTH = 128
-PROFILE_SPACE = slice(16, 20)
-PROFILE_SIGNATURE = slice(36, 40)
+
+
+@dataclass(frozen=True)
+class Colors:
+    """How the colours of a photograph become sRGB, in which edits are made, and back."""
+
+    to_srgb: Convert
+    from_srgb: Convert
 
 
 @dataclass(frozen=True)
@@ -21,11 +28,13 @@ class FullSizePhotograph:
 
     Attributes:
         image: upright, of mode ``L`` or ``RGB``, with no metadata.
-        icc_profile: of these pixels; None if the file has none that fits their mode.
+        icc_profile: of these pixels; None if the file has none that fits them.
+        colors: of these pixels; None if they are in sRGB.
     """
 
     image: Image.Image
     icc_profile: bytes | None
+    colors: Colors | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,10 @@ def read_header(data: bytes, max_pixels: int, max_memory: int) -> FullSizeHeader
 
 
 def read(data: bytes, channels: int, max_pixels: int, max_memory: int) -> FullSizePhotograph:
-    """The upright photograph, converted as ``vae.preprocessing`` does, at its full size.
+    """The upright photograph at its full size.
+
+    Its pixels stay as they are if they have the mode of the model's channels, and a colour profile
+    or sRGB. Others are converted as ``vae.preprocessing`` does.
 
     Args:
         data: the file.
@@ -68,32 +80,28 @@ def read(data: bytes, channels: int, max_pixels: int, max_memory: int) -> FullSi
     """
     with opened(data, _keep_size, max_pixels, max_memory) as image:
         file, mode = image.file, MODES[channels]
-        profile = file.info.get("icc_profile")
         transpose = exif_transpose_of(file)
-        file.load()
+        conversion = SampleConversion(file, channels)
+        profile = file.info.get("icc_profile")
+        to_srgb, from_srgb = color.to_srgb(file, mode), color.from_srgb(file, mode)
+        colors = Colors(to_srgb, from_srgb) if to_srgb and from_srgb else None
         upright: Image.Image = file
-        if file.mode != mode or "transparency" in file.info:
+        if conversion.keeps_samples and (colors is not None or to_srgb is None):
+            file.load()
+        else:
             upright = averaged(file, (0, 0, *file.size), (1, 1), channels)
+            profile = colors = None
         if transpose is not None:
             upright = upright.transpose(transpose)
         upright.info = {}  # Pillow writes some of it into the files that it encodes
-    return FullSizePhotograph(upright, profile if _fits(profile, mode) else None)
+    fits = color.is_profile(profile, mode)
+    return FullSizePhotograph(upright, profile if fits else None, colors)
 
 
-def _keep_size(image: ImageFile.ImageFile) -> None:
+def _keep_size(image: Image.Image) -> None:
     """The draft of an image that is decoded at its own size."""
 
 
 def _memory(image: OpenedImage) -> int:
     """Bytes of decoding, and of a converted or transposed copy."""
     return image.memory + BYTES_PER_PIXEL * image.width * image.height
-
-
-def _fits(profile: object, mode: str) -> bool:
-    """Whether this is a colour profile of images of a mode."""
-    return (
-        isinstance(profile, bytes)
-        and len(profile) >= PROFILE_HEADER_LENGTH
-        and profile[PROFILE_SIGNATURE] == b"acsp"
-        and profile[PROFILE_SPACE] == PROFILE_SPACES[mode]
-    )

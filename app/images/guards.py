@@ -17,6 +17,8 @@ from typing import IO
 
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from app.images.jpeg_segments import count_scans, segments
+
 MAX_CHUNKS = 8192
 MAX_SCANS = 64  # of a JPEG; each costs a pass over the whole image, however short it is
 MAX_EXIF_SEGMENTS = 16  # of a JPEG, a mebibyte; each costs a copy of those before it
@@ -27,15 +29,16 @@ BYTE_TYPES = (1, 2, 7)  # types of fields that stay bytes
 RATIONAL_TYPES = (5, 10)
 INTEGER_TYPES = (3, 4)
 TILE_SIZE_TAGS = (322, 323)  # width, length
-MARKERS_WITHOUT_LENGTH = {0x01, 0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)}
 RUN_LENGTH_COMPRESSIONS = (1, 2)  # of a BMP
-START_OF_SCAN = b"\xff\xda"
 PNG_SIGNATURE_LENGTH = 8
 GIF_HEADER_LENGTH = 13
 
 
-class StructureLimitError(Exception):
-    """The file has more parts than an image needs."""
+class StructureLimitError(ValueError):
+    """The file has more parts than an image needs.
+
+    A ``ValueError``, so that EXIF with too many fields is left aside like EXIF that is damaged.
+    """
 
 
 def check(data: bytes) -> None:
@@ -49,11 +52,6 @@ def check(data: bytes) -> None:
             if sum(1 for _ in islice(walk(data), MAX_CHUNKS + 1)) > MAX_CHUNKS:
                 raise StructureLimitError(f"it has more than {MAX_CHUNKS} chunks; save it again")
             return
-
-
-def count_scans(data: bytes) -> int:
-    """Number of scans in a JPEG, at least one."""
-    return max(1, data.count(START_OF_SCAN, _first_scan(data)))
 
 
 def _png(data: bytes) -> Iterator[None]:
@@ -71,7 +69,7 @@ def _png(data: bytes) -> Iterator[None]:
 def _jpeg(data: bytes) -> Iterator[None]:
     """The segments before the first scan."""
     exif = 0
-    for offset in _segments(data):
+    for offset in segments(data):
         exif += data.startswith(b"\xff\xe1", offset) and data.startswith(b"Exif\0\0", offset + 4)
         if exif > MAX_EXIF_SEGMENTS:
             raise StructureLimitError(
@@ -80,28 +78,6 @@ def _jpeg(data: bytes) -> Iterator[None]:
         yield
     if count_scans(data) > MAX_SCANS:
         raise StructureLimitError(f"it has more than {MAX_SCANS} scans; save it again")
-
-
-def _segments(data: bytes) -> Iterator[int]:
-    """The offset of each marker before the first scan; stray bytes count as markers."""
-    offset = 2
-    while offset + 4 <= len(data) and data[offset : offset + 2] != START_OF_SCAN:
-        yield offset
-        marker = data[offset + 1]
-        if data[offset] != 0xFF or marker in (0x00, 0xFF):
-            offset += 1
-        elif marker in MARKERS_WITHOUT_LENGTH:
-            offset += 2
-        else:
-            offset += 2 + int.from_bytes(data[offset + 2 : offset + 4], "big")
-
-
-def _first_scan(data: bytes) -> int:
-    """The offset of the last marker before the first scan."""
-    offset = 2
-    for offset in islice(_segments(data), MAX_CHUNKS):  # noqa: B007 -- the last one is used
-        pass
-    return offset
 
 
 def _gif(data: bytes) -> Iterator[None]:

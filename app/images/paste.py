@@ -14,6 +14,7 @@ from PIL import Image
 
 from app.images import alignment
 from app.images.alignment import Points, Transform
+from app.images.full_size import Colors
 
 Plane = npt.NDArray[np.float32]
 
@@ -44,7 +45,9 @@ class CropEdit:
         return [self.mask, self.alpha, *self.color]
 
 
-def apply(image: Image.Image, edit: CropEdit, transform: Transform) -> None:
+def apply(
+    image: Image.Image, edit: CropEdit, transform: Transform, colors: Colors | None = None
+) -> None:
     """Edit a photograph in place; where the resampled mask is 0, pixels stay as they are.
 
     Where the photograph has more pixels than the crop, the edit is interpolated (bicubic); where it
@@ -55,6 +58,7 @@ def apply(image: Image.Image, edit: CropEdit, transform: Transform) -> None:
         image: upright, of mode ``L`` or ``RGB``.
         edit: with as many channels as the image.
         transform: from pixels of the photograph to pixels of the crop.
+        colors: of a photograph that is not in sRGB.
     """
     size = len(edit.mask)
     to_photograph = alignment.inverse(transform)
@@ -69,7 +73,10 @@ def apply(image: Image.Image, edit: CropEdit, transform: Transform) -> None:
     )
     factors = math.ceil(max(1.0, float(scales[0]))), math.ceil(max(1.0, float(scales[1])))
     for box in _tiles(planes[0], alignment.inverse(to_planes), image.size):
-        _edit_tile(image, box, planes, to_planes, factors)
+        tile = image.crop(box)
+        edited = _edited_tile(tile, box, planes, to_planes, factors, colors)
+        if edited is not None:
+            image.paste(edited, box[:2])
 
 
 def _fade(size: int, to_photograph: Transform, photograph: tuple[int, int]) -> Plane:
@@ -117,34 +124,35 @@ def _tiles(
             yield x, y, min(x + TILE, right), min(y + TILE, bottom)
 
 
-def _edit_tile(
-    image: Image.Image,
+def _edited_tile(
+    tile: Image.Image,
     box: tuple[int, int, int, int],
     planes: list[Plane],
     to_planes: Transform,
     factors: tuple[int, int],
-) -> None:
-    """Edit the part of an image in a box.
+    colors: Colors | None,
+) -> Image.Image | None:
+    """The part of an image in a box, edited; None where nothing changes.
 
     Args:
-        image: is changed.
+        tile: that part.
         box: left, top, right and bottom.
         planes: of the edit, as of ``CropEdit.planes``.
         to_planes: from pixels of the image to pixels of the planes.
         factors: by which the planes are enlarged in x and y before they are turned.
+        colors: see ``apply``.
     """
     height, width = planes[0].shape
     left, top, right, bottom = _bounds(box, to_planes)
     left, top = max(0, left - MARGIN), max(0, top - MARGIN)
     right, bottom = min(width, right + MARGIN), min(height, bottom + MARGIN)
     if left >= right or top >= bottom or not (planes[0][top:bottom, left:right] > 0).any():
-        return
+        return None
     enlarged = (right - left) * factors[0], (bottom - top) * factors[1]
     # From pixels of the tile to pixels of the enlarged part of a plane.
     offset = np.array([[1, 0, box[0]], [0, 1, box[1]]], np.float64)
     enlarge = np.array([[factors[0], 0, -factors[0] * left], [0, factors[1], -factors[1] * top]])
     coefficients = alignment.compose(enlarge, alignment.compose(to_planes, offset))
-    tile = image.crop(box)
 
     def warped(plane: Plane) -> Plane:
         part = plane[top:bottom, left:right]
@@ -156,15 +164,24 @@ def _edit_tile(
 
     mask = warped(planes[0]) > 0
     if not mask.any():
-        return
+        return None
     alpha = mask * warped(planes[1]).clip(0, 1)
-    x = np.asarray(tile)
+    x = np.asarray(tile if colors is None else colors.to_srgb(tile).convert(tile.mode))
     edited = np.empty_like(x).reshape(*mask.shape, -1)
     for channel, color in enumerate(planes[2:]):
         level = x.reshape(edited.shape)[..., channel].astype(np.float32)
         level += mask * warped(color) - alpha * level  # exactly 0 where the mask is 0
         edited[..., channel] = level.round(out=level).clip(0, MAX_UINT8, out=level)
-    image.paste(Image.fromarray(edited.reshape(x.shape)), box[:2])
+    result = Image.fromarray(edited.reshape(x.shape))
+    return result if colors is None else _in_own_colors(result, tile, mask, colors)
+
+
+def _in_own_colors(
+    edited: Image.Image, tile: Image.Image, mask: npt.NDArray[np.bool_], colors: Colors
+) -> Image.Image:
+    """A tile edited in sRGB, in its own colours; where the mask is 0, the pixels of the tile."""
+    own = colors.from_srgb(edited.convert("RGB"))
+    return Image.composite(own, tile, Image.fromarray(mask))
 
 
 def _bounds(box: tuple[int, int, int, int], transform: Transform) -> tuple[int, int, int, int]:

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFile
+from PIL import Image
 
 from app.images import alignment
 from app.images.alignment import Transform
@@ -158,18 +158,18 @@ def _reduction(transform: Transform) -> float:
     return float(1 / math.sqrt(max(1e-12, abs(np.linalg.det(transform[:, :2])))))
 
 
-def _draft_for_copy(image: ImageFile.ImageFile, max_memory: int) -> None:
+def _draft_for_copy(image: Image.Image, max_memory: int) -> None:
     max_pixels = max_memory // MEMORY_PER_PIXEL
     _draft(image, max(image.size) / COPY_SIDE, math.sqrt(math.prod(image.size) / max_pixels))
 
 
-def _draft_for_face(image: ImageFile.ImageFile, reduction: float, max_memory: int) -> None:
+def _draft_for_face(image: Image.Image, reduction: float, max_memory: int) -> None:
     """Decode no smaller than the face needs, unless that is too large."""
     max_pixels = min(MAX_FACE_PIXELS, max_memory // MEMORY_PER_PIXEL)
     _draft(image, reduction, math.sqrt(math.prod(image.size) / max_pixels))
 
 
-def _draft(image: ImageFile.ImageFile, most: float, least: float) -> None:
+def _draft(image: Image.Image, most: float, least: float) -> None:
     """Let a JPEG be decoded at a fraction of its size; others do not change.
 
     Args:

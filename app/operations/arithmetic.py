@@ -92,7 +92,8 @@ async def arithmetic(
     _check_options(options)
     target = _preserve_target(terms, operands, options) if options.fraction else None
     if target is not None and options.paste_as is not None:
-        await check_photograph(context, _file(operands, target), options.paste_as)
+        image = ("operands", target, 0, "image"), _file(operands, target)
+        await check_photograph(context, image, options.paste_as)
     groups = await _resolve_groups(context, operands, options)
     total = latent_sum(terms, groups, directions, context.model.dim)
     if target is None:

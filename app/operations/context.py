@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, Self, TypeVar
 
 from app.images.alignment import Points
-from app.images.decoding import ImageTooLargeError
+from app.images.errors import ImageError, ImageTooLargeError
 from app.inference.face_finder import FaceFinder
 from app.inference.registry import LoadedModel
 from app.observability.timing import Timing
@@ -16,18 +16,38 @@ R = TypeVar("R")
 
 SERIAL_FRACTION = 8  # of the memory limit: an image that takes more is large
 FieldPath = tuple[str | int, ...]  # to a field of a request: ("operands", "her", 0, "latent")
+ImageField = tuple[FieldPath, bytes]  # an image file and its path in the request
 
 
 class TooManyImagesError(Exception):
     """A request has more images or latents than one request may have."""
 
 
-class ImageFileTooLargeError(Exception):
+class ImageFileTooLargeError(ImageError):
     """An image file has more bytes than are accepted."""
 
 
 class DetailError(Exception):
     """Detail was requested of a model that has no detail branch."""
+
+
+def located(read: Callable[[bytes], R]) -> Callable[[ImageField], R]:
+    """Reads an image with its path; an ``ImageError`` of ``read`` gets the path."""
+
+    def read_at(image: ImageField) -> R:
+        path, data = image
+        try:
+            return read(data)
+        except ImageError as error:
+            error.path = path
+            raise
+
+    return read_at
+
+
+def image_fields(files: Sequence[bytes]) -> list[ImageField]:
+    """The files of the field ``image``, each with its path in the request."""
+    return [(("image", i), data) for i, data in enumerate(files)]
 
 
 class ImageRunner(Protocol):
@@ -79,17 +99,19 @@ class Limits:
                 f"{count} images or latents; one request may have {self.max_images}"
             )
 
-    def check_bytes(self, files: Sequence[bytes]) -> None:
+    def check_bytes(self, images: Sequence[ImageField]) -> None:
         """Refuse an image file that is too large.
 
         Raises:
             ImageFileTooLargeError: if one has more than ``max_image_bytes``.
         """
-        largest = max(map(len, files), default=0)
-        if largest > self.max_image_bytes:
-            raise ImageFileTooLargeError(
-                f"an image has {largest} bytes; at most {self.max_image_bytes} are accepted"
-            )
+        for path, data in images:
+            if len(data) > self.max_image_bytes:
+                error = ImageFileTooLargeError(
+                    f"an image has {len(data)} bytes; at most {self.max_image_bytes} are accepted"
+                )
+                error.path = path
+                raise error
 
     def check_memory(self, estimates: Sequence[int]) -> None:
         """Refuse images that are too large together.

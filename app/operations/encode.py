@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from app.inference.engine import Posterior
-from app.operations.context import Context
-from app.operations.read_images import image_fields, read_images
+from app.operations.context import Context, image_fields
+from app.operations.read_images import read_images
 from vae.preprocessing import Fit
 
 

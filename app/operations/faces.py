@@ -11,7 +11,7 @@ from app.images import photograph
 from app.images.photograph import Header
 from app.inference.engine import Pixels
 from app.inference.registry import LoadedModel
-from app.operations.context import Alignment, FieldPath, Resources
+from app.operations.context import Alignment, FieldPath, ImageField, Resources, located
 from vae.faces.detector import Face
 
 Align = Literal["auto"] | bool
@@ -78,7 +78,9 @@ def chosen_alignment(model: LoadedModel, align: Align, face: int | None) -> Alig
     return Alignment(np.array(template, np.float64), face or 1)
 
 
-async def find_faces(resources: Resources, files: Sequence[bytes]) -> list[SearchedPhotograph]:
+async def find_faces(
+    resources: Resources, images: Sequence[ImageField]
+) -> list[SearchedPhotograph]:
     """The faces in each photograph.
 
     Raises:
@@ -89,19 +91,19 @@ async def find_faces(resources: Resources, files: Sequence[bytes]) -> list[Searc
         QueueFullError: if too many photographs wait to be searched.
     """
     limits, pool = resources.limits, resources.image_pool
-    limits.check_count(len(files))
-    limits.check_bytes(files)
+    limits.check_count(len(images))
+    limits.check_bytes(images)
     sizes = limits.max_image_pixels, limits.max_image_memory
-    headers = await pool.map(lambda data: photograph.read_header(data, *sizes), files)
+    headers = await pool.map(located(lambda data: photograph.read_header(data, *sizes)), images)
     limits.check_memory([max(h.copy_memory, h.face_memory) for h in headers])
 
-    async def read(data: bytes, header: Header) -> Pixels:
+    async def read(image: ImageField, header: Header) -> Pixels:
         serial = limits.is_large(header.copy_memory)
         work = partial(photograph.read_copy, max_pixels=sizes[0], max_memory=sizes[1])
-        [copy] = await pool.map(work, [data], serial=serial)
+        [copy] = await pool.map(located(work), [image], serial=serial)
         return copy
 
-    reads = [partial(read, data, header) for data, header in zip(files, headers, strict=True)]
+    reads = [partial(read, image, header) for image, header in zip(images, headers, strict=True)]
     found = await resources.faces.find(reads, resources.timing)
     return [
         SearchedPhotograph(h, [_scaled(face, h.copy_scale) for face in faces])

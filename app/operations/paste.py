@@ -7,14 +7,14 @@ from torch import Tensor
 from app.images import full_size
 from app.images import paste as photograph_paste
 from app.images.alignment import Transform
-from app.images.decoding import ImageTooLargeError
 from app.images.encoding import Encoding, encode
+from app.images.errors import ImageTooLargeError
 from app.images.paste import CropEdit
-from app.operations.context import Context, Limits
+from app.operations.context import Context, ImageField, Limits, located
 from vae.preserve import PixelEdit
 
 
-async def check_photograph(context: Context, data: bytes, encoding: Encoding) -> None:
+async def check_photograph(context: Context, image: ImageField, encoding: Encoding) -> None:
     """Refuse a photograph that is too large to be edited at its full size; nothing is decoded.
 
     Raises:
@@ -23,8 +23,9 @@ async def check_photograph(context: Context, data: bytes, encoding: Encoding) ->
             response, or takes more memory than a request may.
         UnsupportedImageError, CorruptImageError: as ``app.images.decoding``.
     """
-    context.limits.check_bytes([data])
-    await context.image_pool.map(lambda data: _memory(data, encoding, context.limits), [data])
+    context.limits.check_bytes([image])
+    work = located(lambda data: _memory(data, encoding, context.limits))
+    await context.image_pool.map(work, [image])
 
 
 async def paste(
@@ -51,7 +52,7 @@ async def paste(
 
     def work(data: bytes) -> bytes:
         photograph = full_size.read(data, channels, *sizes)
-        photograph_paste.apply(photograph.image, arrays, transform)
+        photograph_paste.apply(photograph.image, arrays, transform, photograph.colors)
         return encode(photograph.image, encoding, photograph.icc_profile)
 
     [memory] = await context.image_pool.map(lambda data: _memory(data, encoding, limits), [data])

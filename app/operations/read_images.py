@@ -9,7 +9,7 @@ import numpy as np
 from app.images import alignment, decoding, photograph
 from app.images.alignment import Transform
 from app.images.decoding import InputImage
-from app.operations.context import Alignment, Context, FieldPath
+from app.operations.context import Alignment, Context, ImageField, located
 from app.operations.faces import NoFaceError, SearchedPhotograph, find_faces
 from vae.preprocessing import Fit
 
@@ -25,14 +25,7 @@ NO_FACE = (
 )
 
 
-def image_fields(files: Sequence[bytes]) -> list[tuple[FieldPath, bytes]]:
-    """The files of the field ``image``, each with its path in the request."""
-    return [(("image", i), data) for i, data in enumerate(files)]
-
-
-async def read_images(
-    context: Context, images: Sequence[tuple[FieldPath, bytes]], fit: Fit
-) -> list[InputImage]:
+async def read_images(context: Context, images: Sequence[ImageField], fit: Fit) -> list[InputImage]:
     """Image files as the model sees them, decoded on the image threads.
 
     Where the request aligns images, a face is looked for in each, and moved to the position of the
@@ -50,17 +43,18 @@ async def read_images(
         UnsupportedImageError, CorruptImageError: if a file is not an image that can be decoded.
         NoFaceError: if the face that an image is to be aligned by is not in it.
     """
-    files = [data for _, data in images]
-    context.limits.check_bytes(files)
+    context.limits.check_bytes(images)
     if context.alignment is None:
-        return await _read_fitted(context, files, fit)
-    generated = await _read_generated(context, files)
+        return await _read_fitted(context, images, fit)
+    generated = await _read_generated(context, images)
     sent = [given for given, image in zip(images, generated, strict=True) if image is None]
     aligned = iter(await _read_aligned(context, context.alignment, sent, fit))
     return [next(aligned) if image is None else image for image in generated]
 
 
-async def _read_generated(context: Context, files: Sequence[bytes]) -> list[InputImage | None]:
+async def _read_generated(
+    context: Context, images: Sequence[ImageField]
+) -> list[InputImage | None]:
     """Each image that the request's model made and nobody changed; None for others."""
     limits, config = context.limits, context.model.checkpoint.model.config
 
@@ -72,15 +66,14 @@ async def _read_generated(context: Context, files: Sequence[bytes]) -> list[Inpu
             return None
         return image if image.provenance.model == context.model.id else None
 
-    return await context.image_pool.map(read, files)
+    return await context.image_pool.map(located(read), images)
 
 
 async def _read_aligned(
-    context: Context, wanted: Alignment, images: Sequence[tuple[FieldPath, bytes]], fit: Fit
+    context: Context, wanted: Alignment, images: Sequence[ImageField], fit: Fit
 ) -> list[InputImage]:
     """Each photograph, aligned by its face."""
-    files = [data for _, data in images]
-    photographs = await find_faces(context, files)
+    photographs = await find_faces(context, images)
     errors = [
         (path, _missing(len(found.faces), wanted.face))
         for (path, _), found in zip(images, photographs, strict=True)
@@ -92,15 +85,15 @@ async def _read_aligned(
     transforms = [_transform(found, wanted, size, fit) for found in photographs]
     fitted = iter(
         await _read_fitted(
-            context, [f for f, t in zip(files, transforms, strict=True) if t is None], fit
+            context, [f for f, t in zip(images, transforms, strict=True) if t is None], fit
         )
     )
     faces = iter(
         await _read_faces(
             context,
             [
-                (data, transform, found.header.face_memory)
-                for data, transform, found in zip(files, transforms, photographs, strict=True)
+                (image, transform, found.header.face_memory)
+                for image, transform, found in zip(images, transforms, photographs, strict=True)
                 if transform is not None
             ],
         )
@@ -127,20 +120,23 @@ def _missing(count: int, face: int) -> str:
 
 
 async def _read_faces(
-    context: Context, photographs: Sequence[tuple[bytes, Transform, int]]
+    context: Context, photographs: Sequence[tuple[ImageField, Transform, int]]
 ) -> list[InputImage]:
     """The aligned face of each photograph, by its transform; the memory that it takes is known."""
     limits, config = context.limits, context.model.checkpoint.model.config
 
-    def read(item: tuple[bytes, Transform, int]) -> InputImage:
-        data, transform, _ = item
+    def read(item: tuple[ImageField, Transform, int]) -> InputImage:
+        image, transform, _ = item
         sizes = config.size, config.channels, limits.max_image_pixels, limits.max_image_memory
-        return InputImage(photograph.read_face(data, transform, *sizes), transform, None)
+        face = located(lambda data: photograph.read_face(data, transform, *sizes))(image)
+        return InputImage(face, transform, None)
 
     return await _map_by_memory(context, read, photographs, [item[2] for item in photographs])
 
 
-async def _read_fitted(context: Context, files: Sequence[bytes], fit: Fit) -> list[InputImage]:
+async def _read_fitted(
+    context: Context, images: Sequence[ImageField], fit: Fit
+) -> list[InputImage]:
     """Each image, fitted to the model's square.
 
     Memory is estimated first, so that images which are too large together are refused before one
@@ -158,12 +154,14 @@ async def _read_fitted(context: Context, files: Sequence[bytes], fit: Fit) -> li
         memory = decoding.estimate_memory(data, config.size, limits.max_image_pixels, max_memory)
         return memory, read(data) if memory <= max_memory // INLINE_FRACTION else None
 
-    estimates = await context.image_pool.map(estimate, files)
+    estimates = await context.image_pool.map(located(estimate), images)
     memories = [memory for memory, _ in estimates]
     limits.check_memory(memories)
     rest = [i for i, (_, image) in enumerate(estimates) if image is None]
     decoded = iter(
-        await _map_by_memory(context, read, [files[i] for i in rest], [memories[i] for i in rest])
+        await _map_by_memory(
+            context, located(read), [images[i] for i in rest], [memories[i] for i in rest]
+        )
     )
     return [next(decoded) if image is None else image for _, image in estimates]
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from app.operations.context import Context
+from app.operations.context import Context, image_fields
 from app.operations.decode import PlannedImage
 from app.operations.operands import encode_images
-from app.operations.read_images import image_fields, read_images
+from app.operations.read_images import read_images
 from vae.preprocessing import Fit
 
 

@@ -16,6 +16,8 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.http.response_schemas import Problem
+from app.server.half_closed import HalfClosedWatch
+from app.server.http_upgrade import asks_for_upgrade, head_without_upgrade
 from app.settings import Settings
 
 MAX_PIPELINED = 1000  # requests of a connection that wait for the one before them
@@ -55,6 +57,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._header_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._running: RequestResponseCycle | None = None
+        self._half_closed: HalfClosedWatch | None = None
+        self._is_upgrade = False  # the headers that were parsed last ask for another protocol
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the header timer."""
@@ -65,6 +69,8 @@ class LimitedProtocol(HttpToolsProtocol):
         """Stop the timers and tell the running request; uvicorn tells only the last to arrive."""
         self._stop_header_timer()
         self._stop_write_timer()
+        if self._half_closed is not None:
+            self._half_closed.stop()
         self.pipeline.clear()
         super().connection_lost(exc)
         if self._running is not None:
@@ -78,19 +84,55 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._header_timer is None and self._is_idle():
             self._start_header_timer()
         self._header_bytes += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         if self._header_bytes > self.max_header_bytes and not self.transport.is_closing():
             self._refuse_long_headers()
             self.send_400_response("")
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer complete requests of a client that has ended its sending, then close."""
+        if self._is_idle() or self.cycle.more_body:
+            return False
+        self.cycle.keep_alive = False
+        self._half_closed = HalfClosedWatch(self.transport, self._may_send_interim_response)
+        return True
+
+    def _may_send_interim_response(self) -> bool:
+        running = self._running
+        if running is None or running.response_started:
+            return False
+        return running.scope["http_version"] == "1.1"
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._is_upgrade:
+                self._ignore_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("")
+
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        head = head_without_upgrade(self.parser, self.url, self.headers)
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self._is_upgrade = False
+        self._parse(head)
+        if not self.transport.is_closing():
+            self._parse(rest)
+
     def on_headers_complete(self) -> None:
         """Start the request whose headers are complete."""
+        self._is_upgrade = asks_for_upgrade(self.parser)
         if len(self.url) + sum(len(n) + len(v) for n, v in self.headers) > self.max_header_bytes:
             self._refuse_long_headers()
             raise httptools.HttpParserError(self._refusal[2])
         if len(self.pipeline) >= MAX_PIPELINED:
             self._refusal = (400, "pipeline", f"more than {MAX_PIPELINED} pipelined requests")
             raise httptools.HttpParserError(self._refusal[2])
+        if self._is_upgrade:
+            return
         self._header_bytes = 0
         self._stop_header_timer()
         super().on_headers_complete()
@@ -102,6 +144,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Receive the end of a request."""
+        if self._is_upgrade:
+            return
         self._header_bytes = 0
         super().on_message_complete()
 

@@ -86,14 +86,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _serve(settings: Settings, worker: bool) -> None:
-    """Serve in this process, alone or as one worker of several."""
-    app = create_app(settings)
-    # After a graceful shutdown uvicorn raises the signal again. To stop by a signal is no failure;
-    # to stop because of a fatal error of the models is one.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: _exit(app))
-    config = uvicorn.Config(
+def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How uvicorn serves the application."""
+    return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -103,8 +98,21 @@ def _serve(settings: Settings, worker: bool) -> None:
         access_log=False,  # the application logs responses with their request ids
         timeout_graceful_shutdown=settings.graceful_shutdown_seconds,
         server_header=False,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        root_path=settings.root_path,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
     )
-    server = Server(config, app, settings.drain_seconds)
+
+
+def _serve(settings: Settings, worker: bool) -> None:
+    """Serve in this process, alone or as one worker of several."""
+    app = create_app(settings)
+    # After a graceful shutdown uvicorn raises the signal again. To stop by a signal is no failure;
+    # to stop because of a fatal error of the models is one.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: _exit(app))
+    server = Server(server_config(app, settings), app, settings.drain_seconds)
     if worker:
         end_with_parent()
         server.run([shared_socket(settings.host, settings.port)])

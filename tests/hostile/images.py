@@ -125,7 +125,8 @@ def too_large() -> Iterator[Case]:
         "JPEG": resized_jpeg(65_500),
         "WebP": b"RIFF\x1e\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(4) + b"\xff\x3f\0" * 2,
         "RGB PNG beyond memory": formats.flat_png(6_300, 6_300),
-        "WebP beyond memory": flat("WEBP", 3_000, 3_000, method=0, quality=10),
+        "WebP beyond memory": flat("WEBP", 4_600, 4_600, method=0, quality=10),
+        "HEIC": b"\0\0\0\x1cftypheic\0\0\0\0mif1heic" + bytes(20),
     }
     for name, image in images.items():
         for way in THREE_WAYS:

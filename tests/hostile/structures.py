@@ -91,7 +91,7 @@ def directories() -> Iterator[Case]:
         page = [(tag, 3, 1, 1) for tag in range(1, 65_000)]
         yield "TIFF with many fields", formats.sub_directory(page, 34665, 34853, 40965)
 
-    yield from in_turn(images(), bad=True)
+    yield from in_turn(images())  # EXIF is left aside, and may be accepted
 
 
 def fragments() -> Iterator[Case]:

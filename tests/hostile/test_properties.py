@@ -20,6 +20,7 @@ from app.images import decoding as images
 from app.images import guards as screening
 from app.images import png
 from app.images import provenance as embedded
+from app.images.errors import CorruptImageError, ImageTooLargeError, UnsupportedImageError
 from app.operations.expression import MAX_LENGTH, ExpressionError, parse
 from tests.hostile.formats import FORMATS, MAGICS, whole
 
@@ -135,9 +136,9 @@ def test_an_image_is_read_or_refused(kind: str, noise: bytes, place: int) -> Non
         try:
             found = images.read(damaged, 16, 3, "crop", 10**6, 2**24)
         except (
-            images.CorruptImageError,
-            images.UnsupportedImageError,
-            images.ImageTooLargeError,
+            CorruptImageError,
+            UnsupportedImageError,
+            ImageTooLargeError,
         ) as error:
             says_why(error)
         else:

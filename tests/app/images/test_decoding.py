@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from app.images import decoding
-from app.images.decoding import CorruptImageError, ImageTooLargeError, UnsupportedImageError, read
+from app.images.decoding import read
+from app.images.errors import CorruptImageError, ImageTooLargeError, UnsupportedImageError
 from tests.app.conftest import Pixels, file, random_image
 from tests.app.images.decoded import SIDE, decode
 from tests.hostile import formats

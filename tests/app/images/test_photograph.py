@@ -4,7 +4,7 @@ from PIL import Image
 
 from app.images import alignment, photograph
 from app.images.alignment import Transform
-from app.images.decoding import CorruptImageError, ImageTooLargeError, UnsupportedImageError
+from app.images.errors import CorruptImageError, ImageTooLargeError, UnsupportedImageError
 from app.images.photograph import COPY_SIDE, read_copy, read_face, read_header
 from tests.app.conftest import Pixels, file, random_image
 from vae.preprocessing import EXIF_TRANSPOSES

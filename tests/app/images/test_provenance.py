@@ -161,10 +161,9 @@ def test_an_invalid_chunk_is_ignored(client: Client, invalid: str) -> None:
     ok(client.post("/reconstruct", files={"image": with_chunk(PLAIN, invalid)}))
 
 
-def test_a_chunk_that_expands_too_much_is_refused(client: Client) -> None:
+def test_a_chunk_that_expands_too_much_is_left_aside(client: Client) -> None:
     note = PngImagePlugin.PngInfo()
     note.add_text(KEYWORD, "0" * 100_000_000, zip=True)
     data = file(random_image(5), pnginfo=note)
     assert len(data) < 200_000
-    response = client.post("/reconstruct", files={"image": data})
-    assert response.status_code == 400
+    ok(client.post("/reconstruct", files={"image": data}))
