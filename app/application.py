@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
-from app.http import face_routes, info_routes, openapi, problems, routes
+from app.http import direction_routes, face_routes, info_routes, openapi, problems, routes
 from app.http.auth import ApiKeyAuth
 from app.http.body_budget import BodyBudget
 from app.http.middleware import (
@@ -52,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
         routes=[
             *routes.router.routes,
             *face_routes.router.routes,
+            *direction_routes.router.routes,
             *info_routes.router.routes,
         ],
         lifespan=_lifespan(settings, traced),

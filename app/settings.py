@@ -7,6 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 PREFIX = "LORGNETTE_"
 INTERNAL = {"worker_dir"}  # set by the supervisor for its workers
@@ -36,6 +38,14 @@ class Settings(BaseSettings):
         description=(
             "Folder with the weights of the face detector, `model.safetensors`; looked for in the "
             "working folder, then where Lorgnette is."
+        ),
+    )
+    directions_database: str = Field(
+        "sqlite:///directions.sqlite3",
+        description=(
+            "Database of the directions that users save: `sqlite:///FILE`, which is created when "
+            "the first one is saved, or `postgresql://USER:PASSWORD@HOST/NAME`, which several "
+            "machines can share."
         ),
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
@@ -174,6 +184,21 @@ class Settings(BaseSettings):
     def _check_api_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not all(re.fullmatch("[0-9a-f]{64}", text) for text in value):
             raise ValueError("each key is given by its SHA-256 hash, 64 hexadecimal digits")
+        return value
+
+    @field_validator("directions_database")
+    @classmethod
+    def _check_database(cls, value: str) -> str:
+        try:
+            url = make_url(value)
+        except (ArgumentError, ValueError):
+            raise ValueError("must be a URL such as sqlite:///directions.sqlite3") from None
+        if url.drivername not in ("sqlite", "postgresql"):
+            raise ValueError(
+                f"begins with {url.drivername}://; it must begin with sqlite:/// or postgresql://"
+            )
+        if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
+            raise ValueError("names no file, as in sqlite:///directions.sqlite3")
         return value
 
     @model_validator(mode="after")

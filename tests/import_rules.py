@@ -14,16 +14,25 @@ BELOW_HTTP = {
     "app.images",
     "app.observability",
     "app.settings",
+    "app.store",
     "vae",
 }
 # What a package (or a module directly in app) may import of ours, beside its own modules.
 MAY_IMPORT: dict[str, set[str]] = {
     "vae": set(),
     "app.settings": set(),
+    "app.store": set(),
     "app.images": {"vae.preprocessing"},
     "app.observability": {"app.settings"},
     "app.inference": {"app.settings", "app.observability", "vae"},
-    "app.operations": {"app.inference", "app.images", "app.settings", "app.observability", "vae"},
+    "app.operations": {
+        "app.inference",
+        "app.images",
+        "app.settings",
+        "app.store",
+        "app.observability",
+        "vae",
+    },
     "app.http": BELOW_HTTP,
     "app.application": {"app.http", *BELOW_HTTP},
     "app.server": {"app", "vae"},

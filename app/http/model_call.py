@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Query, Request, Response
+from pydantic import BaseModel
 
 from app.http.body_budget import ReservedImagePool
 from app.http.context import request_context
@@ -18,8 +19,9 @@ from app.http.responses import (
     images_as_json,
     images_as_png,
 )
-from app.http.schemas import ModelRequest, ResizeOptions
+from app.http.schemas import AlignmentOptions, ModelRequest
 from app.images.encoding import Encoding
+from app.inference.registry import LoadedModel
 from app.observability.metrics import Metrics
 from app.observability.timing import Span
 from app.operations.arithmetic import ArithmeticResult
@@ -28,7 +30,7 @@ from app.operations.decode import DecodedImage
 from app.operations.faces import chosen_alignment
 from app.operations.service import Service
 
-M = TypeVar("M", bound=ModelRequest)
+M = TypeVar("M", bound=BaseModel)
 
 ModelName = Annotated[str | None, Query(description="One of the loaded models.")]
 FormatName = Annotated[
@@ -44,6 +46,17 @@ def get_service(request: Request) -> Service:
     """The service that this application runs."""
     service: Service = request.app.state.service
     return service
+
+
+def requested_model(request: Request, name: str | None) -> LoadedModel:
+    """The model that a request is for.
+
+    Raises:
+        UnknownModelError: if there is none of this name.
+    """
+    loaded = get_service(request).models.get(name)
+    request_context(request.scope).model_id = loaded.id
+    return loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +157,7 @@ class ModelCallDependency(Generic[M]):
         """Find the model, negotiate the media type, and read the body."""
         service = get_service(request)
         current = request_context(request.scope)
-        loaded = service.models.get(model)
-        current.model_id = loaded.id
+        loaded = requested_model(request, model)
         accept = ", ".join(request.headers.getlist("accept"))
         media_type = negotiate(accept, format_name, self._offered)
         assert current.reservation is not None
@@ -153,9 +165,10 @@ class ModelCallDependency(Generic[M]):
         params = await read_request(
             request, self._schema, self._forms, service.settings, loaded.dim, pool
         )
-        detail = chosen_detail(loaded, params.detail)
+        requested = params.detail if isinstance(params, ModelRequest) else None
+        detail = chosen_detail(loaded, requested)
         alignment = None
-        if isinstance(params, ResizeOptions):
+        if isinstance(params, AlignmentOptions):
             alignment = chosen_alignment(loaded, params.align, params.face)
         context = Context(
             image_pool=pool,
@@ -165,5 +178,6 @@ class ModelCallDependency(Generic[M]):
             model=loaded,
             detail=detail,
             alignment=alignment,
+            store=service.store,
         )
         return ModelCall(params, media_type, context, service.image_pool, request.app.state.metrics)

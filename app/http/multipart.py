@@ -30,12 +30,14 @@ class FormFields:
     Attributes:
         images: field of image files; None if there is none.
         operands: fields that are each one operand: a file, or text such as ``{"seed": 7}``.
+        groups: fields that each collect one or more operands.
         named_operands: field that collects all other operands in lists by their names; None if
             there is none.
     """
 
     images: str | None = None
     operands: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     named_operands: str | None = None
 
 
@@ -134,6 +136,8 @@ def _fields(parts: list[Part], form_fields: FormFields) -> Fields:
         if name == form_fields.images:
             data = content.encode() if isinstance(content, str) else content
             fields.setdefault(name, []).append(data)
+        elif name in form_fields.groups:
+            fields.setdefault(name, []).append(_operand(part))
         elif is_operand and name not in form_fields.operands:
             if form_fields.named_operands is None:
                 detail = "this endpoint has no such file field"

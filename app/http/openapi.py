@@ -163,6 +163,21 @@ def body(
     return {"requestBody": {"required": required, "content": content}}
 
 
+def query_parameters(schema: type[BaseModel]) -> list[Json]:
+    """The fields of a request without a body."""
+    fields = schema.model_json_schema()["properties"]
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "schema": {k: v for k, v in about.items() if k != "description"},
+            "description": about.get("description", ""),
+        }
+        for name, about in fields.items()
+    ]
+
+
 def with_npy(extra: Json) -> Json:
     """The same request, whose body may also be an ``.npy`` array ``(N, D)``."""
     extra["requestBody"]["content"][NPY] = {"schema": {"type": "string", "format": "binary"}}

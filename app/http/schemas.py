@@ -31,17 +31,18 @@ MAX_LIST = 4096  # entries of a list; each wrong one makes an error
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 
-def _bounded(value: object) -> object:
+def bounded(value: object) -> object:
+    """The value, if it is no list that is too long."""
     if isinstance(value, list) and len(value) > MAX_LIST:
         raise ValueError(f"a list of {len(value)} entries; at most {MAX_LIST} are accepted")
     return value
 
 
 def _as_list(value: object) -> object:
-    return _bounded(value if isinstance(value, list) else [value])
+    return bounded(value if isinstance(value, list) else [value])
 
 
-# That ``_bounded`` is called for each latent also lets other threads run: see ``base64_image``.
+# That ``bounded`` is called for each latent also lets other threads run: see ``base64_image``.
 Latent = Annotated[
     list[Annotated[FiniteFloat, Field(ge=-MAX_LATENT_VALUE, le=MAX_LATENT_VALUE)]],
     Field(
@@ -50,7 +51,7 @@ Latent = Annotated[
         fail_fast=True,
         description="One value a latent dimension.",
     ),
-    BeforeValidator(_bounded),
+    BeforeValidator(bounded),
 ]
 StrengthNumber = Annotated[FiniteFloat, Field(ge=0, le=MAX_STRENGTH)]
 
@@ -102,10 +103,11 @@ class Operand(_Request):
         return operands.Operand(self.image, self.latent, self.seed)
 
 
+Group = Annotated[list[Operand], BeforeValidator(_as_list), Field(min_length=1)]
 Images = Annotated[list[ImageBytes], BeforeValidator(_as_list), Field(min_length=1)]
 
 
-class ResizeOptions(ModelRequest):
+class AlignmentOptions(_Request):
     """How images are resized and aligned."""
 
     align: Align = Field(
@@ -129,13 +131,22 @@ class ResizeOptions(ModelRequest):
     )
 
 
-class ImageOptions(ResizeOptions):
-    """How images become latents."""
+class ResizeOptions(AlignmentOptions, ModelRequest):
+    """How images are resized and aligned, and how the model makes new ones."""
 
-    embedded: bool = Field(
-        True,
-        description="Read the latent that an image of this model carries, instead of encoding it.",
-    )
+
+Embedded = Annotated[
+    bool,
+    Field(
+        description="Read the latent that an image of this model carries, instead of encoding it."
+    ),
+]
+
+
+class ImageOptions(ResizeOptions):
+    """How images become latents, and latents images."""
+
+    embedded: Embedded = True
 
 
 class EncodeRequest(ResizeOptions):
@@ -160,7 +171,7 @@ class FacesRequest(_Request):
 class DecodeRequest(ModelRequest):
     """Latents to decode."""
 
-    latents: Annotated[list[Latent], BeforeValidator(_bounded)] = Field(min_length=1)
+    latents: Annotated[list[Latent], BeforeValidator(bounded)] = Field(min_length=1)
 
 
 class SampleRequest(ModelRequest):
@@ -193,9 +204,9 @@ class ArithmeticRequest(ImageOptions):
     """A sum of weighted names, and the operands it names."""
 
     expression: str = Field(description="For example `men - women + her` or `me + 1.5*glasses`.")
-    operands: dict[
-        Name, Annotated[list[Operand], BeforeValidator(_as_list), Field(min_length=1)]
-    ] = Field(default_factory=dict, description="One or more operands a name; their mean counts.")
+    operands: dict[Name, Group] = Field(
+        default_factory=dict, description="One or more operands a name; their mean counts."
+    )
     strength: Strength = Field(
         1.0,
         description="Factor of the weights of the directions, 0 to 2; or `auto`: the least of 1, "
