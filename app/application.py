@@ -11,6 +11,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 
 from app.http import (
     caching,
+    direction_routes,
     face_routes,
     info_routes,
     openapi,
@@ -63,6 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
         *sample_routes.router.routes,
         *path_routes.router.routes,
         *face_routes.router.routes,
+        *direction_routes.router.routes,
         *info_routes.router.routes,
     ]
     app = FastAPI(
@@ -112,7 +114,11 @@ def _lifespan(settings: Settings, traced: bool) -> Any:
         state.body_budget = BodyBudget(settings.max_total_body_bytes)
         storage = rate_storage(settings)
         state.auth = ApiKeyAuth(
-            settings.api_keys, settings.requests_per_minute, storage, settings.metrics_keys
+            settings.api_keys,
+            settings.requests_per_minute,
+            storage,
+            settings.metrics_keys,
+            settings.read_only_api_keys,
         )
         state.draining = False
         caching.code_version()  # now, not in the first request

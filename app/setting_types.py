@@ -1,4 +1,4 @@
-"""Types of settings that are lists, keys, origins or addresses, with the check of each."""
+"""Types of settings that are lists, keys, origins, addresses or URLs, with the check of each."""
 
 import ipaddress
 import re
@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 KEY = re.compile(r"(?:(?P<name>[\w.-]{1,64}):)?(?P<digest>[0-9a-f]{64})", re.ASCII)
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -86,7 +88,22 @@ def _check_networks(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _check_database(value: str) -> str:
+    try:
+        url = make_url(value)
+    except (ArgumentError, ValueError):
+        raise ValueError("must be a URL such as sqlite:///directions.sqlite3") from None
+    if url.drivername not in ("sqlite", "postgresql"):
+        raise ValueError(
+            f"begins with {url.drivername}://; it must begin with sqlite:/// or postgresql://"
+        )
+    if url.drivername == "sqlite" and url.database in (None, "", ":memory:"):
+        raise ValueError("names no file, as in sqlite:///directions.sqlite3")
+    return value
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 KeyHashes = Annotated[Names, AfterValidator(_check_keys)]
 Origins = Annotated[Names, AfterValidator(_check_origins)]
 Networks = Annotated[Names, AfterValidator(_check_networks)]
+DatabaseUrl = Annotated[str, AfterValidator(_check_database)]

@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.setting_types import KeyHashes, Names, Networks, Origins, is_loopback
+from app.setting_types import DatabaseUrl, KeyHashes, Names, Networks, Origins, is_loopback
 
 PREFIX = "LORGNETTE_"
 INTERNAL = {"worker_dir"}  # set by the supervisor for its workers
@@ -38,6 +38,14 @@ class Settings(BaseSettings):
             "working folder, then where Lorgnette is."
         ),
     )
+    directions_database: DatabaseUrl = Field(
+        "sqlite:///directions.sqlite3",
+        description=(
+            "Database of the directions that users save: `sqlite:///FILE`, which is created when "
+            "the first one is saved, or `postgresql://USER:PASSWORD@HOST/NAME`, which several "
+            "machines can share."
+        ),
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto",
         description="Device that runs the models; `auto` is CUDA if available, else the CPU.",
@@ -60,9 +68,7 @@ class Settings(BaseSettings):
     )
     max_batch: int = Field(16, ge=1, le=1024, description="Maximum images in one model call.")
     max_queue: int = Field(
-        512,
-        ge=1,
-        description="Maximum images waiting for the encoder, and for the decoder, of each model.",
+        512, ge=1, description="Maximum images that wait for a model's encoder, or for its decoder."
     )
     max_image_queue: int = Field(
         512, ge=1, description="Maximum images waiting to be decoded or encoded as image files."
@@ -148,6 +154,9 @@ class Settings(BaseSettings):
             "the log; one without a name is named by the first 8 digits of its hash."
         ),
     )
+    read_only_api_keys: KeyHashes = Field(
+        (), description="Further API keys, which may not save or delete directions."
+    )
     metrics_keys: KeyHashes = Field(
         (),
         description=(
@@ -212,10 +221,15 @@ class Settings(BaseSettings):
         None, description="Folder that all workers share; set by the supervisor, not by users."
     )
 
+    @property
+    def needs_key(self) -> bool:
+        """Whether requests need an API key."""
+        return bool(self.api_keys or self.read_only_api_keys)
+
     @model_validator(mode="after")
     def _check_anonymous_access(self) -> Self:
         local = self.host == "localhost" or is_loopback(self.host)
-        if not (local or self.api_keys or self.allow_anonymous):
+        if not (local or self.needs_key or self.allow_anonymous):
             raise ValueError(
                 f"host {self.host} is open to other machines: set LORGNETTE_API_KEYS, or "
                 "LORGNETTE_ALLOW_ANONYMOUS=true to serve everybody"
@@ -223,13 +237,9 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _check_rate_limit(self) -> Self:
-        if self.requests_per_minute and not self.api_keys:
+    def _check_limits(self) -> Self:
+        if self.requests_per_minute and not self.needs_key:
             raise ValueError("requests_per_minute limits each API key: set api_keys too")
-        return self
-
-    @model_validator(mode="after")
-    def _check_queues(self) -> Self:
         for name in ("max_queue", "max_image_queue"):
             if getattr(self, name) < self.max_images:
                 raise ValueError(

@@ -15,6 +15,7 @@ BELOW_HTTP = {
     "app.observability",
     "app.settings",
     "app.setting_types",
+    "app.store",
     "vae",
 }
 IMAGES_OF_VAE = {"vae.preprocessing", "vae.image_files", "vae.samples", "vae.color"}
@@ -23,10 +24,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "vae": set(),
     "app.setting_types": set(),
     "app.settings": {"app.setting_types"},
+    "app.store": set(),
     "app.images": IMAGES_OF_VAE,
     "app.observability": {"app.settings"},
     "app.inference": {"app.settings", "app.observability", "vae"},
-    "app.operations": {"app.inference", "app.images", "app.settings", "app.observability", "vae"},
+    "app.operations": {
+        "app.inference",
+        "app.images",
+        "app.settings",
+        "app.store",
+        "app.observability",
+        "vae",
+    },
     "app.http": BELOW_HTTP,
     "app.application": {"app.http", *BELOW_HTTP},
     "app.server": {"app", "vae"},

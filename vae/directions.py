@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 MAX_SHRINKAGE = 0.5  # of an axis: spread without the label, as a fraction of the spread with it
+MIN_IMAGES_PER_DIMENSION = 4  # with a label, and without, for a within-label subspace
 ROUNDING = 1e-9  # relative; a smaller variance or eigenvalue is 0 in exact arithmetic
 
 
@@ -118,6 +119,19 @@ def apply_directions(
         if weight != 0.0:
             edited = edited + directions[key].change(z, weight)
     return edited
+
+
+def within_label_subspace(positives: Tensor, negatives: Tensor) -> WithinLabelSubspace | None:
+    """``fit_within_label_subspace`` where both groups are enough for their covariances, else None.
+
+    Args:
+        positives: latents ``(N, D)`` with the label.
+        negatives: latents ``(M, D)`` without it.
+    """
+    least = MIN_IMAGES_PER_DIMENSION * positives.shape[1]
+    if min(len(positives), len(negatives)) < least:
+        return None
+    return fit_within_label_subspace(positives, negatives)
 
 
 def fit_within_label_subspace(positives: Tensor, negatives: Tensor) -> WithinLabelSubspace | None:

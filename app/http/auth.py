@@ -18,6 +18,7 @@ from app.setting_types import is_loopback, named_hash
 
 # A proxy on this machine adds one of these for the client that it forwards.
 FORWARDING_HEADERS = {b"forwarded", b"via", b"x-forwarded-for", b"x-real-ip"}
+WRITING_METHODS = ("PUT", "DELETE")
 API_KEY = "API key"
 
 BEARER = HTTPBearer(
@@ -52,6 +53,10 @@ class RateLimitExceededError(Exception):
         self.retry_after = retry_after
 
 
+class ReadOnlyApiKeyError(Exception):
+    """The key of the request may not save or delete anything."""
+
+
 class ApiKeyAuth:
     """Checks the keys of requests and limits their rate.
 
@@ -61,6 +66,7 @@ class ApiKeyAuth:
         requests_per_minute: of each key, in any 60 seconds; 0 is no limit.
         storage: of the rates; a new one in memory by default. Workers share one to share the limit.
         metrics_keys: those of ``/metrics``, in the same form.
+        read_only_keys: further API keys, in the same form, for requests that save nothing.
     """
 
     def __init__(
@@ -69,8 +75,10 @@ class ApiKeyAuth:
         requests_per_minute: int,
         storage: Storage | None = None,
         metrics_keys: Sequence[str] = (),
+        read_only_keys: Sequence[str] = (),
     ) -> None:
-        self._keys = [named_hash(text) for text in keys]
+        self._keys = [named_hash(text) for text in (*keys, *read_only_keys)]
+        self._read_only = {digest for _, digest in map(named_hash, read_only_keys)}
         self._metrics_keys = [named_hash(text) for text in metrics_keys]
         self._limit = requests_per_minute
         self._limiter: MovingWindowRateLimiter | None = None
@@ -82,10 +90,13 @@ class ApiKeyAuth:
         """Check the ``Authorization`` header of a request; the name of its key.
 
         Raises:
-            MissingApiKeyError, InvalidApiKeyError, RateLimitExceededError, RateStorageError: as
-                ``authenticate``.
+            MissingApiKeyError, InvalidApiKeyError, RateLimitExceededError, RateStorageError,
+                ReadOnlyApiKeyError: as ``authenticate``.
         """
-        return self.authenticate(await _bearer_token(request)) if self._keys else None
+        if not self._keys:
+            return None
+        writes = request.method in WRITING_METHODS
+        return self.authenticate(await _bearer_token(request), writes=writes)
 
     async def authenticate_scrape(self, request: Request) -> str | None:
         """Check a request for the metrics, which counts for no rate; the name of its key.
@@ -101,18 +112,25 @@ class ApiKeyAuth:
             keys, kind = self._keys, API_KEY
         return _name_of(await _bearer_token(request), keys, kind)[0] if keys else None
 
-    def authenticate(self, key: str | None) -> str | None:
+    def authenticate(self, key: str | None, *, writes: bool = False) -> str | None:
         """Check an API key and count its request; the name of the key, None if none is needed.
+
+        Args:
+            key: as it was sent.
+            writes: whether the request saves or deletes something.
 
         Raises:
             MissingApiKeyError: if there is none.
             InvalidApiKeyError: if it is not one of the configured keys.
+            ReadOnlyApiKeyError: if the request writes and the key may not.
             RateLimitExceededError: if it has been used too often.
             RateStorageError: if the storage that workers share cannot count the request.
         """
         if not self._keys:
             return None
         name, digest = _name_of(key, self._keys, API_KEY)
+        if writes and digest in self._read_only:
+            raise ReadOnlyApiKeyError("this API key may not save or delete anything")
         if self._limiter is None:
             return name
         try:

@@ -6,7 +6,7 @@ same model, parameters, form and code. ``docs/decisions/0047`` has the reasons.
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache, singledispatch
 from importlib import metadata
 from pathlib import Path
@@ -19,6 +19,7 @@ from app.http.compression import accepts_gzip
 from app.http.context import request_context
 from app.http.negotiation import JSON
 from app.inference.registry import LoadedModel
+from app.operations.expression import ExpressionError, parse
 from app.settings import Settings
 
 PROJECT = Path(__file__).parents[2]
@@ -42,36 +43,46 @@ class NotModifiedError(Exception):
 
 
 @singledispatch
-def is_reproducible(params: BaseModel) -> bool:
-    """Whether the response to a request depends on seeds and latents alone."""
-    del params
+def is_reproducible(params: BaseModel, directions: Collection[str]) -> bool:
+    """Whether the response to a request depends on seeds, latents and the checkpoint alone.
+
+    Args:
+        params: the fields of the request.
+        directions: of the checkpoint; one that was saved may change.
+    """
+    del params, directions
     return False
 
 
 @is_reproducible.register
-def _(params: schemas.SampleRequest) -> bool:
+def _(params: schemas.SampleRequest, _: Collection[str]) -> bool:
     return params.seed is not None
 
 
 @is_reproducible.register
-def _(params: schemas.DecodeRequest) -> bool:
-    del params
+def _(_: schemas.DecodeRequest, __: Collection[str]) -> bool:
     return True
 
 
 @is_reproducible.register
-def _(params: schemas.InterpolateRequest) -> bool:
+def _(params: schemas.InterpolateRequest, _: Collection[str]) -> bool:
     return not _has_images(params.start, params.via, params.end)
 
 
 @is_reproducible.register
-def _(params: schemas.TraverseRequest) -> bool:
-    return not _has_images(params.operand)
+def _(params: schemas.TraverseRequest, directions: Collection[str]) -> bool:
+    axes = {axis for axis in (params.along, params.across) if isinstance(axis, str)}
+    return axes <= set(directions) and not _has_images(params.operand)
 
 
 @is_reproducible.register
-def _(params: schemas.ArithmeticRequest) -> bool:
-    return not _has_images(*params.operands.values())
+def _(params: schemas.ArithmeticRequest, directions: Collection[str]) -> bool:
+    try:
+        names = {term.name for term in parse(params.expression)}
+    except ExpressionError:
+        return False
+    known = {*params.operands, *directions}
+    return names <= known and not _has_images(*params.operands.values())
 
 
 def _has_images(*groups: Iterable[schemas.Operand]) -> bool:
@@ -99,11 +110,11 @@ def check_caches(
     Raises:
         NotModifiedError: if ``If-None-Match`` has the tag of the response, or ``*``.
     """
-    if not is_reproducible(params):
+    if not is_reproducible(params, model.checkpoint.directions):
         return
     encoded = media_type == JSON and accepts_gzip(request.scope)
     tag = _entity_tag(model, detail, params, f"{media_type} {'gzip' if encoded else ''}")
-    visibility = "private" if settings.api_keys else "public"
+    visibility = "private" if settings.needs_key else "public"
     request_context(request.scope).cache_headers = {
         b"etag": tag.encode(),
         b"cache-control": f"{visibility}, max-age={MAX_AGE_SECONDS}, immutable".encode(),

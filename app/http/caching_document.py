@@ -4,7 +4,7 @@ from typing import Any
 
 Json = dict[str, Any]
 
-PATHS = ("/sample", "/decode", "/interpolate", "/arithmetic")
+PATHS = ("/sample", "/decode", "/interpolate", "/traverse", "/arithmetic")
 OF_NEW_RESPONSES = ("Server-Timing", "Lorgnette-Seed", "Lorgnette-Strength")
 HEADERS: Json = {
     "ETag": {

@@ -57,10 +57,15 @@ FILES: dict[str, tuple[str, str, str]] = {
 ERROR_EXAMPLES = {
     400: ("unreadable-body", "the body is not JSON: EOF while parsing an object at column 9"),
     401: ("no-key", "send your API key: Authorization: Bearer KEY"),
+    403: ("read-only-key", "this API key may not save or delete anything"),
     404: ("unknown-model", "no model 'cats'; loaded are faces"),
     405: ("method-not-allowed", "GET is not allowed at /sample"),
     406: ("not-acceptable", "Accept is 'text/html'; this endpoint offers image/png, image/gif"),
     408: ("slow-body", "the body was not received within 30 seconds"),
+    409: (
+        "direction-of-checkpoint",
+        "'glasses' is a direction of the checkpoint, which cannot be changed; use another name",
+    ),
     413: ("too-large", "the body is larger than the limit of 33554432 bytes"),
     415: (
         "body-type",
@@ -83,18 +88,28 @@ ENCODED: Json = {
     "model": "faces@0123456789ab",
     "latents": [{"mean": [0.12, -0.7, 1.03], "logvar": [-3.1, -2.9, -3.4]}],
 }
+DIRECTION: Json = {
+    "name": "glasses",
+    "saved": False,
+    "meaning": "glasses: from 0 to 1",
+    "scale": 4.2,
+    "method": "regression on age, glasses, male",
+    "count": 13840,
+    "kinds": 40,
+}
+SAVED_DIRECTION: Json = {
+    "name": "round_frame",
+    "saved": True,
+    "meaning": "our round frame",
+    "scale": 3.1,
+    "method": "difference of means, age, male held",
+    "count": 40,
+    "kinds": 0,
+}
 DIRECTIONS: Json = {
     "model": "faces@0123456789ab",
-    "directions": [
-        {
-            "name": "glasses",
-            "meaning": "glasses: from 0 to 1",
-            "scale": 4.2,
-            "method": "regression on age, glasses, male",
-            "count": 13840,
-            "kinds": 40,
-        }
-    ],
+    "complete": True,
+    "directions": [DIRECTION, SAVED_DIRECTION],
 }
 METRICS = 'lorgnette_http_requests_total{path="/sample",status="200"} 1.0\n'
 MODEL: Json = {

@@ -7,7 +7,8 @@ from app.http.body_budget import ReservedImagePool
 from app.http.context import request_context
 from app.http.examples import IMAGE
 from app.http.guarded_route import GuardedRoute
-from app.http.model_call import FormatName, get_service
+from app.http.model_call import FormatName
+from app.http.model_choice import get_service
 from app.http.multipart import FormFields
 from app.http.negotiation import JSON, negotiate
 from app.http.openapi import body, errors, json_response

@@ -48,7 +48,7 @@ class GuardedRoute(APIRoute):
             reservation: Reservation = state.body_budget.reserve()
             context.reservation = reservation
             body = _Body(request.receive, reservation)
-            if request.method in ("GET", "HEAD"):  # nobody reads their bodies
+            if request.method in ("GET", "HEAD", "DELETE"):  # nobody reads their bodies
                 body.complete.set()
             seconds = state.service.settings.request_timeout_seconds
             try:
@@ -57,7 +57,7 @@ class GuardedRoute(APIRoute):
             except asyncio.CancelledError:  # by the server, which waits no longer
                 raise ShuttingDownError("the service is stopping") from None
             except DeadlineError:
-                if request.method == "POST" and not body.complete.is_set():
+                if request.method in ("POST", "PUT") and not body.complete.is_set():
                     raise SlowBodyError(
                         f"the body was not received within {seconds:g} seconds"
                     ) from None

@@ -8,14 +8,11 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
 from app.http import examples
-from app.http.context import request_context
 from app.http.guarded_route import METRICS_PATH, GuardedRoute
-from app.http.model_call import ModelName, get_service
+from app.http.model_choice import get_service, requested_model
 from app.http.openapi import errors, json_response
 from app.http.response_schemas import (
     ClassifierResponse,
-    DirectionResponse,
-    DirectionsResponse,
     HealthResponse,
     ModelResponse,
     ModelsResponse,
@@ -43,30 +40,6 @@ def get(path: str, **options: Any) -> Callable[[Endpoint], Endpoint]:
 
 
 @get(
-    "/directions",
-    responses={
-        **json_response("The directions.", examples.DIRECTIONS, model=True),
-        **errors(401, 404, 405, 429, 504),
-    },
-)
-async def directions(request: Request, model: ModelName = None) -> DirectionsResponse:
-    """The named directions of a model, for use in expressions."""
-    loaded = _model_of(request, model)
-    named = [
-        DirectionResponse(
-            name=name,
-            meaning=d.meaning,
-            scale=float(d.vector.norm()),
-            method=d.method,
-            count=d.count,
-            kinds=0 if d.within_label is None else len(d.within_label.rows),
-        )
-        for name, d in loaded.checkpoint.directions.items()
-    ]
-    return DirectionsResponse(model=loaded.id, directions=named)
-
-
-@get(
     "/models",
     responses={
         **json_response("The models.", {"models": [examples.MODEL]}),
@@ -88,7 +61,7 @@ async def models(request: Request) -> ModelsResponse:
 )
 async def model_info(request: Request, name: str) -> ModelResponse:
     """One loaded model."""
-    return _model_info(get_service(request), _model_of(request, name))
+    return _model_info(get_service(request), requested_model(request, name))
 
 
 @get(
@@ -132,13 +105,6 @@ async def metrics(request: Request) -> Response:
 async def openapi_document(request: Request) -> Response:
     """All of this with every field, example and error."""
     return JSONResponse(request.app.openapi())
-
-
-def _model_of(request: Request, name: str | None) -> LoadedModel:
-    """The model that a request is for."""
-    loaded = get_service(request).models.get(name)
-    request_context(request.scope).model_id = loaded.id
-    return loaded
 
 
 def _classifier_info(classifier: AttributeClassifier) -> ClassifierResponse:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Query, Request, Response
+from pydantic import BaseModel
 
 from app.http.body_budget import ReservedImagePool
 from app.http.caching import check_caches
 from app.http.context import request_context
+from app.http.model_choice import ModelName, get_service, requested_model
 from app.http.negotiation import FORMATS, JSON, NPY, negotiate
-from app.http.option_schemas import ModelRequest, ResizeOptions
+from app.http.option_schemas import AlignmentOptions, ModelRequest
 from app.http.output import STREAMED, Output, chosen_output
 from app.http.request_parsing import BodyForms, read_request
 from app.http.responses import (
@@ -34,11 +36,9 @@ from app.operations.arithmetic import ArithmeticResult
 from app.operations.context import Context, ImageRunner, chosen_detail
 from app.operations.decode import PlannedImage, decode_all
 from app.operations.faces import chosen_alignment
-from app.operations.service import Service
 
-M = TypeVar("M", bound=ModelRequest)
+M = TypeVar("M", bound=BaseModel)
 
-ModelName = Annotated[str | None, Query(description="One of the loaded models.")]
 FormatName = Annotated[
     str | None,
     Query(
@@ -46,12 +46,6 @@ FormatName = Annotated[
         description=f"{', '.join(f'`{name}`' for name in FORMATS)}: in place of Accept.",
     ),
 ]
-
-
-def get_service(request: Request) -> Service:
-    """The service that this application runs."""
-    service: Service = request.app.state.service
-    return service
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +196,7 @@ class ModelCallDependency(Generic[M]):
         seconds = service.settings.request_timeout_seconds
         deadline = asyncio.get_running_loop().time() + seconds
         current = request_context(request.scope)
-        loaded = service.models.get(model)
-        current.model_id = loaded.id
+        loaded = requested_model(request, model)
         accept = ", ".join(request.headers.getlist("accept"))
         media_type = negotiate(accept, format_name, self._offered)
         assert current.reservation is not None
@@ -213,10 +206,11 @@ class ModelCallDependency(Generic[M]):
         )
         own_size = loaded.checkpoint.model.config.size
         output = chosen_output(media_type, params, own_size, self._undrawn)
-        detail = chosen_detail(loaded, params.detail)
+        requested = params.detail if isinstance(params, ModelRequest) else None
+        detail = chosen_detail(loaded, requested)
         check_caches(request, service.settings, loaded, detail, params, media_type)
         alignment = None
-        if isinstance(params, ResizeOptions):
+        if isinstance(params, AlignmentOptions):
             alignment = chosen_alignment(loaded, params.align, params.face)
         context = Context(
             image_pool=pool,
@@ -226,6 +220,7 @@ class ModelCallDependency(Generic[M]):
             model=loaded,
             detail=detail,
             alignment=alignment,
+            store=service.store,
         )
         return ModelCall(
             params,

@@ -68,7 +68,7 @@ class SequenceRequest(ModelRequest):
     )
 
 
-class ResizeOptions(ModelRequest):
+class AlignmentOptions(Request):
     """How images are resized and aligned."""
 
     align: Align = Field(
@@ -92,10 +92,19 @@ class ResizeOptions(ModelRequest):
     )
 
 
-class ImageOptions(ResizeOptions):
-    """How images become latents."""
+class ResizeOptions(AlignmentOptions, ModelRequest):
+    """How images are resized and aligned, and how the model makes new ones."""
 
-    embedded: bool = Field(
-        True,
-        description="Read the latent that an image of this model carries, instead of encoding it.",
-    )
+
+Embedded = Annotated[
+    bool,
+    Field(
+        description="Read the latent that an image of this model carries, instead of encoding it."
+    ),
+]
+
+
+class ImageOptions(ResizeOptions):
+    """How images become latents, and latents images."""
+
+    embedded: Embedded = True

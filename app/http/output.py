@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pydantic import BaseModel
+
 from app.http.body import InvalidError
 from app.http.negotiation import APNG, FORMATS, GIF, JPEG, JSON, PNG, WEBP, ZIP
 from app.http.option_schemas import ModelRequest, SequenceRequest
@@ -74,7 +76,7 @@ class Output:
 
 
 def chosen_output(
-    media_type: str, params: ModelRequest, own_size: int, undrawn: Sequence[str]
+    media_type: str, params: BaseModel, own_size: int, undrawn: Sequence[str]
 ) -> Output:
     """How the images of a response are drawn.
 
@@ -100,6 +102,8 @@ def chosen_output(
     if isinstance(params, SequenceRequest):
         fps = DEFAULT_FPS if params.fps is None else params.fps
         animation = Animation(fps, params.loop or 0, params.bounce or False)
+    if not isinstance(params, ModelRequest):
+        return Output(media_type, Encoding(), None, animation)
     encoding = Encoding()
     if media_type in LOSSY:
         quality = DEFAULT_QUALITY if params.quality is None else params.quality

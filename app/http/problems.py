@@ -15,6 +15,7 @@ from app.http.auth import (
     MissingApiKeyError,
     RateLimitExceededError,
     RateStorageError,
+    ReadOnlyApiKeyError,
 )
 from app.http.body import (
     BodyTypeError,
@@ -52,10 +53,13 @@ from app.operations.context import (
     ImageFileTooLargeError,
     TooManyImagesError,
 )
+from app.operations.directions import CheckpointDirectionError, UnknownDirectionError
 from app.operations.expression import ExpressionError
 from app.operations.faces import AlignmentError, NoFaceError
 from app.operations.operands import OperandError
 from app.operations.strength import StrengthError
+from app.store.database import StoreError, StoreFullError
+from app.store.directions import TooManyDirectionsError
 
 log = logging.getLogger("lorgnette")
 
@@ -82,9 +86,13 @@ TABLE: dict[type[Exception], Entry] = {
     InvalidApiKeyError: Entry(
         401, "wrong-key", {"WWW-Authenticate": 'Bearer error="invalid_token"'}
     ),
+    ReadOnlyApiKeyError: Entry(403, "read-only-key"),
     UnknownModelError: Entry(404, "unknown-model"),
+    UnknownDirectionError: Entry(404, "unknown-direction"),
     NotAcceptableError: Entry(406, "not-acceptable"),
     SlowBodyError: Entry(408, "slow-body"),
+    CheckpointDirectionError: Entry(409, "direction-of-checkpoint"),
+    TooManyDirectionsError: Entry(409, "too-many-directions"),
     TooLargeError: Entry(413, "too-large"),
     ImageFileTooLargeError: Entry(413, "picture-too-large"),
     ImageTooLargeError: Entry(413, "too-many-pixels"),
@@ -101,6 +109,8 @@ TABLE: dict[type[Exception], Entry] = {
     NoFaceError: Entry(422, "no-face-found"),
     RateLimitExceededError: Entry(429, "rate"),
     RateStorageError: Entry(503, "rate-storage", RETRY_SOON),
+    StoreError: Entry(503, "store", RETRY_LATER),
+    StoreFullError: Entry(503, "store-full", RETRY_LATER),
     QueueFullError: Entry(503, "queue-full"),
     BodyBudgetExceededError: Entry(503, "bodies-full", RETRY_SOON),
     NotReadyError: Entry(503, "not-ready", RETRY_LATER),

@@ -17,7 +17,7 @@ CHECKPOINT_PAGES = 100
 
 def rate_storage(settings: Settings) -> "SQLiteStorage | None":
     """The storage that the workers share; None where there is one process, or no limit."""
-    if settings.worker_dir is None or not (settings.api_keys and settings.requests_per_minute):
+    if settings.worker_dir is None or not (settings.needs_key and settings.requests_per_minute):
         return None
     return SQLiteStorage(settings.worker_dir)
 

@@ -45,6 +45,7 @@ class DirectionResponse(BaseModel):
     """A named direction of a model."""
 
     name: str
+    saved: bool = Field(description="By a user, and not a part of the checkpoint.")
     meaning: str
     scale: float = Field(description="Length of one mean step from without to with.")
     method: str
@@ -59,6 +60,10 @@ class DirectionsResponse(BaseModel):
     """The named directions of a model."""
 
     model: str
+    complete: bool = Field(
+        description="False while the database of saved directions does not respond; the list then "
+        "has those of the checkpoint."
+    )
     directions: list[DirectionResponse]
 
 

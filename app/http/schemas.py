@@ -34,14 +34,15 @@ MAX_LIST = 4096  # entries of a list; each wrong one makes an error
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 
-def _bounded(value: object) -> object:
+def bounded(value: object) -> object:
+    """The value, if it is no list that is too long."""
     if isinstance(value, list) and len(value) > MAX_LIST:
         raise ValueError(f"a list of {len(value)} entries; at most {MAX_LIST} are accepted")
     return value
 
 
 def _as_list(value: object) -> object:
-    return _bounded(value if isinstance(value, list) else [value])
+    return bounded(value if isinstance(value, list) else [value])
 
 
 def _one_or_many(schema: dict[str, Any]) -> None:
@@ -50,7 +51,7 @@ def _one_or_many(schema: dict[str, Any]) -> None:
     schema["anyOf"] = [array["items"], array]
 
 
-# That ``_bounded`` is called for each latent also lets other threads run: see ``base64_image``.
+# That ``bounded`` is called for each latent also lets other threads run: see ``base64_image``.
 Latent = Annotated[
     list[Annotated[FiniteFloat, Field(ge=-MAX_LATENT_VALUE, le=MAX_LATENT_VALUE)]],
     Field(
@@ -59,7 +60,7 @@ Latent = Annotated[
         fail_fast=True,
         description="One value a latent dimension.",
     ),
-    BeforeValidator(_bounded),
+    BeforeValidator(bounded),
 ]
 StrengthNumber = Annotated[FiniteFloat, Field(ge=0, le=MAX_STRENGTH)]
 
@@ -140,7 +141,7 @@ class FacesRequest(Request):
 class DecodeRequest(SequenceRequest):
     """Latents to decode."""
 
-    latents: Annotated[list[Latent], BeforeValidator(_bounded)] = Field(min_length=1)
+    latents: Annotated[list[Latent], BeforeValidator(bounded)] = Field(min_length=1)
 
 
 class SampleRequest(SequenceRequest):

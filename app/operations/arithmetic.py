@@ -7,6 +7,7 @@ from app.images.encoding import Encoding
 from app.inference.engine import Pixels
 from app.operations.context import Context, FieldPath
 from app.operations.decode import DecodedImage
+from app.operations.directions import named_directions
 from app.operations.expression import Term, parse
 from app.operations.latent_sum import check_names, latent_sum
 from app.operations.operands import Operand, OperandError, ResolvedOperand, resolve
@@ -82,10 +83,12 @@ async def arithmetic(
         OperandError: if the names do not match, the sum is too large, there is no photograph to
             preserve, or less than all of one to paste into.
         StrengthError: as ``strength_choice``.
+        StoreError: if a name may be that of a saved direction, and the database does not work.
         ImageFileTooLargeError, decoding errors, NoFaceError: as ``operands.resolve``.
     """
     terms = parse(expression)
-    directions = context.model.checkpoint.directions
+    names = {term.name for term in terms} - set(operands)
+    directions = await named_directions(context.model.checkpoint, context.store, names)
     check_names(terms, operands, directions)
     choice = strength_choice(context.model, options.strength, terms, operands)
     context.limits.check_count(max(len(choice.candidates), sum(map(len, operands.values()))))

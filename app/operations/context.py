@@ -10,6 +10,7 @@ from app.inference.face_finder import FaceFinder
 from app.inference.registry import LoadedModel
 from app.observability.timing import Timing
 from app.settings import Settings
+from app.store.directions import DirectionStore
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -169,11 +170,13 @@ class Context(Resources):
         model: the model that the request chose.
         detail: of the images that the model makes, see ``chosen_detail``.
         alignment: of the images that are sent; None if they are not aligned.
+        store: of the directions that users saved.
     """
 
     model: LoadedModel
     detail: float
     alignment: Alignment | None
+    store: DirectionStore
 
 
 def chosen_detail(model: LoadedModel, requested: float | None) -> float:

@@ -10,6 +10,7 @@ from app.inference.registry import Registry
 from app.observability.metrics import Metrics
 from app.operations.context import Limits
 from app.settings import Settings
+from app.store.directions import DirectionStore
 
 STOP_SECONDS = 5.0  # for the last model calls, whose requests have ended
 
@@ -29,6 +30,7 @@ class Service:
         limits: of every request.
         models: the loaded models by name.
         image_pool: threads that decode and encode image files.
+        store: of the directions that users saved.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics, on_fatal: Callable[[], None]) -> None:
@@ -36,6 +38,7 @@ class Service:
         self.limits = Limits.from_settings(settings)
         self.models = Registry(settings, metrics, on_fatal)
         self.image_pool = ImagePool(settings.image_threads, settings.max_image_queue)
+        self.store = DirectionStore(settings.directions_database)
 
     async def start(self) -> None:
         """Load and warm up every model.
@@ -53,3 +56,4 @@ class Service:
         except TimeoutError:
             log.warning("a model call is still running; the service stops without it")
         self.image_pool.close()
+        self.store.close()

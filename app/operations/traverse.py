@@ -1,6 +1,6 @@
 """Images of a latent that is changed along one or two directions or principal axes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 from app.inference.registry import LoadedModel
 from app.operations.context import Context, FieldPath
 from app.operations.decode import PlannedImage
+from app.operations.directions import named_directions
 from app.operations.latent_sum import mean_latent
 from app.operations.operands import Operand, OperandError, checked_latent, resolve
 from vae.directions import Direction, apply_directions
@@ -60,14 +61,17 @@ async def traverse(
         TooManyImagesError: if there are more images, or operands, than one request may have.
         OperandError: if a direction or axis is unknown, a latent is too large, and as
             ``operands.resolve``.
+        StoreError: if a direction may be a saved one, and the database does not work.
         ImageFileTooLargeError, decoding errors, NoFaceError: as ``operands.resolve``.
     """
     count = traversal.steps * traversal.rows
     context.limits.check_count(max(count, len(operands)))
-    along = _axis(context.model, "along", traversal.along)
+    names = [name for name in (traversal.along, traversal.across) if isinstance(name, str)]
+    directions = await named_directions(context.model.checkpoint, context.store, names)
+    along = _axis(context.model, directions, "along", traversal.along)
     across = None
     if traversal.across is not None:
-        across = _axis(context.model, "across", traversal.across)
+        across = _axis(context.model, directions, "across", traversal.across)
     fields: list[tuple[FieldPath, Operand]] = [
         (("operand", i), operand) for i, operand in enumerate(operands)
     ]
@@ -83,13 +87,14 @@ async def traverse(
     ]
 
 
-def _axis(model: LoadedModel, field: str, name: AxisName) -> Direction | Tensor:
+def _axis(
+    model: LoadedModel, directions: Mapping[str, Direction], field: str, name: AxisName
+) -> Direction | Tensor:
     """The named direction, or the principal axis ``(D,)``.
 
     Raises:
         OperandError: at ``field`` if there is none.
     """
-    directions = model.checkpoint.directions
     if isinstance(name, str):
         if name in directions:
             return directions[name]

@@ -87,7 +87,13 @@ def settings(models: Path) -> Callable[..., Settings]:
 
     def build(**changes: Any) -> Settings:
         places = (str(models / "tiny"), str(models / "grey"))
-        return Settings(**{"models": places, "device": "cpu", "model_threads": 1, **changes})
+        defaults: dict[str, Any] = {
+            "models": places,
+            "device": "cpu",
+            "model_threads": 1,
+            "directions_database": f"sqlite:///{models}/directions.sqlite3",
+        }
+        return Settings(**defaults | changes)
 
     return build
 

@@ -39,8 +39,10 @@ bounded = bounds(
 
 
 @pytest.fixture(scope="module")
-def document(model: Path) -> Iterator[Any]:
-    with serving(Settings(models=(str(model),), device="cpu")) as client:
+def document(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    database = f"sqlite:///{tmp_path_factory.mktemp('store')}/directions.sqlite3"
+    served = Settings(models=(str(model),), device="cpu", directions_database=database)
+    with serving(served) as client:
         yield schemathesis.openapi.from_url(f"{client.base_url}/openapi.json")
 
 

@@ -14,15 +14,14 @@ from training.data.dataset import Labels
 from vae.directions import (
     Direction,
     WithinLabelSubspace,
-    fit_within_label_subspace,
     group_direction,
     regressed_directions,
+    within_label_subspace,
 )
 
 log = logging.getLogger(__name__)
 
 MIN_KNOWN = 20  # images with a known value of a label; also one for each dimension
-MIN_IMAGES_PER_DIMENSION = 4  # with a label, and without, for a within-label subspace
 
 
 @dataclass(frozen=True)
@@ -150,6 +149,4 @@ def _within_label(means: Tensor, label: Label) -> WithinLabelSubspace | None:
     if not label.is_binary:
         return None
     negatives, positives = (means[side] for side in label.sides)
-    if min(len(positives), len(negatives)) < MIN_IMAGES_PER_DIMENSION * means.shape[1]:
-        return None
-    return fit_within_label_subspace(positives, negatives)
+    return within_label_subspace(positives, negatives)

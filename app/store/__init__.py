@@ -1,0 +1,1 @@
+"""What users save: named directions, in a database that workers and replicas share."""
