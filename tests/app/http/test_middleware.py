@@ -31,7 +31,7 @@ def test_a_request_id_that_is_not_printable_is_replaced(
     [
         ("POST", "/sample", 200),
         ("POST", "/sample?n=0", 422),
-        ("POST", "/sample?format=gif", 406),
+        ("POST", "/sample?format=mp4", 406),
         ("POST", "/encode", 415),
         ("POST", "/sample?model=grey&n=0", 422),
         ("GET", "/directions", 200),
