@@ -231,13 +231,17 @@ def test_options_change_the_recipe_of_the_preset(tmp_path: Path) -> None:
     [
         ("--batch-size", 0, "batch_size is 0; it must be 1 or more"),
         ("--epochs", -1, "epochs is -1.0; it must not be negative"),
+        ("--clip", 0, "clip is 0.0; it must be above 0, and inf for no clipping"),
+        ("--clip", "nan", "clip is nan; it must be above 0"),
+        ("--learning-rate", 0, "learning_rate is 0.0; it must be above 0"),
         ("--kl-warmup", 2, "kl_warmup is 2.0; it must be between 0 and 1"),
+        ("--row-weight", "0.6 0.3 2", "it must begin with two fractions of the height"),
         ("--epochs", "many", "could not convert string to float: 'many'"),
     ],
 )
 def test_a_value_that_is_out_of_range_is_refused(
     command: Command, option: str, value: object, message: str
 ) -> None:
-    result = command("fit", "--data", "x", "--out", "y", option, value)
+    result = command("fit", "--data", "x", "--out", "y", option, *str(value).split())
     assert result.exit_code == 2
     assert message in " ".join(re.split(r"[\s│|]+", result.output))
