@@ -206,7 +206,7 @@ def render(out: Path, train: int, test: int, seed: int, workers: int | None) -> 
         initializer=signal.signal,  # Ctrl-C is for the process that waits for them
         initargs=(signal.SIGINT, signal.SIG_IGN),
     ) as pool:
-        images = pool.map(png, (choice for _, choice in rows), chunksize=32)
+        images = pool.map(png, (choice for _, choice in rows), chunksize=4)
         try:
             for done, (name, data) in enumerate(zip(names, images, strict=True), start=1):
                 (out / name).write_bytes(data)

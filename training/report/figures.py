@@ -24,6 +24,7 @@ Rows = npt.NDArray[np.int64]
 ROW = 8  # images
 GAP = 4  # pixels of white between tiles
 CAPTION = 16  # pixels of height
+MIN_CAPTIONED = 96  # pixels of width that a caption takes
 SCATTER_IMAGES = 10_000
 
 
@@ -36,14 +37,15 @@ def decode(model: VAE, z: Tensor) -> list[Pixels]:
 
 
 def grid(rows: Sequence[Sequence[Pixels]], captions: Sequence[str] = ()) -> Image.Image:
-    """Rows of images of one size with white gaps, and a caption over each column if given."""
-    side = rows[0][0].shape[0]
+    """Rows of images of one size with white gaps; with captions of the columns, larger if small."""
+    side = rows[0][0].shape[0] * (-(-MIN_CAPTIONED // rows[0][0].shape[0]) if captions else 1)
     top = CAPTION if captions else 0
     width = max(len(row) for row in rows) * (side + GAP) - GAP
     canvas = Image.new("RGB", (width, top + len(rows) * (side + GAP) - GAP), "white")
     for r, row in enumerate(rows):
         for c, image in enumerate(row):
-            tile = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+            plane = Image.fromarray(image.squeeze())
+            tile = plane.resize((side, side), Image.Resampling.NEAREST)
             canvas.paste(tile, (c * (side + GAP), top + r * (side + GAP)))
     pen = ImageDraw.Draw(canvas)
     for c, caption in enumerate(captions):

@@ -19,6 +19,8 @@ th, td { padding: .3rem .7rem; border-bottom: 1px solid #ddd; text-align: left;
   vertical-align: top; }
 figure { margin: 1.5rem 0; }
 figcaption { margin-bottom: .4rem; }
+td:nth-child(2):last-child { overflow-wrap: anywhere; }
+td:nth-child(4):last-child { min-width: 14rem; }
 img { max-width: 100%; height: auto; }
 code { background: #f3f3f3; padding: 0 .2em; }
 """

@@ -29,8 +29,9 @@ def refused(command: Command, *words: object) -> str:
 
 def fit(path: Path, out: Path, *more: object) -> list[object]:
     """A small run of the faces recipe: 4 steps, of 6 images."""
-    words = ["fit", "--preset", "faces", "--data", path, "--out", out, "--size", 32]
-    return [*words, "--latent-dim", 4, "--batch-size", 6, "--epochs", 1, "--weights", "fp32", *more]
+    words = ["fit", "--preset", "faces", "--data", path, "--out", out, "--size", 32, "--patch", 4]
+    words += ["--widths", 8, 12, "--latent-dim", 4, "--batch-size", 6, "--epochs", 1]
+    return [*words, "--weights", "fp32", *more]
 
 
 def with_manifest(folder: Path, text: str) -> Path:
@@ -101,7 +102,7 @@ def test_a_file_that_is_no_zip(tmp_path: Path, command: Command) -> None:
     ("words", "message"),
     [
         (["--reconstruction", "bce"], "sigmoid"),
-        (["--size", 40], "multiple of 32"),
+        (["--size", 36], "multiple of 8"),
         (["--preset", "tutorial"], "3 x 256 x 256"),
         (["--balance", "hats"], "no train image has label 'hats'"),
     ],
