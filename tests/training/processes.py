@@ -6,25 +6,12 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-LIMITED = """
-import resource, sys
-limit = int(sys.argv.pop(1))
-resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-from training.cli.commands import main
-main()
-"""  # writing beyond the limit fails as on a full disk, with another number
 
 
-def start(*arguments: str, file_limit: int | None = None) -> subprocess.Popen[str]:
-    """A process whose output is read as one text.
-
-    Args:
-        arguments: of the command line.
-        file_limit: bytes that a file may have.
-    """
-    program = ["-m", "training"] if file_limit is None else ["-c", LIMITED, str(file_limit)]
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """A process whose output is read as one text."""
     return subprocess.Popen(
-        [sys.executable, *program, *arguments],
+        [sys.executable, "-m", "training", *arguments],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "400"},
         stdout=subprocess.PIPE,

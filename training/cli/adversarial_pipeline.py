@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from training.cli.pipeline import RunOptions, print_counts, require_edits, train_logged
+from training.cli.pipeline import RunOptions, check_labels, print_counts, train_logged
 from training.cli.run_folder import EPOCHS, clean_run, run_folder
 from training.cli.terminal import console, print_metrics
 from training.data.dataset import Dataset
@@ -53,10 +53,15 @@ def _run(
 ) -> Checkpoint:
     console.print(f"Reading {data}")
     config = init_from.model.config
-    train, test = prepare(data, recipe.source, config.size, config.channels, options.folder)
+    train, test = prepare(
+        data,
+        recipe.source,
+        config.size,
+        config.channels,
+        options.folder,
+        check=lambda train, test: check_labels(train, test, recipe.balance, options),
+    )
     print_counts(train, test)
-    if options.classifier is not None:
-        require_edits(train, test)
     trainer = AdversarialTrainer(recipe, train, options.folder, options.device, init_from)
     shown, previews = test if len(test) else train, options.folder / EPOCHS
     train_logged(

@@ -7,6 +7,7 @@ import numpy as np
 
 from training import progress
 from training.analysis.alignment import median_landmarks
+from training.cli.run_folder import require_writable
 from training.cli.terminal import Device, console, pick_device
 from training.data.decoding import decoded
 from training.data.sources import Source, read_entries
@@ -51,6 +52,7 @@ class AlignTemplate:
         """Run the command."""
         file = self.model / "model.safetensors"
         loaded = checkpoint.load(file)
+        require_writable(self.model, "--model")
         entries, _ = read_entries(self.data, self.source)
         train = [entry for entry in entries if not entry.is_test]
         count = min(self.images, len(train))

@@ -13,11 +13,13 @@ from training import progress
 from training.cli.adversarial_command import FitAdversarial
 from training.cli.align_command import AlignTemplate
 from training.cli.average_command import AverageDetail
+from training.cli.baseline_command import Baseline
 from training.cli.directions_command import Directions
 from training.cli.display import progress_display
-from training.cli.measure_commands import Baseline, Card, Evaluate, TrainClassifier
+from training.cli.measure_commands import Card, Evaluate, TrainClassifier
 from training.cli.pipeline import run_recipe
 from training.cli.run_command import RunCommand
+from training.cli.run_folder import require_writable
 from training.cli.terminal import PROGRAM, OptionalPath, console, plain_errors
 from training.data import avatars
 from training.fit.adversarial_recipe import (
@@ -89,6 +91,7 @@ class Avatars:
 
     def __call__(self) -> None:
         """Run the command."""
+        require_writable(self.out, "--out")
         with progress.task("Drawing portraits", self.n + 3 * self.test) as drawing:
             for done in avatars.render(self.out, self.n, self.test, self.seed, self.workers):
                 drawing.update(done)
@@ -121,7 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command that the arguments name.
 
     Raises:
-        SystemExit: with 1 if the input is at fault, 2 if the command line is, 130 on Ctrl-C.
+        SystemExit: with 1 if the input is at fault, 2 if the command line is, 130 on Ctrl-C, 143
+            on SIGTERM.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     with plain_errors():

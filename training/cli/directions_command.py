@@ -8,9 +8,9 @@ import torch
 from training import progress
 from training.analysis.directions import fit_directions, indicators
 from training.analysis.encoding import encoded_means
-from training.cli.run_folder import run_folder
+from training.cli.run_folder import require_writable, run_folder
 from training.cli.terminal import Device, OptionalPath, console, pick_device
-from training.data.dataset import DataError
+from training.data.dataset import DataError, Dataset
 from training.data.decoding import prepare
 from training.data.sources import Source
 from vae import checkpoint
@@ -47,6 +47,8 @@ class Directions:
         file = self.model / "model.safetensors"
         loaded = checkpoint.load(file)
         folder = self.run or Path("runs") / self.model.resolve().name
+        require_writable(self.model, "--model")
+        require_writable(folder, "--run")
         with run_folder(folder, resumes=False):
             directions = self._fitted(loaded, folder)
         described = replace(loaded, directions=directions)
@@ -58,14 +60,23 @@ class Directions:
             console.print(f"No longer there: {', '.join(sorted(gone))}")
         console.print(f"Wrote {file}; the figures and the card are those of the old directions")
 
-    def _fitted(self, loaded: Checkpoint, folder: Path) -> dict[str, Direction]:
-        config = loaded.model.config
-        train, _ = prepare(self.data, self.source, config.size, config.channels, folder)
+    def _require_labels(self, train: Dataset) -> None:
         if not indicators(train):
             raise DataError(
                 f"{self.data}: it has no labels; directions need class folders, or a manifest.csv "
                 "with a column for each label"
             )
+
+    def _fitted(self, loaded: Checkpoint, folder: Path) -> dict[str, Direction]:
+        config = loaded.model.config
+        train, _ = prepare(
+            self.data,
+            self.source,
+            config.size,
+            config.channels,
+            folder,
+            check=lambda train, _: self._require_labels(train),
+        )
         loaded.model.to(pick_device(self.device), memory_format=torch.channels_last)  # type: ignore[call-overload]
         with progress.task("Encoding the train split"):
             means = encoded_means(loaded.model, train)

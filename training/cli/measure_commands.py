@@ -1,17 +1,16 @@
-"""The commands that measure: ``evaluate``, ``card``, ``classifier`` and ``baseline``."""
+"""The commands ``evaluate``, ``card`` and ``classifier``."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 import tyro
-from tyro.conf import Positional
 
 from training import progress
 from training.analysis import attribute_classifier
 from training.analysis.classifier_networks import Network
-from training.cli.pipeline import RunOptions, require_edits, run_recipe
+from training.cli.pipeline import require_edits
 from training.cli.run_command import DTYPES, read_classifier
 from training.cli.run_folder import (
     EPOCHS,
@@ -22,12 +21,9 @@ from training.cli.run_folder import (
 from training.cli.terminal import Device, OptionalPath, console, pick_device, print_metrics
 from training.data.decoding import prepare
 from training.data.sources import Source
-from training.evaluate import baselines
 from training.fit.classifier_training import SCHEDULES, train_classifier
-from training.fit.presets import PRESETS
 from training.report import card as cards
 from training.report import publish
-from training.report.metrics import add_baselines
 from vae import checkpoint
 from vae.attribute_classifier import AttributeClassifier, save
 from vae.checkpoint import Checkpoint
@@ -79,10 +75,14 @@ class Evaluate:
     ) -> None:
         config, source = loaded.model.config, self.source
         train, test = prepare(
-            self.data, source, config.size, config.channels, folder, needs_test=True
+            self.data,
+            source,
+            config.size,
+            config.channels,
+            folder,
+            needs_test=True,
+            check=None if classifier is None else require_edits,
         )
-        if classifier is not None:
-            require_edits(train, test)
         loaded.model.to(pick_device(self.device), memory_format=torch.channels_last)  # type: ignore[call-overload]
         published = publish.publish(
             loaded,
@@ -175,7 +175,15 @@ class TrainClassifier:
 
     def _train(self) -> None:
         size = attribute_classifier.SIZE
-        train, test = prepare(self.data, self.source, size, 3, self.run, needs_test=True)
+        train, test = prepare(
+            self.data,
+            self.source,
+            size,
+            3,
+            self.run,
+            needs_test=True,
+            check=lambda train, _: attribute_classifier.label_table(train, self.labels),
+        )
         schedule = replace(SCHEDULES[self.network], seed=self.seed)
         if self.epochs is not None:
             schedule = replace(schedule, epochs=self.epochs)
@@ -189,58 +197,3 @@ class TrainClassifier:
         for name, value in accuracy.items():
             console.print(f"  {name}: {value:.1%} of {len(test)} test images")
         console.print(f"Wrote {self.out}")
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """Measure a baseline on the same data: principal components, or the tutorial's recipe.
-
-    ``card`` compares a checkpoint with the figures in the baselines.json beside it.
-
-    Example: python -m training baseline pca --data faces.zip --out models/faces/baselines.json
-
-    Attributes:
-        kind: principal components, or the tutorial's recipe as published.
-        data: folder or .zip of the images, see ``fit``.
-        out: JSON file to add the figures to.
-        source: kind of data.
-        run: working folder; by default runs/KIND.
-        size: pixels a side, for pca.
-        classifier: file of a classifier to evaluate edits with, as ``classifier`` writes it.
-        device: where to run; auto takes CUDA where there is a device.
-    """
-
-    kind: Positional[Literal["pca", "tutorial"]]
-    data: Path
-    out: Path
-    source: Source = "auto"
-    run: OptionalPath = None
-    size: int = 256
-    classifier: OptionalPath = None
-    device: Device = "auto"
-
-    def __call__(self) -> None:
-        """Run the command."""
-        folder = self.run or Path("runs") / self.kind
-        require_writable_file(self.out, "--out")
-        require_writable(folder, "--run")
-        figures = self._pca(folder) if self.kind == "pca" else self._tutorial(folder)
-        add_baselines(self.out, {self.kind: figures})
-        console.print(f"Wrote {self.out}")
-
-    def _pca(self, folder: Path) -> dict[str, Any]:
-        with run_folder(folder, resumes=False):
-            train, test = prepare(self.data, self.source, self.size, 3, folder, needs_test=True)
-            with progress.task("Principal components"):
-                return dict(baselines.pca(train, test))
-
-    def _tutorial(self, folder: Path) -> dict[str, Any]:
-        options = RunOptions(
-            out=folder / "model",
-            folder=folder,
-            device=pick_device(self.device),
-            command="python -m training baseline tutorial",
-            licence=publish.licence_of(self.data),
-            classifier=read_classifier(self.classifier),
-        )
-        return run_recipe(PRESETS["tutorial"], self.data, options).metrics

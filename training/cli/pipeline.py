@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from training import progress
+from training.analysis.attribute_classifier import label_table
 from training.analysis.encoding import encoded_means
 from training.analysis.prior import latent_statistics
 from training.cli.run_folder import EPOCHS, clean_run, run_folder
@@ -17,11 +18,12 @@ from training.data.dataset import DataError, Dataset
 from training.evaluate import frechet
 from training.evaluate.edit_evaluation import require_labels
 from training.fit.adversarial import AdversarialTrainer
+from training.fit.batches import rows_with
 from training.fit.errors import TrainingError
 from training.fit.loop import Progress
 from training.fit.loss_log import LossLog
 from training.fit.presets import Recipe
-from training.fit.trainer import Trainer
+from training.fit.trainer import Trainer, check_run
 from training.report import figures, publish
 from vae.attribute_classifier import AttributeClassifier
 from vae.checkpoint import Checkpoint
@@ -76,6 +78,8 @@ def run_recipe(recipe: Recipe, data: Path, options: RunOptions) -> Checkpoint:
             full.
         SystemExit: with 130 or 143, if it was stopped by Ctrl-C or SIGTERM; training was saved.
     """
+    check_run(recipe, options.init_from, options.auxiliary_classifier)
+    _require_two_classifiers(options.classifier, options.auxiliary_classifier)
     with run_folder(options.folder, resumes=True, restart=options.restart):
         if options.restart:
             clean_run(options.folder)
@@ -86,12 +90,14 @@ def _run_recipe(recipe: Recipe, data: Path, options: RunOptions) -> Checkpoint:
     console.print(f"Reading {data}")
     config = recipe.model
     train, test = decoding.prepare(
-        data, recipe.source, config.size, config.channels, options.folder
+        data,
+        recipe.source,
+        config.size,
+        config.channels,
+        options.folder,
+        check=lambda train, test: check_labels(train, test, recipe.balance, options),
     )
     print_counts(train, test)
-    if options.classifier is not None:
-        require_edits(train, test)
-        _require_two_classifiers(options.classifier, options.auxiliary_classifier)
     trainer = Trainer(
         recipe,
         train,
@@ -118,6 +124,21 @@ def print_counts(train: Dataset, test: Dataset) -> None:
         )
 
 
+def check_labels(train: Dataset, test: Dataset, balance: str, options: RunOptions) -> None:
+    """Check that the labels are there that a run needs.
+
+    Raises:
+        DataError: if one is missing that a classifier needs.
+        TrainingError: if no train image has the label ``balance``, and it is not empty.
+    """
+    if balance:
+        rows_with(train, balance)
+    if options.classifier is not None:
+        require_edits(train, test)
+    if options.auxiliary_classifier is not None:
+        label_table(train, options.auxiliary_classifier.labels)
+
+
 def require_edits(train: Dataset, test: Dataset) -> None:
     """Check, before a training, that edits can be evaluated after it.
 
@@ -133,9 +154,11 @@ def require_edits(train: Dataset, test: Dataset) -> None:
 
 
 def _require_two_classifiers(
-    classifier: AttributeClassifier, auxiliary_classifier: AttributeClassifier | None
+    classifier: AttributeClassifier | None, auxiliary_classifier: AttributeClassifier | None
 ) -> None:
-    if auxiliary_classifier is not None and auxiliary_classifier.sha256 == classifier.sha256:
+    if classifier is None or auxiliary_classifier is None:
+        return
+    if auxiliary_classifier.sha256 == classifier.sha256:
         raise TrainingError(
             "the classifier that evaluates must not take part in the training: train an auxiliary "
             "classifier with another --seed"

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from training.cli.terminal import console
+from training.cli.terminal import console, exit_status
 from training.data import image_cache
 from training.fit import loss_log, saves
 from training.fit.errors import TrainingError
-from training.fit.stopping import Stopped, raise_on_sigterm
+from training.fit.stopping import raise_on_sigterm
 from vae.atomic_file import remove_partial
 
 LOCK = ".lock"
@@ -101,7 +101,7 @@ def run_folder(folder: Path, *, resumes: bool, restart: bool = False) -> Iterato
         ) from None
     except KeyboardInterrupt as stop:
         console.print(f"stopped: {_going_on(folder, resumes, restart)}", soft_wrap=True)
-        raise SystemExit(128 + stop.signum if isinstance(stop, Stopped) else 130) from None
+        raise SystemExit(exit_status(stop)) from None
 
 
 def _going_on(folder: Path, resumes: bool, restart: bool) -> str:

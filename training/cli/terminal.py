@@ -1,6 +1,7 @@
 """The terminal: errors in one line, and the options that commands share."""
 
 import logging
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.logging import RichHandler
 
 from training.data.dataset import DataError
 from training.fit.errors import TrainingError
+from training.fit.stopping import Stopped, raise_on_sigterm
 from vae.checkpoint import Checkpoint, CheckpointError
 
 PROGRAM = "python -m training"
@@ -46,7 +48,7 @@ def print_metrics(published: Checkpoint, folder: Path) -> None:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Report an error of the input in one line and exit with 1; exit with 130 on Ctrl-C."""
+    """Report an error of the input in one line and exit with 1; on Ctrl-C 130, on SIGTERM 143."""
     logging.basicConfig(
         level=logging.WARNING,
         format="%(message)s",
@@ -54,10 +56,16 @@ def plain_errors() -> Iterator[None]:
     )
     logging.getLogger("training").setLevel(logging.INFO)
     try:
-        yield
+        with raise_on_sigterm():
+            yield
     except (DataError, TrainingError, CheckpointError, ValueError, OSError) as error:
         console.print(f"error: {error}", style="red", highlight=False, soft_wrap=True)
         raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        console.print("stopped; the same command resumes from the last save")
-        raise SystemExit(130) from None
+    except KeyboardInterrupt as stop:
+        console.print("stopped: the same command begins anew")
+        raise SystemExit(exit_status(stop)) from None
+
+
+def exit_status(stop: KeyboardInterrupt) -> int:
+    """Of a command that a signal stopped: 128 and the number of the signal."""
+    return 128 + (stop.signum if isinstance(stop, Stopped) else signal.SIGINT)

@@ -7,6 +7,7 @@ pair, and in another, and the three differ in nothing else.
 
 import csv
 import re
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
@@ -199,11 +200,19 @@ def render(out: Path, train: int, test: int, seed: int, workers: int | None) -> 
         rows += [("test", choice) for choice in counterfactuals(seed, i)]
     (out / "images").mkdir(parents=True, exist_ok=True)
     names = [f"images/{i:06d}.png" for i in range(len(rows))]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        images = pool.map(png, (choice for _, choice in rows), chunksize=32)
-        for done, (name, data) in enumerate(zip(names, images, strict=True), start=1):
-            (out / name).write_bytes(data)
-            yield done
+    with ProcessPoolExecutor(
+        workers,
+        mp_context=get_context("spawn"),
+        initializer=signal.signal,  # Ctrl-C is for the process that waits for them
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    ) as pool:
+        images = pool.map(png, (choice for _, choice in rows), chunksize=4)
+        try:
+            for done, (name, data) in enumerate(zip(names, images, strict=True), start=1):
+                (out / name).write_bytes(data)
+                yield done
+        finally:
+            pool.shutdown(cancel_futures=True)  # what is left to draw, if this was stopped
     (out / "licence.txt").write_text(LICENCE + "\n")
     with (out / "manifest.csv").open("w", newline="") as file:
         writer = csv.writer(file)

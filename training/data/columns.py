@@ -114,9 +114,10 @@ def _zero_or_one(words: Sequence[str], values: list[float]) -> tuple[list[float]
 
 def _warn_of_numbers(name: str, table: Table, where: str) -> None:
     """Name the field that makes a tag of what is almost a label."""
-    numbers = [_number(row[name], table.decimal_comma) is not None for row in table.rows]
-    if sum(numbers) > MIN_NUMBER_FRACTION * len(numbers):
-        i = numbers.index(False)
+    numbers = [_number(row[name], table.decimal_comma) for row in table.rows]
+    known = sum(number is not None and math.isfinite(number) for number in numbers)
+    if known > MIN_NUMBER_FRACTION * len(numbers):
+        i = numbers.index(None)
         log.warning(
             "%s: column %r is read as words, because of %r in line %d; %d of %d fields are numbers. "
             "Leave a field empty where the label is unknown",
@@ -124,7 +125,7 @@ def _warn_of_numbers(name: str, table: Table, where: str) -> None:
             name,
             table.rows[i][name],
             table.lines[i],
-            sum(numbers),
+            known,
             len(numbers),
         )
 

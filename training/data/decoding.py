@@ -8,7 +8,7 @@ import hashlib
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 MAX_CORRUPT_FRACTION = 0.01
 MAX_NAMED = 10  # corrupt images named beyond those that are tolerated
+Check = Callable[[Dataset, Dataset], object]  # of the train and the test split
 READER = 2  # changes when images are read to other pixels than before
 
 # Pillow warns of unusual metadata, which is not used. Set once: ``warnings.catch_warnings`` is not
@@ -42,6 +43,7 @@ def prepare(
     channels: int,
     cache: Path,
     needs_test: bool = False,
+    check: Check | None = None,
 ) -> tuple[Dataset, Dataset]:
     """Decode a source once and open it.
 
@@ -53,6 +55,8 @@ def prepare(
         channels: 1 (grey) or 3 (RGB).
         cache: folder for the decoded images; reused while the source stays as it was.
         needs_test: whether there must be test images.
+        check: raises an error if the labels are not those that are needed. It is called before the
+            images are decoded, with splits whose images have no pixels, and after it.
 
     Returns:
         the train and the test split.
@@ -64,18 +68,25 @@ def prepare(
     entries, exclusive = read_entries(path, source)
     if not entries:
         raise DataError(f"{path}: no images found")
-    _check_splits(path, entries, needs_test)  # before hours of decoding, and after it
+    name = text_of(path.resolve().name)
+
+    def splits(
+        entries: Sequence[Entry], images: npt.NDArray[np.uint8], sha256: str
+    ) -> tuple[Dataset, Dataset]:
+        _check_splits(path, entries, needs_test)
+        train, test = (
+            _split(entries, is_test, images, exclusive, name, sha256) for is_test in (False, True)
+        )
+        if check is not None:
+            check(train, test)
+        return train, test
+
+    splits(entries, np.empty((len(entries), 0, 0, channels), np.uint8), "")
     readable, sha256 = _decoded(entries, path, size, channels, cache)
     if len(readable) < len(entries):
         log.warning(_limit(len(entries) - len(readable), len(entries)))
-    entries = [entries[i] for i in readable]
-    _check_splits(path, entries, needs_test)
     images = np.load(cache / image_cache.PIXELS, mmap_mode="r")
-    name = text_of(path.resolve().name)
-    train, test = (
-        _split(entries, is_test, images, exclusive, name, sha256) for is_test in (False, True)
-    )
-    return train, test
+    return splits([entries[i] for i in readable], images, sha256)
 
 
 def _check_splits(path: Path, entries: Sequence[Entry], needs_test: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from training.data.augment import Augmentation
 from training.data.sources import Source
-from training.fit.limits import check_length
+from training.fit.limits import check_length, check_steps
 
 AdversarialPreset = Literal["faces-sharp", "faces-sharp-stage2"]
 
@@ -27,7 +27,7 @@ class AdversarialRecipe:
         betas: of both.
         warmup_steps: over which the branch's adversarial terms rise linearly from zero.
         cooldown: last share of the training, over which both rates fall linearly to zero.
-        clip: largest norm of the branch's gradient.
+        clip: largest norm of the branch's gradient; inf for no clipping.
         ema: decay of the exponential moving average of the branch, which the checkpoint holds.
         window: pixels a side of what the discriminator sees of an image; a multiple of 8.
         absolute: weight of the mean absolute error of pixels.
@@ -72,10 +72,17 @@ class AdversarialRecipe:
         for name in ("detail_channels", "batch_size", "shards", "balance_stride"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 1 or more")
-        for name in ("epochs", "learning_rate", "discriminator_learning_rate", "seed"):
+        for name in ("epochs", "seed"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
         check_length(self.epochs, self.seed)
+        rates = ("learning_rate", "discriminator_learning_rate")
+        check_steps({name: getattr(self, name) for name in rates}, self.clip)
+        for name in ("cooldown", "sampled"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be between 0 and 1")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas are {self.betas}; each must be 0 or more and less than 1")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is {self.ema}; it must be 0 or more and less than 1")
         if self.window < 8 or self.window % 8:

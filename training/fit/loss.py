@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from training.analysis.attribute_classifier import cross_entropy
 from vae.attribute_classifier import AttributeClassifier
+from vae.config import VAEConfig
 from vae.model import VAE
 from vae.pixels import resized
 
@@ -60,6 +61,11 @@ class LossConfig:
             raise ValueError(f"kl_warmup is {self.kl_warmup}; it must be between 0 and 1")
         if self.free_bits < 0:
             raise ValueError(f"free_bits is {self.free_bits}; it must not be negative")
+        if self.row_weight is not None and not 0 <= self.row_weight[0] < self.row_weight[1] <= 1:
+            raise ValueError(
+                f"row_weight is {self.row_weight}; it must begin with two fractions of the height, "
+                "the upper end and the lower end of the rows"
+            )
 
 
 @dataclass(frozen=True)
@@ -87,9 +93,7 @@ class Loss(nn.Module):
                 weight or the weight without a classifier.
         """
         super().__init__()
-        if config.reconstruction == "bce" and model.config.output != "sigmoid":
-            raise ValueError("binary cross-entropy needs a model with sigmoid output")
-        _check_classifier(config, model, auxiliary_classifier)
+        check_loss(config, model.config, auxiliary_classifier)
         self.config = config
         self.log_sigma = (
             nn.Parameter(torch.tensor(-1.0)) if config.reconstruction == "gaussian" else None
@@ -168,10 +172,17 @@ class Loss(nn.Module):
         return scale * plain + constant, scale * weighted + constant
 
 
-def _check_classifier(
-    config: LossConfig, model: VAE, classifier: AttributeClassifier | None
+def check_loss(
+    config: LossConfig, model: VAEConfig, classifier: AttributeClassifier | None
 ) -> None:
-    if classifier is not None and model.config.channels != 3:
+    """Check that a loss goes with a model, and that its classifier and its weight are both there.
+
+    Raises:
+        ValueError: if not.
+    """
+    if config.reconstruction == "bce" and model.output != "sigmoid":
+        raise ValueError("binary cross-entropy needs a model with sigmoid output")
+    if classifier is not None and model.channels != 3:
         raise ValueError("an auxiliary classifier needs colour images")
     if config.classifier_weight and classifier is None:
         raise ValueError(

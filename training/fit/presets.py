@@ -5,7 +5,7 @@ from typing import Literal
 
 from training.data.augment import Augmentation
 from training.data.sources import Source
-from training.fit.limits import check_length
+from training.fit.limits import check_length, check_steps
 from training.fit.loss import LossConfig
 from vae.config import VAEConfig
 
@@ -36,7 +36,7 @@ class Recipe:
         weight_decay: of AdamW (decoupled).
         warmup_steps: over which the learning rate rises linearly from zero.
         cosine: whether the learning rate then falls to zero along a cosine; else it stays.
-        clip: largest gradient norm.
+        clip: largest gradient norm; inf for no clipping.
         ema: decay of the exponential moving average of the weights, which the checkpoint holds; 0
             for the last weights.
         augmentation: random changes of the training images.
@@ -65,10 +65,11 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise ValueError(f"batch_size is {self.batch_size}; it must be 1 or more")
-        for name in ("epochs", "learning_rate", "weight_decay", "warmup_steps", "seed"):
+        for name in ("epochs", "weight_decay", "warmup_steps", "seed"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
         check_length(self.epochs, self.seed)
+        check_steps({"learning_rate": self.learning_rate}, self.clip)
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is {self.ema}; it must be 0 or more and less than 1")
 

@@ -15,7 +15,7 @@ from training.data.dataset import Dataset
 from training.fit.batches import BatchOrder, derived_seed, rows_with
 from training.fit.errors import TrainingError
 from training.fit.loop import Progress, run_loop
-from training.fit.loss import Loss, Terms
+from training.fit.loss import Loss, Terms, check_loss
 from training.fit.presets import Recipe
 from training.fit.saves import exists, read_save, run_identity, write_save
 from training.fit.schedule import ema_decay, learning_rate, update_average
@@ -23,6 +23,27 @@ from vae.attribute_classifier import AttributeClassifier
 from vae.checkpoint import Checkpoint
 from vae.model import VAE
 from vae.pixels import to_float
+
+
+def check_run(
+    recipe: Recipe,
+    init_from: Checkpoint | None,
+    auxiliary_classifier: AttributeClassifier | None,
+) -> None:
+    """Check what a run needs beside its images; see ``Trainer``.
+
+    Raises:
+        TrainingError: if ``init_from`` is another network, or the recipe needs a classifier and
+            there is none.
+    """
+    if init_from is not None:
+        config, wide = recipe.model, init_from.model.config
+        if replace(wide, latent_dim=min(wide.latent_dim, config.latent_dim)) != config:
+            raise TrainingError(f"--init-from is another network than the recipe's: {wide}")
+    try:
+        check_loss(recipe.loss, recipe.model, auxiliary_classifier)
+    except ValueError as error:
+        raise TrainingError(str(error)) from None
 
 
 class Trainer:
@@ -56,13 +77,12 @@ class Trainer:
         torch.use_deterministic_algorithms(device.type == "cpu")
         self.recipe, self.data, self.folder, self.device = recipe, data, folder, device
         self.step = 0
+        check_run(recipe, init_from, auxiliary_classifier)
         self.model = self._new_model().train()
-        if init_from is not None:
-            self._initialise(init_from)
-        try:
-            self.loss = Loss(recipe.loss, self.model, auxiliary_classifier).to(device)
-        except ValueError as error:
-            raise TrainingError(str(error)) from None
+        if init_from is not None and not exists(folder):
+            initial = reduced_by_pca(init_from.model, data, recipe.model.latent_dim)
+            self.model.load_state_dict(initial.state_dict())
+        self.loss = Loss(recipe.loss, self.model, auxiliary_classifier).to(device)
         self._labels = (
             None if auxiliary_classifier is None else label_table(data, auxiliary_classifier.labels)
         )
@@ -121,15 +141,6 @@ class Trainer:
     def _new_model(self) -> VAE:
         model = VAE(self.recipe.model)
         return model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-    def _initialise(self, init_from: Checkpoint) -> None:
-        config, wide = self.recipe.model, init_from.model.config
-        latent_dim = min(wide.latent_dim, config.latent_dim)
-        if replace(wide, latent_dim=latent_dim) != config:
-            raise TrainingError(f"--init-from is another network than the recipe's: {wide}")
-        if not exists(self.folder):
-            model = reduced_by_pca(init_from.model, self.data, latent_dim)
-            self.model.load_state_dict(model.state_dict())
 
     def train_step(self) -> dict[str, float]:
         """Train one step: distortion, rate and learning rate.

@@ -6,6 +6,7 @@ from typing import Any
 from training.report import card_comparison, card_tables, edit_tables, page
 from training.report.metrics import add_baselines, with_current_names
 from vae import attribute_classifier
+from vae.atomic_file import atomic_write
 from vae.checkpoint import Checkpoint
 
 CAPTIONS = {
@@ -75,7 +76,8 @@ def write(checkpoint: Checkpoint, folder: Path, compare_with: dict[str, Any] | N
         lines += ["All at `detail` 1.", ""]
     page.write(folder / "report", folder.resolve().name, lines, CAPTIONS)
     lines += _images(folder)
-    (folder / "README.md").write_text("\n".join(lines).rstrip() + "\n")
+    with atomic_write(folder / "README.md") as file:
+        file.write(("\n".join(lines).rstrip() + "\n").encode())
 
 
 def _by_detail(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:

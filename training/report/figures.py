@@ -15,7 +15,7 @@ from training.data.dataset import Dataset
 from training.evaluate.edit_evaluation import SUMS
 from vae import latent
 from vae.checkpoint import Checkpoint
-from vae.directions import apply_directions
+from vae.directions import Direction, apply_directions
 from vae.model import VAE
 from vae.pixels import to_uint8
 
@@ -24,6 +24,7 @@ Rows = npt.NDArray[np.int64]
 ROW = 8  # images
 GAP = 4  # pixels of white between tiles
 CAPTION = 16  # pixels of height
+MIN_CAPTIONED = 96  # pixels of width that a caption takes
 SCATTER_IMAGES = 10_000
 
 
@@ -36,14 +37,15 @@ def decode(model: VAE, z: Tensor) -> list[Pixels]:
 
 
 def grid(rows: Sequence[Sequence[Pixels]], captions: Sequence[str] = ()) -> Image.Image:
-    """Rows of images of one size with white gaps, and a caption over each column if given."""
-    side = rows[0][0].shape[0]
+    """Rows of images of one size with white gaps; with captions of the columns, larger if small."""
+    side = rows[0][0].shape[0] * (-(-MIN_CAPTIONED // rows[0][0].shape[0]) if captions else 1)
     top = CAPTION if captions else 0
     width = max(len(row) for row in rows) * (side + GAP) - GAP
     canvas = Image.new("RGB", (width, top + len(rows) * (side + GAP) - GAP), "white")
     for r, row in enumerate(rows):
         for c, image in enumerate(row):
-            tile = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+            plane = Image.fromarray(image.squeeze())
+            tile = plane.resize((side, side), Image.Resampling.NEAREST)
             canvas.paste(tile, (c * (side + GAP), top + r * (side + GAP)))
     pen = ImageDraw.Draw(canvas)
     for c, caption in enumerate(captions):
@@ -130,9 +132,24 @@ def _traversals(checkpoint: Checkpoint) -> Image.Image:
     return grid(rows, [f"{w:+.0f} sd" for w in weights])
 
 
+def _shown_label(checkpoint: Checkpoint, data: Dataset) -> str:
+    """Glasses if there is such a direction, else the first label that has one; empty if none."""
+    if "glasses" in checkpoint.directions:
+        return "glasses"
+    known = (label for label in data.labels if _direction_of(checkpoint, label))
+    return next(known, next(iter(data.labels), ""))
+
+
+def _direction_of(checkpoint: Checkpoint, label: str) -> Direction | None:
+    """The direction of a label, whose name may be another than the label's; see its meaning."""
+    directions = checkpoint.directions
+    named = (d for d in directions.values() if d.meaning.startswith(f"{label}: "))
+    return directions.get(label) or next(named, None)
+
+
 def _groups(checkpoint: Checkpoint, data: Dataset) -> tuple[str, Rows, Rows]:
-    """The label to show (glasses if there is one), and rows of images with and without it."""
-    name = "glasses" if "glasses" in checkpoint.directions else next(iter(data.labels), "")
+    """The label to show, and rows of images with and without it."""
+    name = _shown_label(checkpoint, data)
     label = data.labels.get(name, np.zeros(len(data), np.float32))
     return name, np.flatnonzero(label > 0.5)[:6], np.flatnonzero(label < 0.5)[:6]
 
@@ -151,10 +168,10 @@ def _arithmetic(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
 def _directions(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
     """A direction added to three images without its label, and subtracted from three with it."""
     name, with_label, without = _groups(checkpoint, data)
-    if name not in checkpoint.directions or not (len(with_label) and len(without)):
+    direction, model = _direction_of(checkpoint, name), checkpoint.model
+    if direction is None or not (len(with_label) and len(without)):
         return None
     weights = (0.0, 0.5, 1.0, 1.5)
-    direction, model = checkpoint.directions[name], checkpoint.model
     rows = []
     for chosen, sign in ((without[:3], 1), (with_label[:3], -1)):
         for z in encoded_means(model, data.rows_at(chosen)):
@@ -164,13 +181,12 @@ def _directions(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
 
 
 def _edited_samples(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
-    """Samples, and the same with the direction of ``_groups`` added."""
-    name, _, _ = _groups(checkpoint, data)
-    if name not in checkpoint.directions:
+    """Samples, and the same with the direction of the label to show added."""
+    direction = _direction_of(checkpoint, _shown_label(checkpoint, data))
+    if direction is None:
         return None
     z = checkpoint.sample(range(ROW))
-    step = checkpoint.directions[name].vector
-    return grid([decode(checkpoint.model, z + w * step) for w in (0.0, 1.0, 1.5)])
+    return grid([decode(checkpoint.model, z + w * direction.vector) for w in (0.0, 1.0, 1.5)])
 
 
 def _sums(checkpoint: Checkpoint, data: Dataset) -> Image.Image | None:
@@ -208,7 +224,7 @@ def _plane_groups(checkpoint: Checkpoint, data: Dataset) -> dict[str, Rows]:
     """Rows by class; of data whose labels are no classes, with and without one of them."""
     if data.exclusive:
         return {name: np.flatnonzero(column > 0.5) for name, column in data.labels.items()}
-    name, _, _ = _groups(checkpoint, data)
+    name = _shown_label(checkpoint, data)
     if name not in data.labels:
         return {"all": np.arange(len(data))}
     label = data.labels[name]

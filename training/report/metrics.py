@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from vae.atomic_file import atomic_write
+
 # What checkpoints and baselines.json files of lorgnette 0.1.0 call them, and their names now.
 RENAMED = {
     "begins with": "initialised from",
@@ -43,5 +45,6 @@ def add_baselines(file: Path, figures: dict[str, Any]) -> dict[str, Any]:
     known = with_current_names(known | figures)
     if figures:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(known, indent=2) + "\n")
+        with atomic_write(file) as written:
+            written.write((json.dumps(known, indent=2) + "\n").encode())
     return known

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
+from vae.atomic_file import atomic_write
+
 FILE = "index.html"
 # Text of a card may come from the data, such as names of labels: it makes no links and no images.
 DISABLED = ("link", "image", "autolink", "html_block", "html_inline", "reference")
@@ -17,6 +19,8 @@ th, td { padding: .3rem .7rem; border-bottom: 1px solid #ddd; text-align: left;
   vertical-align: top; }
 figure { margin: 1.5rem 0; }
 figcaption { margin-bottom: .4rem; }
+td:nth-child(2):last-child { overflow-wrap: anywhere; }
+td:nth-child(4):last-child { min-width: 14rem; }
 img { max-width: 100%; height: auto; }
 code { background: #f3f3f3; padding: 0 .2em; }
 """
@@ -36,12 +40,13 @@ def write(folder: Path, title: str, card: Sequence[str], captions: Mapping[str, 
     images = [_figure(name, text) for name, text in captions.items() if (folder / name).is_file()]
     body = markdown.render("\n".join(card)) + "\n".join(images)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / FILE).write_text(
+    text = (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width">\n<title>{escape(title)}</title>\n'
-        f"<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n",
-        encoding="utf-8",
+        f"<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
+    with atomic_write(folder / FILE) as file:
+        file.write(text.encode())
 
 
 def _figure(name: str, caption: str) -> str:

@@ -4,6 +4,8 @@ import pytest
 from safetensors.torch import load_file
 
 from tests.training.conftest import Command, run_training
+from tests.training.processes import small_fit
+from training.cli import display
 from vae import checkpoint
 
 
@@ -17,9 +19,7 @@ def words(data: Path, base: Path, out: Path, run: Path, *more: str) -> list[str]
 def base(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model of the same data."""
     folder = tmp_path_factory.mktemp("base")
-    line = f"""fit --preset faces --data {faces} --out {folder} --run {folder / "run"} --size 32
-        --latent-dim 4 --epochs 1 --batch-size 6 --weights fp32 --device cpu"""
-    ran = run_training(line.split())
+    ran = run_training(small_fit(faces, folder, folder / "run"))
     assert ran.exit_code == 0, ran.output
     return folder
 
@@ -56,7 +56,11 @@ def test_without_a_checkpoint_to_begin_with_it_is_refused(
 
 
 def test_a_second_stage_begins_at_the_branch_of_the_first_and_both_are_averaged(
-    tmp_path: Path, faces: Path, base: Path, command: Command
+    tmp_path: Path,
+    faces: Path,
+    base: Path,
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     one, two, average = (tmp_path / name for name in ("one", "two", "average"))
     assert command(*words(faces, base, one, tmp_path / "run")).exit_code == 0
@@ -67,8 +71,11 @@ def test_a_second_stage_begins_at_the_branch_of_the_first_and_both_are_averaged(
     first, second = (load_file(out / "model.safetensors") for out in (one, two))
     branch = [name for name in first if name.startswith("model.detail.")]
     assert [name for name in branch if not second[name].equal(first[name])] == []
+    monkeypatch.setattr(display, "MIN_SECONDS", 0.0)
     ran = command("average-detail", "--models", one, two, "--gain", "1.5", "--out", average)
     assert ran.exit_code == 0, ran.output
+    assert "Reading checkpoints: 2 of 2 checkpoints" in ran.output
+    assert "Averaging the detail branches: took" in ran.output
     averaged = load_file(average / "model.safetensors")
     changed = [name for name in first if not averaged[name].equal(first[name])]
     assert changed == [name for name in changed if name in branch] != []

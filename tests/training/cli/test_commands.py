@@ -29,8 +29,9 @@ def refused(command: Command, *words: object) -> str:
 
 def fit(path: Path, out: Path, *more: object) -> list[object]:
     """A small run of the faces recipe: 4 steps, of 6 images."""
-    words = ["fit", "--preset", "faces", "--data", path, "--out", out, "--size", 32]
-    return [*words, "--latent-dim", 4, "--batch-size", 6, "--epochs", 1, "--weights", "fp32", *more]
+    words = ["fit", "--preset", "faces", "--data", path, "--out", out, "--size", 32, "--patch", 4]
+    words += ["--widths", 8, 12, "--latent-dim", 4, "--batch-size", 6, "--epochs", 1]
+    return [*words, "--weights", "fp32", *more]
 
 
 def with_manifest(folder: Path, text: str) -> Path:
@@ -101,7 +102,7 @@ def test_a_file_that_is_no_zip(tmp_path: Path, command: Command) -> None:
     ("words", "message"),
     [
         (["--reconstruction", "bce"], "sigmoid"),
-        (["--size", 40], "multiple of 32"),
+        (["--size", 36], "multiple of 8"),
         (["--preset", "tutorial"], "3 x 256 x 256"),
         (["--balance", "hats"], "no train image has label 'hats'"),
     ],
@@ -231,13 +232,17 @@ def test_options_change_the_recipe_of_the_preset(tmp_path: Path) -> None:
     [
         ("--batch-size", 0, "batch_size is 0; it must be 1 or more"),
         ("--epochs", -1, "epochs is -1.0; it must not be negative"),
+        ("--clip", 0, "clip is 0.0; it must be above 0, and inf for no clipping"),
+        ("--clip", "nan", "clip is nan; it must be above 0"),
+        ("--learning-rate", 0, "learning_rate is 0.0; it must be above 0"),
         ("--kl-warmup", 2, "kl_warmup is 2.0; it must be between 0 and 1"),
+        ("--row-weight", "0.6 0.3 2", "it must begin with two fractions of the height"),
         ("--epochs", "many", "could not convert string to float: 'many'"),
     ],
 )
 def test_a_value_that_is_out_of_range_is_refused(
     command: Command, option: str, value: object, message: str
 ) -> None:
-    result = command("fit", "--data", "x", "--out", "y", option, value)
+    result = command("fit", "--data", "x", "--out", "y", option, *str(value).split())
     assert result.exit_code == 2
     assert message in " ".join(re.split(r"[\s│|]+", result.output))

@@ -6,19 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.conftest import Command
+from tests.training.conftest import Command, run_training
 from vae import checkpoint
 
 ROOT = Path(__file__).parents[3]
-SMALL = ["--size", 32, "--latent-dim", 4, "--batch-size", 6, "--epochs", 1, "--weights", "fp32"]
+SMALL = ["--size", 32, "--patch", 4, "--widths", 8, 12, "--latent-dim", 4, "--batch-size", 6]
+SMALL += ["--epochs", 1, "--weights", "fp32"]
 SHOWING_DATA = {"reconstructions.png", "interpolation.png", "directions.png"}
 
 
-@pytest.fixture
-def classifier(tmp_path: Path, faces: Path, command: Command) -> Path:
-    file = tmp_path / "new" / "classifier.safetensors"
-    words = ["--data", faces, "--out", file, "--run", tmp_path / "run", "--epochs", 1]
-    result = command("classifier", *words)
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory: pytest.TempPathFactory, faces: Path) -> Path:
+    folder = tmp_path_factory.mktemp("classifier")
+    file = folder / "new" / "classifier.safetensors"
+    words = ["--data", str(faces), "--out", str(file), "--run", str(folder / "run")]
+    result = run_training(["classifier", *words, "--epochs", "1"])
     assert result.exit_code == 0, result.output
     assert "glasses: " in result.output
     assert "male: " in result.output

@@ -74,7 +74,7 @@ def test_a_table_of_a_spreadsheet_says_what_its_columns_are(tmp_path: Path, fit:
     """A byte order mark, semicolons, an index, words for true and for unknown, -1 and 1."""
     data = tmp_path / "data"
     data.mkdir()
-    rows = [";file;split;big;glasses;age;who;note"]
+    rows = [";file;split;Big eyes;glass;age;who;note"]
     for i in range(64):
         disc(i).save(data / f"{i}.png")
         split, unknown = ("test" if i < 4 else "train"), i % 9 == 8
@@ -84,13 +84,17 @@ def test_a_table_of_a_spreadsheet_says_what_its_columns_are(tmp_path: Path, fit:
     result = fit(data, tmp_path)
     assert result.exit_code == 0, result.output
     for line in (
-        "columns that are labels: big (0 and 1 for -1 and 1), "
-        "glasses (0 and 1 for False and True, 7 unknown), age (0.5 to 63.5)",
+        "columns that are labels: Big eyes (0 and 1 for -1 and 1), "
+        "glass (0 and 1 for False and True, 7 unknown), age (0.5 to 63.5)",
         "columns that are tags: who (2 words)",
         "columns that are unknown: note, 1 column without a name",
         "60 images to train on, 4 to test on",
     ):
         assert line in result.output
+    written = checkpoint.load(tmp_path / "out" / "model.safetensors")
+    assert written.directions["Big_eyes"].meaning == "Big eyes: from without to with"
+    shown = {image.stem for image in (tmp_path / "out" / "report").iterdir()}
+    assert {"directions", "edited_samples"} <= shown  # of a label whose name was converted
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The report of ``fit``: one page beside its images, the losses of the run, and TensorBoard."""
 
+import errno
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.training.cli.test_commands import fit
-from tests.training.conftest import Command
+from tests.training.conftest import Command, run_training
 from training.fit import loss_log
 
 LICENCE = (
@@ -35,11 +36,12 @@ class Page(HTMLParser):
         self.text += data
 
 
-@pytest.fixture
-def out(tmp_path: Path, faces: Path, command: Command) -> Path:
-    out = tmp_path / "out & <b>"
-    words = ["--run", tmp_path / "run", "--epochs", 4, "--licence", LICENCE]
-    result = command(*fit(faces, out, *words))
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory, faces: Path) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    out = folder / "out & <b>"
+    words = ["--run", folder / "run", "--epochs", 4, "--licence", LICENCE]
+    result = run_training([str(word) for word in fit(faces, out, *words)])
     assert result.exit_code == 0, result.output
     return out
 
@@ -76,6 +78,25 @@ def test_a_card_is_written_anew_with_its_page(out: Path, command: Command) -> No
     page.unlink()
     assert command("card", "--model", out).exit_code == 0
     assert page.read_text() == before
+
+
+@pytest.mark.parametrize("name", ["README.md", "report/index.html"])
+def test_a_card_that_cannot_be_written_stays_as_it_was(
+    out: Path, command: Command, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    before = {file: file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    replace = Path.replace
+
+    def on_a_full_disk(self: Path, target: Path) -> Path:
+        if target == out / name:
+            raise OSError(errno.ENOSPC, "No space left on device", str(self))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", on_a_full_disk)
+    result = command("card", "--model", out)
+    assert result.exit_code == 1
+    assert f"No space left on device: '{out / name}'" in " ".join(result.output.split())
+    assert {file: file.read_bytes() for file in out.rglob("*") if file.is_file()} == before
 
 
 def test_a_run_without_a_step_has_no_curves(tmp_path: Path, faces: Path, command: Command) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from tests.training.conftest import Command
+from tests.training.conftest import Command, run_training
 from tests.training.processes import small_fit, start
 from training.cli.run_folder import run_folder
 from training.fit import saves
@@ -18,6 +18,15 @@ LONG = ["--epochs", "1000", "--save-minutes", "100"]  # the only save is that of
 
 def last_line(output: str) -> str:
     return output.strip().splitlines()[-1]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, faces: Path) -> Path:
+    """The folder of a run with 16 steps, ``run``, and of its checkpoint, ``out``."""
+    folder = tmp_path_factory.mktemp("finished")
+    result = run_training(small_fit(faces, folder / "out", folder / "run"))
+    assert result.exit_code == 0, result.output
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -61,9 +70,7 @@ def test_a_signal_saves_first(
     ],
 )
 def test_a_signal_outside_the_training_says_how_to_go_on(
-    tmp_path: Path,
-    faces: Path,
-    command: Command,
+    finished: Path,
     capfd: pytest.CaptureFixture[str],
     signum: signal.Signals,
     status: int,
@@ -71,8 +78,7 @@ def test_a_signal_outside_the_training_says_how_to_go_on(
     restart: bool,
     sentence: str,
 ) -> None:
-    run = tmp_path / "run"
-    assert command(*small_fit(faces, tmp_path / "out", run)).exit_code == 0
+    run = finished / "run"
     before = signal.getsignal(signal.SIGTERM)
     with (
         pytest.raises(SystemExit) as stopped,
@@ -102,20 +108,19 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
         signal.signal(signal.SIGINT, before)
 
 
-def test_two_commands_do_not_share_a_folder(tmp_path: Path, faces: Path, command: Command) -> None:
-    out, run = tmp_path / "out", tmp_path / "run"
+def test_two_commands_do_not_share_a_folder(finished: Path, faces: Path, command: Command) -> None:
+    out, run = finished / "out", finished / "run"
     words = small_fit(faces, out, run)
-    assert command(*words).exit_code == 0
     before = load_file(run / "state.safetensors")
+    sentence = f"error: {run} is in use by another process: wait until it ends"
     with run_folder(run, resumes=False):
-        evaluate = ["evaluate", "--model", out, "--data", faces, "--run", run]
-        for refused in ([*words, "--restart"], evaluate):
-            process = start(*map(str, refused))
-            output = process.communicate()[0]
-            assert process.returncode == 1, output
-            assert f"error: {run} is in use by another process: wait until it ends" in last_line(
-                output
-            )
+        process = start(*words, "--restart")
+        output = process.communicate()[0]
+        assert process.returncode == 1, output
+        assert sentence in last_line(output)
+        evaluate = command("evaluate", "--model", out, "--data", faces, "--run", run)
+        assert evaluate.exit_code == 1, evaluate.output
+        assert sentence in last_line(evaluate.output)
     after = load_file(run / "state.safetensors")
     assert all(after[name].equal(before[name]) for name in before)
     assert command(*words).exit_code == 0

@@ -78,3 +78,9 @@ def test_a_field_that_makes_a_tag_of_a_label_is_named(caplog: pytest.LogCaptureF
     found = columns("age", ["20", "30", "old", "25"])
     assert found.tags == {"age": ["20", "30", "old", "25"]}
     assert "column 'age' is read as words, because of 'old' in line 4; 3 of 4" in caplog.text
+
+
+def test_a_tag_whose_words_are_often_none_is_no_label(caplog: pytest.LogCaptureFixture) -> None:
+    found = columns("beard", ["none", "none", "light", "none"])
+    assert found.tags == {"beard": ["none", "none", "light", "none"]}
+    assert "is read as words" not in caplog.text

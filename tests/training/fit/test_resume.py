@@ -2,11 +2,8 @@
 
 import csv
 import io
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 import zipfile
 from collections.abc import Callable
@@ -17,26 +14,10 @@ from safetensors.torch import load_file
 
 from tests.training import sources
 from tests.training.conftest import Command
+from tests.training.processes import small_fit, start
 from training.fit import saves
 
-ROOT = Path(__file__).parents[3]
 STEPS = 16
-
-
-def words(data: Path, out: Path, run: Path) -> list[str]:
-    """The faces recipe, small: flips, balance, warm-ups, averaged weights; saved every step."""
-    return f"""fit --preset faces --data {data} --out {out} --run {run} --size 32 --latent-dim 4
-        --batch-size 6 --epochs {STEPS // 4} --weights fp32 --save-minutes 0 --device cpu""".split()
-
-
-def start(*arguments: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "training", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
 
 
 def saved_step(run: Path) -> int:
@@ -47,12 +28,12 @@ def test_a_killed_run_resumes_to_the_same_weights(
     tmp_path: Path, faces: Path, command: Command
 ) -> None:
     uninterrupted, out, run = tmp_path / "uninterrupted", tmp_path / "out", tmp_path / "run"
-    finished = command(*words(faces, uninterrupted, tmp_path / "run-uninterrupted"))
+    finished = command(*small_fit(faces, uninterrupted, tmp_path / "run-uninterrupted"))
     assert finished.exit_code == 0, finished.output
 
-    broken = start(*words(faces, out, run))
+    broken = start(*small_fit(faces, out, run))
     while saved_step(run) < 3:
-        assert broken.poll() is None, broken.communicate()[0].decode()
+        assert broken.poll() is None, broken.communicate()[0]
         time.sleep(0.01)
     broken.kill()
     broken.communicate()
@@ -61,7 +42,7 @@ def test_a_killed_run_resumes_to_the_same_weights(
     assert 3 <= stopped_at < STEPS
     assert not out.exists()
 
-    again = command(*words(faces, out, run))
+    again = command(*small_fit(faces, out, run))
     assert again.exit_code == 0, again.output
     assert f"Resuming from step {stopped_at} of {STEPS}" in again.output
     expected = load_file(uninterrupted / "model.safetensors")
@@ -113,7 +94,7 @@ def test_a_run_does_not_resume_on_another_split_or_other_labels(
 ) -> None:
     data, out, run = tmp_path / "faces.zip", tmp_path / "out", tmp_path / "run"
     shutil.copy(faces, data)
-    arguments = words(data, out, run)
+    arguments = small_fit(data, out, run)
     assert command(*arguments, "--max-minutes", 0).exit_code == 0
     rewrite(data, change)
     refused = command(*arguments)
@@ -131,7 +112,7 @@ def test_a_run_does_not_resume_on_an_image_that_was_replaced(
 ) -> None:
     data, out, run = tmp_path / "data", tmp_path / "out", tmp_path / "run"
     sources.class_folders(data, 30, ["bare", "glasses"])
-    arguments = [*words(data, out, run), "--balance", "glasses"]
+    arguments = [*small_fit(data, out, run), "--balance", "glasses"]
     assert command(*arguments, "--max-minutes", 0).exit_code == 0
     sources.disc(7777, 32, 24).save(data / "bare" / "003.png")
     refused = command(*arguments)
@@ -142,7 +123,7 @@ def test_a_run_does_not_resume_on_an_image_that_was_replaced(
 def test_a_run_resumes_when_files_were_only_touched(tmp_path: Path, command: Command) -> None:
     data, out, run = tmp_path / "data", tmp_path / "out", tmp_path / "run"
     sources.class_folders(data, 30, ["bare", "glasses"])
-    arguments = [*words(data, out, run), "--balance", "glasses", "--max-minutes", 0]
+    arguments = [*small_fit(data, out, run), "--balance", "glasses", "--max-minutes", 0]
     assert command(*arguments).exit_code == 0
     for file in data.rglob("*.png"):
         file.touch()
