@@ -136,7 +136,7 @@ def test_preserve_1_may_be_sent(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("params", [{"format": "json"}, {"format": "png"}])
 def test_a_lossless_response_has_no_quality(client: httpx.Client, params: dict[str, str]) -> None:
-    problem(paste(client, PHOTO, params=params, quality=50), 422, "choose jpeg or webp")
+    problem(paste(client, PHOTO, params=params, quality=50), 422, "choose format=jpeg or webp")
 
 
 def test_a_side_that_a_format_does_not_hold_is_refused(client: httpx.Client) -> None:
