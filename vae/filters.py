@@ -32,7 +32,9 @@ def coarse_blur(x: Tensor, sigma: float, factor: int = 4) -> Tensor:
     """
     if sigma < factor:
         return gaussian_blur(x, sigma)
-    return _upsampled(gaussian_blur(_averaged(x, factor), sigma / factor), x.shape[-2:])
+    blocks = gaussian_blur(_averaged(x, factor), sigma / factor)
+    pixels = F.interpolate(blocks, scale_factor=factor, mode="bilinear", align_corners=False)
+    return pixels[..., : x.shape[-2], : x.shape[-1]]
 
 
 def dilate(x: Tensor, radius: int) -> Tensor:
