@@ -146,7 +146,10 @@ async def preserve_with_strength(
         return images[0], (await in_pool(images[0]))[0]
     least = await _probabilities(context, [image.pixels for image in images], choice.shown)
     tried: list[tuple[float, DecodedImage, PixelEdit]] = []
-    for i in _succeeding(least) or [least.index(max(least))]:
+    promising = _succeeding(least) or [least.index(max(least))]
+    if is_removal:  # the photograph itself counts, not its decode
+        promising = sorted({0, *promising})
+    for i in promising:
         edit, pixels = await in_pool(images[i])
         [probability] = await _probabilities(context, [pixels], choice.shown)
         tried.append((probability, replace(images[i], strength=candidates[i]), edit))

@@ -18,6 +18,7 @@ from benchmarks import cells, encoders, plots, report, works
 from benchmarks.servers import work as servers
 from benchmarks.systems import SYSTEMS
 from benchmarks.works import WORKS
+from tests import photographs
 from vae import checkpoint
 from vae.checkpoint import Checkpoint
 from vae.config import VAEConfig
@@ -200,6 +201,27 @@ def test_a_model_without_a_detail_branch_is_named(
     assert ran.returncode == 1
     assert ran.stderr.endswith("has no detail branch, whose cost this measures\n")
     assert "Traceback" not in ran.stderr
+
+
+def test_faces_are_counted(tmp_path: Path) -> None:
+    faces = tmp_path / "faces"
+    faces.mkdir()
+    photographs.head().save(faces / "head.png")
+    assert bench(tmp_path, "detection", "--faces", str(faces)) == {
+        "detection.json",
+        "detection.md",
+    }
+    rows = {row["name"]: row for row in json.loads((tmp_path / "detection.json").read_text())}
+    for name in ("as they are", "120 pixels wide, in a scene"):
+        assert (rows[name]["pictures"], rows[name]["found"], rows[name]["wrong"]) == (1, 1, 0)
+    for name in ("drawn scenes without a face", "avatars"):
+        assert (rows[name]["found"], rows[name]["wrong"]) == (0, 0)
+
+
+def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
+    ran = run_quick(tmp_path, "detection", "--faces", str(tmp_path))
+    assert ran.returncode == 1
+    assert f"{tmp_path} has no .png" in ran.stderr
 
 
 def run_quick(out: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
