@@ -1,4 +1,7 @@
-"""The command line: ``python -m benchmarks compare|curves|detail|stall|report``."""
+"""The command line: ``python -m benchmarks WHAT``.
+
+WHAT is ``compare``, ``curves``, ``detail``, ``detection``, ``stall`` or ``report``.
+"""
 
 import argparse
 import shutil
@@ -7,11 +10,28 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import check, compare, curves, detail, load, processes, report, stall
+from benchmarks import (
+    check,
+    compare,
+    curves,
+    detail,
+    detection,
+    load,
+    processes,
+    report,
+    stall,
+)
 from benchmarks.systems import SYSTEMS
 from benchmarks.works import WORKS
 
-ERRORS = (check.WrongImageError, load.LoadError, processes.ServerError, detail.NoDetailError)
+WHAT = ("compare", "curves", "detail", "detection", "stall", "report")
+ERRORS = (
+    check.WrongImageError,
+    load.LoadError,
+    processes.ServerError,
+    detail.NoDetailError,
+    detection.NoPicturesError,
+)
 
 
 def main() -> int:
@@ -51,6 +71,10 @@ def _run(arguments: argparse.Namespace) -> None:
     elif arguments.what == "stall":
         print(*stall.run(arguments.out, 2 if arguments.quick else stall.ROUNDS), sep="\n")
         return
+    elif arguments.what == "detection":
+        count = 2 if arguments.quick else detection.COUNT
+        print(*detection.run(arguments.out, arguments.faces, count), sep="\n")
+        return
     for file in report.write(arguments.out):
         print(file)
 
@@ -58,7 +82,7 @@ def _run(arguments: argparse.Namespace) -> None:
 def _parse_arguments() -> argparse.Namespace:
     plan = compare.Plan()
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", choices=["compare", "curves", "detail", "stall", "report"])
+    parser.add_argument("what", choices=WHAT)
     parser.add_argument("--quick", action="store_true", help="takes seconds; checks that it works")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(plan.systems))
     parser.add_argument("--works", nargs="+", choices=WORKS, default=list(plan.works))
@@ -66,16 +90,21 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=plan.rounds)
     parser.add_argument("--seconds", type=float, default=plan.bounds.seconds)
     parser.add_argument("--png", choices=["pillow", "lorgnette"], default=plan.png)
+    parser.add_argument("--faces", type=Path, help="detection: a folder of pictures of one face")
     parser.add_argument(
         "--out",
         type=Path,
         help="the folder for results (default: results, or results/scratch with other options)",
     )
     arguments = parser.parse_args()
+    if arguments.what == "detection" and arguments.faces is None:
+        parser.error("detection needs --faces, a folder of pictures with one face each")
     if arguments.out is None:
         options = vars(arguments).items()
         is_complete = all(
-            value == parser.get_default(name) for name, value in options if name != "what"
+            value == parser.get_default(name)
+            for name, value in options
+            if name not in ("what", "faces")
         )
         arguments.out = plan.out if is_complete else plan.out / "scratch"
     return arguments

@@ -22,6 +22,21 @@ def gaussian_blur(x: Tensor, sigma: float) -> Tensor:
     return x
 
 
+def coarse_blur(x: Tensor, sigma: float, factor: int = 4) -> Tensor:
+    """About ``gaussian_blur``, computed on blocks of ``factor`` x ``factor`` pixels: much faster.
+
+    Args:
+        x: ``(N, C, H, W)``.
+        sigma: with less than ``factor`` pixels, nothing is gained and it is exact.
+        factor: pixels a side of the blocks.
+    """
+    if sigma < factor:
+        return gaussian_blur(x, sigma)
+    blocks = gaussian_blur(_averaged(x, factor), sigma / factor)
+    pixels = F.interpolate(blocks, scale_factor=factor, mode="bilinear", align_corners=False)
+    return pixels[..., : x.shape[-2], : x.shape[-1]]
+
+
 def dilate(x: Tensor, radius: int) -> Tensor:
     """The largest value within a square of ``2 * radius + 1`` pixels a side."""
     side = 2 * radius + 1

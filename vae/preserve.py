@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vae.filters import (
     close,
+    coarse_blur,
     coarse_maximum,
     dilate,
     enlarged,
@@ -26,9 +27,13 @@ from vae.filters import (
 COARSE = 4  # pixels a side of the blocks in which regions are found
 VISIBLE = 0.02  # change of a pixel that counts
 CORE = 0.5  # of the strongest change: a region contains one that is as strong
-FAINT = 0.3  # of the strongest change: weaker ones do not belong to a region
-CLEAR_ADDED = 0.12  # change of a pixel that always belongs to it, where something is added
-CLEAR_REMOVED = 0.08  # the same, where something is taken away
+# Weaker changes do not belong to a region: a fraction of the strongest change, and a change of a
+# pixel. What an edit is known to add may be faint in part, such as a frame that is thin at one eye;
+# beside what it is known to take away, faint changes are an accident.
+LEAST_ADDED, LEAST_BESIDE = (0.2, 0.05), (0.3, 0.12)
+LEAST_REMOVED = (0.3, 0.08)
+MAX_CONTRAST = 1.6  # of what an edit is known to add, relative to its decode
+LOW_CONTRAST = 0.02  # standard deviation of pixels; a lower one is not enlarged
 EDGE_POWER = 4  # of gradients: the strongest edges decide
 BALANCE = (0.65, 0.25)  # share of vanishing edges from which more is replaced than added, of an
 # edit that is known to add, and of one that is known to take away
@@ -80,23 +85,50 @@ def preserve_edit(
     before, after = _with_saturation_of(original, before, after)
     difference = after - before
     change = gaussian_blur(difference.abs().amax(1, keepdim=True), _sigma(2, unit))
-    seen = dilate(_region(change, CLEAR_ADDED), _radius(4, unit))
+    least = (a + removal * (b - a) for a, b in zip(LEAST_ADDED, LEAST_BESIDE, strict=True))
+    seen = dilate(_region(change, *least), _radius(4, unit))
     fraction = _replaced_fraction(before, after, seen, removal, unit)
-    # What is taken away is replaced with all that it surrounds, such as the lenses of a frame.
-    removed = coarse_maximum(_region(change, CLEAR_REMOVED), COARSE)
+    added = (1.0 - fraction) * _feathered(seen, unit) * _agreement(original, before, unit)
+    gain = (1.0 - removal) * (_contrast(original, before, seen, unit) - 1.0)
+    difference = difference + gain * (difference - coarse_blur(difference, _sigma(16, unit)))
+    if not fraction.any():
+        nothing = torch.zeros_like(added)
+        return PixelEdit(alpha=nothing, replacement=after, added=added * difference, mask=added)
+    removed, replacement = _replacement(original, after, change, unit)
+    alpha = fraction * _feathered(removed, unit)
+    mask = torch.maximum(alpha, added)
+    return PixelEdit(alpha=alpha, replacement=replacement, added=added * difference, mask=mask)
+
+
+def _replacement(
+    original: Tensor, after: Tensor, change: Tensor, unit: float
+) -> tuple[Tensor, Tensor]:
+    """The region of what is taken away, and what replaces it.
+
+    It is replaced with all that it surrounds, such as the lenses of a frame.
+    """
+    removed = coarse_maximum(_region(change, *LEAST_REMOVED), COARSE)
     removed = enlarged(fill_holes(close(removed, _radius(2, unit))), COARSE, change)
     removed = dilate(removed, _radius(3, unit))
     matched = _matched(after, original, 1.0 - dilate(removed, _radius(4, unit)), unit)
     removed = _with_leftovers(removed, original, matched, unit)
     matched = _matched(after, original, 1.0 - dilate(removed, _radius(4, unit)), unit)
-    alpha = fraction * _feathered(removed, unit)
-    added = (1.0 - fraction) * _feathered(seen, unit) * _agreement(original, before, unit)
-    return PixelEdit(
-        alpha=alpha,
-        replacement=matched + _grain(original, matched, removed, unit),
-        added=added * difference,
-        mask=torch.maximum(alpha, added),
-    )
+    return removed, matched + _grain(original, matched, removed, unit)
+
+
+def _contrast(original: Tensor, before: Tensor, region: Tensor, unit: float) -> Tensor:
+    """Contrast of the photograph over that of its decode, 1 to ``MAX_CONTRAST``, ``(N, 1, 1, 1)``.
+
+    A decode is smoother than the photograph, and a frame that is drawn in it is fainter.
+    """
+
+    def variance(x: Tensor) -> Tensor:
+        fine = gaussian_blur(x.mean(1, keepdim=True), _sigma(1, unit))
+        band = fine - coarse_blur(fine, _sigma(8, unit))
+        energy = (band.square() * region).sum((2, 3), keepdim=True)
+        return energy / region.sum((2, 3), keepdim=True).clamp_min(1.0) + LOW_CONTRAST**2
+
+    return (variance(original) / variance(before)).sqrt().clamp(1.0, MAX_CONTRAST)
 
 
 def _with_saturation_of(original: Tensor, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,22 +150,23 @@ def _agreement(original: Tensor, before: Tensor, unit: float) -> Tensor:
     Beside a face that is turned, for example, where the decode has a cheek.
     """
     difference = original - before
-    light = gaussian_blur(difference, _sigma(24, unit))
-    local = gaussian_blur(difference - light, _sigma(5, unit)).abs().amax(1, keepdim=True)
+    light = coarse_blur(difference, _sigma(24, unit))
+    local = coarse_blur(difference - light, _sigma(5, unit)).abs().amax(1, keepdim=True)
     return 1.0 - smoothstep(gaussian_blur(local, _sigma(2, unit)), 0.05, 0.15)
 
 
-def _region(change: Tensor, clear: float) -> Tensor:
+def _region(change: Tensor, faint: float, clear: float) -> Tensor:
     """Where pixels change, ``(N, 1, S, S)``, without islands apart from the strong changes.
 
     Thresholding with hysteresis: Canny, "A Computational Approach to Edge Detection", 1986.
 
     Args:
         change: ``(N, 1, S, S)``, blurred.
-        clear: change of a pixel that always belongs to it.
+        faint: least change that may belong to it, as a fraction of the strongest.
+        clear: change of a pixel that always may.
     """
     strongest = change.amax((2, 3), keepdim=True)
-    low = (FAINT * strongest).clamp(VISIBLE / 2, clear)
+    low = (faint * strongest).clamp(VISIBLE / 2, clear)
     high = (CORE * strongest).clamp_min(VISIBLE)
     coarse = coarse_maximum(change, COARSE)
     connected = reconstruct((coarse > high).float(), (coarse > low).float())
@@ -152,7 +185,7 @@ def _replaced_fraction(
     for part in (-edges, edges):
         energy = part.clamp_min(0.0) ** EDGE_POWER * region
         mean = energy.sum((2, 3), keepdim=True) / region.sum((2, 3), keepdim=True).clamp_min(1.0)
-        local.append(gaussian_blur(energy, _sigma(16, unit)) + mean)
+        local.append(coarse_blur(energy, _sigma(16, unit)) + mean)
     vanishing, appearing = local
     share = vanishing / (vanishing + appearing).clamp_min(1e-20)
     balance = BALANCE[0] + removal * (BALANCE[1] - BALANCE[0])

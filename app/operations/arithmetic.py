@@ -12,8 +12,14 @@ from app.operations.expression import Term, parse
 from app.operations.latent_sum import check_names, latent_sum
 from app.operations.operands import Operand, OperandError, ResolvedOperand, resolve
 from app.operations.paste import check_photograph, paste
-from app.operations.preserve import mask_pixels, pixel_edit, preserved
-from app.operations.strength import Strength, decode_with_strength, strength_choice
+from app.operations.preserve import mask_pixels, preserved
+from app.operations.strength import (
+    Preserved,
+    Strength,
+    decode_with_strength,
+    preserve_with_strength,
+    strength_choice,
+)
 from vae.preprocessing import Fit
 from vae.preserve import PixelEdit
 
@@ -100,12 +106,10 @@ async def arithmetic(
     groups = await _resolve_groups(context, operands, options)
     total = latent_sum(terms, groups, directions, context.model.dim)
     if target is None:
-        return ArithmeticResult((await decode_with_strength(context, total, choice, []))[0])
+        return ArithmeticResult(await decode_with_strength(context, total, choice))
     original = groups[target][0]
-    after, before = await decode_with_strength(context, total, choice, [original.latent])
-    edit = await context.image_pool.run(
-        lambda: pixel_edit(_pixels(original), before.pixels, after.pixels, total.removal)
-    )
+    photograph = Preserved(_pixels(original), original.latent, options.fraction)
+    after, edit = await preserve_with_strength(context, total, choice, photograph)
     return await _edited(context, _file(operands, target), original, edit, after, options)
 
 

@@ -7,11 +7,14 @@ from typing import Literal
 import numpy as np
 from torch import Tensor
 
+from app.inference.engine import Pixels
 from app.inference.registry import LoadedModel
 from app.operations.context import Context
 from app.operations.decode import DecodedImage, decode_latents
 from app.operations.expression import Term
 from app.operations.latent_sum import LatentSum
+from app.operations.preserve import pixel_edit, preserved
+from vae.preserve import PixelEdit
 
 AUTO: Literal["auto"] = "auto"
 MAX_STRENGTH = 2.0
@@ -78,44 +81,96 @@ def strength_choice(
     return StrengthChoice(CANDIDATES, shown)
 
 
-async def decode_with_strength(
-    context: Context, expression: LatentSum, choice: StrengthChoice, others: Sequence[Tensor]
-) -> list[DecodedImage]:
-    """The image of an expression, then those of other latents, all decoded together.
+@dataclass(frozen=True)
+class Preserved:
+    """A photograph that an edit preserves.
 
-    With several candidates, the expression's image is that of the least strength at which every
-    label is as requested with a probability of ``MIN_PROBABILITY``; if there is none, that of the
-    strength at which the least of these probabilities is largest.
+    Attributes:
+        pixels: uint8 ``(S, S, C)``, as the model sees it.
+        latent: ``(D,)``.
+        fraction: 0..1, as of ``app.operations.preserve.preserved``.
+    """
+
+    pixels: Pixels
+    latent: Tensor
+    fraction: float
+
+
+async def decode_with_strength(
+    context: Context, expression: LatentSum, choice: StrengthChoice
+) -> DecodedImage:
+    """The image of an expression.
+
+    With several candidates it is that of the least strength at which every label is as requested
+    with a probability of ``MIN_PROBABILITY``; if there is none, that of the strength at which the
+    least of these probabilities is largest.
 
     Args:
         context: of the request.
-        expression: what is decoded with each candidate.
+        expression: what is decoded with each candidate, all together.
         choice: of the strength.
-        others: latents ``(D,)``.
 
     Raises:
         OperandError: if the sum is too large with a candidate.
     """
-    latents = [expression.value(strength) for strength in choice.candidates]
-    images = await decode_latents(context, [*latents, *others])
-    count = len(latents)
+    images = await decode_latents(context, [expression.value(s) for s in choice.candidates])
     if not choice.shown:
-        return images
-    chosen = await _chosen(context, images[:count], choice.shown)
-    image = replace(images[chosen], strength=choice.candidates[chosen])
-    return [image, *images[count:]]
+        return images[0]
+    least = await _probabilities(context, [image.pixels for image in images], choice.shown)
+    chosen = next(iter(_succeeding(least)), least.index(max(least)))
+    return replace(images[chosen], strength=choice.candidates[chosen])
 
 
-async def _chosen(
-    context: Context, images: Sequence[DecodedImage], shown: Mapping[str, bool]
-) -> int:
-    """The index of the first image that shows what was requested, or of the nearest."""
+async def preserve_with_strength(
+    context: Context, expression: LatentSum, choice: StrengthChoice, photograph: Preserved
+) -> tuple[DecodedImage, PixelEdit]:
+    """As ``decode_with_strength``, of a photograph that is preserved, with its edit.
+
+    The labels are looked for in the edited photograph too, which is what a user sees: what a decode
+    shows can be faint there. A candidate whose decode fails is tried only if all do. Where labels
+    are only taken away, strength 0 is a candidate: a photograph without them stays as it is.
+    """
+    is_removal = bool(choice.shown) and not any(choice.shown.values())
+    candidates = (0.0, *choice.candidates) if is_removal else choice.candidates
+    latents = [expression.value(strength) for strength in candidates]
+    *images, before = await decode_latents(context, [*latents, photograph.latent])
+
+    def edited(after: DecodedImage) -> tuple[PixelEdit, Pixels]:
+        edit = pixel_edit(photograph.pixels, before.pixels, after.pixels, expression.removal)
+        return edit, preserved(edit, photograph.pixels, after.pixels, photograph.fraction)
+
+    async def in_pool(after: DecodedImage) -> tuple[PixelEdit, Pixels]:
+        return await context.image_pool.run(lambda: edited(after))
+
+    if not choice.shown:
+        return images[0], (await in_pool(images[0]))[0]
+    least = await _probabilities(context, [image.pixels for image in images], choice.shown)
+    tried: list[tuple[float, DecodedImage, PixelEdit]] = []
+    promising = _succeeding(least) or [least.index(max(least))]
+    if is_removal:  # the photograph itself counts, not its decode
+        promising = sorted({0, *promising})
+    for i in promising:
+        edit, pixels = await in_pool(images[i])
+        [probability] = await _probabilities(context, [pixels], choice.shown)
+        tried.append((probability, replace(images[i], strength=candidates[i]), edit))
+        if probability >= MIN_PROBABILITY:
+            break
+    _, image, edit = max(tried, key=lambda candidate: candidate[0])
+    return image, edit
+
+
+def _succeeding(probabilities: Sequence[float]) -> list[int]:
+    return [i for i, probability in enumerate(probabilities) if probability >= MIN_PROBABILITY]
+
+
+async def _probabilities(
+    context: Context, images: Sequence[Pixels], shown: Mapping[str, bool]
+) -> list[float]:
+    """Of each image, the least probability with which a label is as requested."""
     loaded = context.model.classifier
     assert loaded is not None
-    pixels = np.stack([image.pixels for image in images])
-    [logits] = await loaded.predictor.run([pixels], context.timing)
+    [logits] = await loaded.predictor.run([np.stack(images)], context.timing)
     columns = [loaded.classifier.labels.index(label) for label in shown]
     signs = logits.new_tensor([1.0 if has else -1.0 for has in shown.values()])
-    least = (logits[:, columns] * signs).sigmoid().amin(1).tolist()
-    succeeding = (i for i, probability in enumerate(least) if probability >= MIN_PROBABILITY)
-    return next(succeeding, least.index(max(least)))
+    least: list[float] = (logits[:, columns] * signs).sigmoid().amin(1).tolist()
+    return least

@@ -18,6 +18,7 @@ from benchmarks import cells, encoders, plots, report, works
 from benchmarks.servers import work as servers
 from benchmarks.systems import SYSTEMS
 from benchmarks.works import WORKS
+from tests import photographs
 from vae import checkpoint
 from vae.checkpoint import Checkpoint
 from vae.config import VAEConfig
@@ -216,6 +217,27 @@ def test_the_stall_of_the_event_loop_is_measured(tmp_path: Path) -> None:
     assert bench(tmp_path, "stall") == {"stall.json", "stall.md"}
     stalls = json.loads((tmp_path / "stall.json").read_text())
     assert [len(times) for times in stalls.values()] == [2, 2, 2]
+
+
+def test_faces_are_counted(tmp_path: Path) -> None:
+    faces = tmp_path / "faces"
+    faces.mkdir()
+    photographs.head().crop((21, 20, 147, 174)).save(faces / "face.png")
+    assert bench(tmp_path, "detection", "--faces", str(faces)) == {
+        "detection.json",
+        "detection.md",
+    }
+    rows = {row["name"]: row for row in json.loads((tmp_path / "detection.json").read_text())}
+    for name in ("as they are", "120 pixels wide, in a scene"):
+        assert (rows[name]["pictures"], rows[name]["found"], rows[name]["wrong"]) == (1, 1, 0)
+    for name in ("drawn scenes without a face", "avatars"):
+        assert (rows[name]["found"], rows[name]["wrong"]) == (0, 0)
+
+
+def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
+    ran = run_quick(tmp_path, "detection", "--faces", str(tmp_path))
+    assert ran.returncode == 1
+    assert f"{tmp_path} has no .png" in ran.stderr
 
 
 def run_quick(out: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

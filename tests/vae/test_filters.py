@@ -22,6 +22,15 @@ def test_blur_of_a_point_is_a_gaussian() -> None:
     assert (flat - 0.3).abs().max() < 1e-6
 
 
+@pytest.mark.parametrize("size", [(96, 96), (61, 90)])
+def test_coarse_blur_is_about_a_gaussian(size: tuple[int, int]) -> None:
+    x = torch.zeros(1, 3, *size)
+    x[..., :30, :30] = 1.0
+    exact = filters.gaussian_blur(x, 8.0)
+    assert (filters.coarse_blur(x, 8.0) - exact).abs().max() < 0.05
+    assert torch.equal(filters.coarse_blur(x, 2.0), filters.gaussian_blur(x, 2.0))
+
+
 def test_reconstruct_keeps_connected_parts() -> None:
     parts = mask("##..#", "..#.#", "....#", "#....")
     marker = torch.zeros_like(parts)

@@ -39,8 +39,28 @@ def test_what_is_added_leaves_the_photographs_texture_visible() -> None:
     edit = preserve_edit(photograph, skin(), with_bar(skin()))
     assert edit.alpha.max() == 0
     inside = (edit.apply(photograph) - photograph)[..., *FRAME]
-    expected = (with_bar(skin()) - skin())[..., *FRAME]
-    assert (inside - expected).abs().max() < 1e-5
+    gain = inside / (with_bar(skin()) - skin())[..., *FRAME]
+    assert gain.std() < 1e-3
+    assert 1.0 <= gain.mean() < 1.02
+
+
+def test_what_is_added_comes_with_its_faint_parts() -> None:
+    before, after = skin(), with_bar(skin())
+    after[..., 104:120, 60:196] -= 0.12
+    edit = preserve_edit(before, before, after, removal=0.0)
+    assert edit.added[..., 115:118, 80:176].mean() < -0.1
+
+
+def test_what_is_added_has_the_contrast_of_the_photograph() -> None:
+    stripes = torch.linspace(0.0, 100.0, SIZE).sin() * 0.1
+    before = skin() + stripes
+    after = before.clone()
+    after[..., *FRAME] -= 0.3
+    for factor, expected in ((1.0, 1.0), (1.4, 1.4), (5.0, 1.6)):
+        photograph = skin() + factor * stripes
+        edit = preserve_edit(photograph, before, after, removal=0.0)
+        gain = edit.added[..., 98:102, 100:160].mean() / -0.3
+        assert expected - 0.15 < gain < expected + 0.02
 
 
 def test_what_is_taken_away_is_replaced() -> None:

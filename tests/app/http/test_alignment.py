@@ -27,6 +27,7 @@ from tests.app.conftest import (
     tiny_checkpoint,
 )
 from tests.photographs import astronaut
+from training.data.avatars import png, portrait
 from vae.checkpoint import save
 from vae.config import VAEConfig
 from vae.model import VAE
@@ -162,9 +163,9 @@ def test_a_face_is_chosen_by_its_number(client: httpx.Client) -> None:
     assert body["type"] == "urn:lorgnette:no-face-found"
 
 
-@pytest.mark.parametrize("name", ["coffee", "cat", "grass", "rocket"])
+@pytest.mark.parametrize("name", ["coffee", "cat", "grass", "rocket", "avatar"])
 def test_a_picture_without_a_face_is_refused_with_a_hint(client: httpx.Client, name: str) -> None:
-    data = file(photographs.without_face(name))
+    data = png(portrait(0, 9)) if name == "avatar" else file(photographs.without_face(name))
     body = problem(client.post("/encode", files={"image": data}), 422, "no face", "align=false")
     assert body["type"] == "urn:lorgnette:no-face-found"
     assert [error["pointer"] for error in body["errors"]] == ["#/image/0"]

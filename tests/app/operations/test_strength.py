@@ -159,6 +159,18 @@ def test_auto_in_a_form_and_with_preserve(client: Client) -> None:
     assert apart(auto, other) > 10
 
 
+def test_auto_takes_nothing_from_a_photograph_that_lacks_it(client: Client) -> None:
+    photo = ok(arithmetic(client, "me", form="png")).content
+    form = {"expression": "me - glasses", "strength": "auto", "preserve": "1"}
+    response = ok(client.post("/arithmetic", data=form, files={"me": photo}))
+    assert response.headers["lorgnette-strength"] == "0"
+    assert np.array_equal(pixels(response.content), pixels(photo))
+    worn = ok(arithmetic(client, "me + 2*glasses", form="png")).content
+    response = ok(client.post("/arithmetic", data=form, files={"me": worn}))
+    assert float(response.headers["lorgnette-strength"]) >= 1
+    assert not np.array_equal(pixels(response.content), pixels(worn))
+
+
 def test_a_number_multiplies_the_weights_of_directions_only(client: Client) -> None:
     for strength, same in ((0, "me"), (0.5, "me + 0.5*glasses"), (2, "me + 2*glasses")):
         response = ok(arithmetic(client, "me + glasses", strength=strength))
