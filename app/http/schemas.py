@@ -224,10 +224,9 @@ class ArithmeticRequest(ImageOptions):
         1.0,
         description="Factor of the weights of the directions, 0 to 2; or `auto`: the least of 1, "
         "1.25, 1.5, 1.75 and 2 at which the model's auxiliary classifier sees what was added and "
-        "no longer sees what was subtracted, or the nearest to that. With `preserve` or "
-        "`paste` it is looked for in the edited photograph, and 0 is taken where nothing is to be "
-        "subtracted. The response says which, in `strength` and in the header "
-        "`Lorgnette-Strength`.",
+        "no longer sees what was subtracted, or the nearest to that. With `preserve` or `paste` it "
+        "looks at the edited photograph, and takes 0 where nothing is to be subtracted. The "
+        "response says which, in `strength` and in the header `Lorgnette-Strength`.",
     )
     preserve: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = Field(
         None,

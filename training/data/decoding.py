@@ -71,12 +71,10 @@ def prepare(
     name = text_of(path.resolve().name)
 
     def splits(
-        entries: Sequence[Entry], images: npt.NDArray[np.uint8], sha256: str
+        kept: Sequence[Entry], images: npt.NDArray[np.uint8], sha256: str
     ) -> tuple[Dataset, Dataset]:
-        _check_splits(path, entries, needs_test)
-        train, test = (
-            _split(entries, is_test, images, exclusive, name, sha256) for is_test in (False, True)
-        )
+        _check_splits(path, kept, needs_test)
+        train, test = (_split(kept, t, images, exclusive, name, sha256) for t in (False, True))
         if check is not None:
             check(train, test)
         return train, test
