@@ -35,9 +35,8 @@ def build(labels: Sequence[str], network: str = "efficientnet-lite0") -> Attribu
     if network == "convnet":
         return convnet_classifier(labels)
     if network == "face-resnet":
-        backbone = face_network.FaceNetwork()
-        size = SIZES["face-resnet"]
-        return AttributeClassifier(labels, network, backbone, size, face_network.WIDTH)
+        faces = face_network.FaceNetwork()
+        return AttributeClassifier(labels, network, faces, face_network.SIZE, face_network.WIDTH)
     if network != "efficientnet-lite0":
         raise ValueError(f"network is {network!r}; choose from {NETWORKS}")
     backbone = Backbone()

@@ -58,7 +58,7 @@ class FaceNetwork(nn.Module):
         affine = [m for m in self.modules() if isinstance(m, _Affine)]
         with torch.no_grad():
             for layer, values in zip(convolutions, dlib_file.tensors(data, b"con_4"), strict=True):
-                weight, bias = values.split([layer.weight.numel(), layer.out_channels])
+                weight, bias = torch.tensor_split(values, [layer.weight.numel()])
                 layer.weight.copy_(weight.view_as(layer.weight))
                 layer.bias.copy_(bias)  # type: ignore[union-attr]
             for factor, values in zip(affine, dlib_file.tensors(data, b"affine_"), strict=True):
