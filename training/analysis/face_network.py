@@ -32,6 +32,8 @@ class FaceNetwork(nn.Module):
     Only the upper levels take part in a training. 5,581,824 parameters.
     """
 
+    mean: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(MEAN)[:, None, None])
