@@ -47,7 +47,7 @@ PRIVATE := --private --licence "$(UTKFACE)"
 
 train-faces: $(VENV)/dev.stamp  ## train models/faces and its baselines from DATA=faces.zip; hours
 	$(BIN)/python -m training classifier --data $(DATA) --out runs/classifier.safetensors \
-	  --network convnet
+	  --network face-resnet
 	$(BIN)/python -m training classifier --data $(DATA) --out runs/auxiliary.safetensors \
 	  --labels glasses --seed 101 --epochs 2
 	$(BIN)/python -m training baseline pca --data $(DATA) --out models/faces/baselines.json

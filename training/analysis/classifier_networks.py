@@ -5,15 +5,20 @@ from typing import Literal, get_args
 
 from torch import nn
 
+from training.analysis import face_network
 from training.analysis.features import WIDTH, Backbone
 from vae.attribute_classifier import CONVNET_SIZE, AttributeClassifier, convnet_classifier
 
-Network = Literal["efficientnet-lite0", "convnet"]
+Network = Literal["efficientnet-lite0", "convnet", "face-resnet"]
 NETWORKS: Sequence[Network] = get_args(Network)
 
 NORM_MOMENTUM = 0.1  # ImageNet's running statistics have to adapt to those of faces
 # Pixels a side of the input.
-SIZES: dict[Network, int] = {"efficientnet-lite0": 128, "convnet": CONVNET_SIZE}
+SIZES: dict[Network, int] = {
+    "efficientnet-lite0": 128,
+    "convnet": CONVNET_SIZE,
+    "face-resnet": face_network.SIZE,
+}
 
 
 def build(labels: Sequence[str], network: str = "efficientnet-lite0") -> AttributeClassifier:
@@ -21,13 +26,17 @@ def build(labels: Sequence[str], network: str = "efficientnet-lite0") -> Attribu
 
     Args:
         labels: to predict.
-        network: ``efficientnet-lite0``, with ImageNet weights, or ``convnet``, with new weights.
+        network: ``efficientnet-lite0``, with ImageNet weights; ``convnet``, with new weights; or
+            ``face-resnet``, with those of face recognition, whose lower levels are not trained.
 
     Raises:
         ValueError: if the network is another one.
     """
     if network == "convnet":
         return convnet_classifier(labels)
+    if network == "face-resnet":
+        faces = face_network.FaceNetwork()
+        return AttributeClassifier(labels, network, faces, face_network.SIZE, face_network.WIDTH)
     if network != "efficientnet-lite0":
         raise ValueError(f"network is {network!r}; choose from {NETWORKS}")
     backbone = Backbone()

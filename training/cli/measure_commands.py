@@ -139,9 +139,9 @@ class TrainClassifier:
         out: file to write.
         source: kind of data.
         run: working folder.
-        network: EfficientNet-Lite0 with ImageNet weights, or a small network with new weights,
-            whose errors are not those of a loss with EfficientNet-Lite0.
-        epochs: passes over the train split; by default 3, of convnet 8.
+        network: EfficientNet-Lite0 with ImageNet weights, a small network with new weights, or
+            one with weights of face recognition, which no loss uses and which is best at sex.
+        epochs: passes over the train split; by default 3, of convnet 8, of face-resnet 1.
         labels: names of the 0/1 labels to predict.
         seed: of everything random; an auxiliary classifier needs one of its own.
         weights: how the file stores them.

@@ -1,6 +1,5 @@
 """Edits of photographs, whose correct result is not known: what attribute classifiers predict."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -22,6 +21,7 @@ from vae.directions import Direction, apply_directions, group_direction
 WEIGHTS = (1.0, 1.25, 1.5)
 EYES = (0.25, 0.55)  # of the height, in aligned faces
 CONFIDENT = 0.9
+LABELS = ("glasses", "male")
 SUM_COUNT = 200
 SUM_IMAGES = 3  # whose mean latent is one term of a sum
 SUMS = {  # glasses and male (1 or 0) of the three terms; the result has the sums of them
@@ -47,10 +47,11 @@ def evaluate_edits(
     Returns:
         ``classifier``: see ``AttributeClassifier.identity``. ``recall``: the fraction of images
         with glasses whose reconstructions have glasses; ``false_positive_rate``: likewise of those
-        without. ``sex_changed_by_reconstruction``: the fraction of images whose reconstruction is
-        predicted to be of the other sex than the image. ``edits`` by method and weight: see
-        ``EditEvaluator.edit``. ``sums``: see ``EditEvaluator.sums``. ``smoothness``: see
-        ``training.evaluate.smoothness``.
+        without. ``accuracy_by_group``: see ``EditEvaluator.accuracy_by_group``.
+        ``sex_changed_by_reconstruction``: of the images whose sex is predicted as it is labelled,
+        the fraction whose reconstruction is predicted to be of the other sex. ``edits`` by method
+        and weight: see ``EditEvaluator.edit``. ``sums``: see ``EditEvaluator.sums``.
+        ``smoothness``: see ``training.evaluate.smoothness``.
 
     Raises:
         DataError: if the test split does not have the labels.
@@ -70,7 +71,8 @@ def evaluate_edits(
         "classifier": classifier.identity(),
         "recall": evaluator.positive_rate("glasses", with_glasses),
         "false_positive_rate": evaluator.positive_rate("glasses", without),
-        "sex_changed_by_reconstruction": float(evaluator.flipped_by_reconstruction().mean()),
+        "accuracy_by_group": evaluator.accuracy_by_group(),
+        "sex_changed_by_reconstruction": evaluator.sex_changed_by_reconstruction(),
         "edits": {
             method: {str(w): evaluator.edit(without, with_glasses, w, d) for w in WEIGHTS}
             for method, d in methods.items()
@@ -86,7 +88,7 @@ def require_labels(data: Dataset) -> None:
     Raises:
         DataError: if the labels are not there, or not every combination of them is.
     """
-    for label in ("glasses", "male"):
+    for label in LABELS:
         if label not in data.labels:
             raise DataError(f"to evaluate edits the data needs a label {label!r}, which it has not")
     for glasses, male in product((0, 1), (0, 1)):
@@ -111,33 +113,44 @@ class EditEvaluator:
         self.model, self.data, self.classifier = checkpoint.model, data, classifier
         self.device = device_of(checkpoint.model)
         self.means = encoded_means(checkpoint.model, data)
-        self.male_before = self.probability("male", self.means)
-        self.male_in_originals = self._male_in_originals()
+        self.reconstructions = self.drawn(self.means)
+        self.before = self.probabilities(self.reconstructions)
+        self.originals = self.probabilities(
+            torch.cat([x.cpu() for x in batches(data, self.device)])
+        )
+        self.groups = {
+            f"{sex} {wearing}": (data.labels["male"] == male) & (data.labels["glasses"] == glasses)
+            for male, sex in enumerate(("women", "men"))
+            for glasses, wearing in enumerate(("without glasses", "with glasses"))
+        }
 
-    def flipped_by_reconstruction(self) -> npt.NDArray[np.bool_]:
-        """Of each image, whether its reconstruction is predicted to be of the other sex."""
-        flipped: npt.NDArray[np.bool_] = (self.male_before > 0.5) != self.male_in_originals
-        return flipped
+    def accuracy_by_group(self) -> dict[str, dict[str, float]]:
+        """By group and label, the fraction of the images themselves that are predicted right."""
+        return {
+            group: {label: float(np.mean(self._right(label)[rows])) for label in LABELS}
+            for group, rows in self.groups.items()
+        }
 
-    @torch.inference_mode()
-    def _male_in_originals(self) -> npt.NDArray[np.bool_]:
-        """What is predicted of the images themselves, ``(N,)``."""
-        parts = [self.classifier.probability("male", x) for x in batches(self.data, self.device)]
-        male: npt.NDArray[np.bool_] = torch.cat(parts).cpu().numpy() > 0.5
-        return male
+    def sex_changed_by_reconstruction(self) -> float:
+        """The fraction of reconstructions of the other sex, of images that are predicted right."""
+        return float(self._flipped()[self._right("male")].mean())
 
     def positive_rate(self, label: str, rows: Rows) -> float:
         """The fraction of the reconstructions of these rows that are predicted to have a label."""
-        return float(np.mean(self.probability(label, self.means[rows]) > 0.5))
+        return float(np.mean(self.before[label][rows] > 0.5))
 
     @torch.inference_mode()
-    def probability(self, label: str, z: Tensor) -> npt.NDArray[np.float32]:
-        """The probabilities ``(N,)`` of a label of the decodes of latents ``(N, D)``."""
-        probabilities = []
-        for part in progress.counted(torch.split(z, BATCH), len(z)):
-            x = self.model.decode(part.to(self.device))
-            probabilities.append(self.classifier.probability(label, x).cpu())
-        return torch.cat(probabilities).numpy()
+    def drawn(self, z: Tensor) -> Tensor:
+        """The decodes ``(N, C, S, S)`` of latents ``(N, D)``, on the CPU."""
+        parts = progress.counted(torch.split(z, BATCH), len(z))
+        return torch.cat([self.model.decode(part.to(self.device)).cpu() for part in parts])
+
+    @torch.inference_mode()
+    def probabilities(self, images: Tensor) -> dict[str, npt.NDArray[np.float32]]:
+        """By label, the probabilities ``(N,)`` of images ``(N, C, S, S)``."""
+        logits = [self.classifier(x.to(self.device)).cpu() for x in torch.split(images, BATCH)]
+        found = torch.sigmoid(torch.cat(logits)).numpy()
+        return {label: found[:, self.classifier.labels.index(label)] for label in LABELS}
 
     def edit(
         self, without: Rows, with_glasses: Rows, weight: float, direction: Direction
@@ -148,47 +161,53 @@ class EditEvaluator:
             ``put_on`` and ``taken_off``: fractions of the edits after which glasses are, or are
             not, predicted; ``sex_changed``: the fraction whose predicted sex is another than that
             of the reconstruction, of those whose reconstruction is confidently predicted (above 0.9
-            or below 0.1); ``sex_changed_raw``: the fraction whose predicted sex is another than
-            that of the original; ``sex_changed_beyond_reconstruction``: the same, less the fraction
-            of reconstructions of which it is true; ``sex_changed_worst_group``: the largest of
-            these differences in a group (sex by glasses); ``outside_eyes_psnr_db``: PSNR of the
-            edit to the reconstruction outside the eyes.
+            or below 0.1); ``sex_changed_raw``: of the images whose sex is predicted as it is
+            labelled, the fraction whose predicted sex is another after the edit;
+            ``sex_changed_beyond_reconstruction``: the same, less the fraction of reconstructions of
+            which it is true; ``sex_changed_worst_group``: the largest of these differences in a
+            group (sex by glasses); ``outside_eyes_psnr_db``: PSNR of the edit to the reconstruction
+            outside the eyes.
         """
         added = apply_directions(self.means[without], [(weight, direction)])
         removed = apply_directions(self.means[with_glasses], [(-weight, direction)])
         rows = np.concatenate([without, with_glasses])
-        edited = torch.cat([added, removed])
+        edited = self.drawn(torch.cat([added, removed]))
+        predicted = self.probabilities(edited)
+        on, off = np.split(predicted["glasses"] > 0.5, [len(without)])
+        outside = psnr(outside_eyes(edited), outside_eyes(self.reconstructions[rows]))
         return {
-            "put_on": float(np.mean(self.probability("glasses", added) > 0.5)),
-            "taken_off": float(np.mean(self.probability("glasses", removed) < 0.5)),
-            **self._sex_changed(rows, self.probability("male", edited) > 0.5),
-            "outside_eyes_psnr_db": self._outside_eyes(edited, self.means[rows]),
+            "put_on": float(on.mean()),
+            "taken_off": float(1 - off.mean()),
+            **self._sex_changed(rows, predicted["male"] > 0.5),
+            "outside_eyes_psnr_db": float(outside.mean()),
         }
 
     def _sex_changed(self, rows: Rows, male: npt.NDArray[np.bool_]) -> dict[str, float]:
         """The ``sex_changed`` figures of ``edit``, of what is predicted of the edits of rows."""
-        before = self.male_before[rows]
+        before = self.before["male"][rows]
         changed = (before > 0.5) != male
         confident = (before > CONFIDENT) | (before < 1 - CONFIDENT)
-        raw = male != self.male_in_originals[rows]
-        beyond = raw.astype(float) - self.flipped_by_reconstruction()[rows]
-        glasses, sex = (self.data.labels[label][rows] for label in ("glasses", "male"))
-        groups = [(glasses == g) & (sex == s) for g, s in product((0, 1), (0, 1))]
+        raw = male != (self.originals["male"][rows] > 0.5)
+        beyond = raw.astype(float) - self._flipped()[rows]
+        right = self._right("male")
+        groups = [(group & right)[rows] for group in self.groups.values()]
         return {
             "sex_changed": float((changed & confident).sum() / max(1, confident.sum())),
-            "sex_changed_raw": float(raw.mean()),
-            "sex_changed_beyond_reconstruction": float(beyond.mean()),
+            "sex_changed_raw": float(raw[right[rows]].mean()),
+            "sex_changed_beyond_reconstruction": float(beyond[right[rows]].mean()),
             "sex_changed_worst_group": max(float(beyond[g].mean()) for g in groups if g.any()),
         }
 
-    @torch.inference_mode()
-    def _outside_eyes(self, edited: Tensor, z: Tensor) -> float:
-        """Mean PSNR in dB between the decodes of two batches of latents, outside the eyes."""
-        scores = []
-        for part in _slices(len(edited)):
-            a, b = (self.model.decode(latents[part].to(self.device)) for latents in (edited, z))
-            scores.append(psnr(outside_eyes(a), outside_eyes(b)).cpu())
-        return float(torch.cat(scores).mean())
+    def _flipped(self) -> npt.NDArray[np.bool_]:
+        """The images whose reconstruction is predicted to be of another sex than they are."""
+        before, originals = (p["male"] > 0.5 for p in (self.before, self.originals))
+        flipped: npt.NDArray[np.bool_] = before != originals
+        return flipped
+
+    def _right(self, label: str) -> npt.NDArray[np.bool_]:
+        """The images of which a label is predicted as it is."""
+        right: npt.NDArray[np.bool_] = (self.originals[label] > 0.5) == self.data.labels[label]
+        return right
 
     def sums(self) -> dict[str, dict[str, float]]:
         """The tutorial's sums of three mean latents, each of three faces, 200 times.
@@ -209,8 +228,9 @@ class EditEvaluator:
             a, b, c = (mean_latents(*term) for term in terms)
             z = a - b + c
             glasses, male = (one - other + third for one, other, third in zip(*terms, strict=True))
-            correct = (self.probability("glasses", z) > 0.5) == glasses
-            correct_sex = (self.probability("male", z) > 0.5) == male
+            predicted = self.probabilities(self.drawn(z))
+            correct = (predicted["glasses"] > 0.5) == glasses
+            correct_sex = (predicted["male"] > 0.5) == male
             fractions[name] = {
                 "glasses": float(np.mean(correct)),
                 "sex": float(np.mean(correct_sex)),
@@ -222,7 +242,3 @@ def outside_eyes(x: Tensor) -> Tensor:
     """The rows of aligned faces ``(N, C, S, S)`` above and below the eyes."""
     size = x.shape[2]
     return x[:, :, [*range(int(EYES[0] * size)), *range(int(EYES[1] * size), size)]]
-
-
-def _slices(count: int) -> Iterator[slice]:
-    return (slice(i, i + BATCH) for i in range(0, count, BATCH))

@@ -50,6 +50,7 @@ class Schedule:
 SCHEDULES: dict[Network, Schedule] = {
     "efficientnet-lite0": Schedule(),
     "convnet": Schedule("convnet", 8, 64, learning_rate=2e-3, weight_decay=2e-2),
+    "face-resnet": Schedule("face-resnet", 1, learning_rate=5e-4),
 }
 
 

@@ -140,16 +140,35 @@ def edit_evaluation(evaluation: Mapping[str, Any], title: str) -> list[str]:
         "fraction of faces without glasses that have them after `+ glasses`, *taken off* that of "
         "faces with glasses that have none after `- glasses`. *Sex changed* counts faces whose "
         "reconstruction's sex was confidently predicted, and changes from that; *all faces* "
-        "counts all of them, and changes from the original; *beyond the reconstruction* is that "
+        f"counts {_counted(evaluation)}, and changes from the original; *beyond the "
+        "reconstruction* is that "
         f"less what reconstructions change{_by_reconstruction(evaluation)}; *worst group* is the "
         "largest of these differences among the four groups of sex and glasses. *Outside the eyes* "
         f"is the PSNR of the edit to the reconstruction there.{_classifier(evaluation)}",
+        *_accuracy_by_group(evaluation),
         *table(header, edits),
         "",
         "Sums of the mean latents of three faces each, and the fraction of 200 whose result is "
         "correct:",
         *table(["sum", "glasses", "sex"], sums),
     ]
+
+
+def _counted(evaluation: Mapping[str, Any]) -> str:
+    """Which faces the changes of sex are counted of; earlier figures are of all."""
+    if "accuracy_by_group" not in evaluation:
+        return "all of them"
+    return "all whose original the classifier is right about"
+
+
+def _accuracy_by_group(evaluation: Mapping[str, Any]) -> list[str]:
+    """How often the classifier is right about the originals, where that was measured."""
+    groups = evaluation.get("accuracy_by_group", {})
+    rows = [
+        [group, *(f"{right[label]:.1%}" for label in ("glasses", "male"))]
+        for group, right in groups.items()
+    ]
+    return table(["right about the originals", "glasses", "sex"], rows) if rows else []
 
 
 def _by_reconstruction(evaluation: Mapping[str, Any]) -> str:

@@ -115,6 +115,22 @@ def test_what_the_reconstruction_changes_does_not_count_against_the_edit() -> No
     assert scores["sex_changed_worst_group"] == 0
 
 
+def test_faces_that_the_classifier_is_wrong_about_do_not_count() -> None:
+    test = faces()
+    man, woman = (int(np.flatnonzero(test.labels["male"] == male)[0]) for male in (1, 0))
+    for row in (man, woman):  # both without glasses
+        test.labels["male"][row] = 1 - test.labels["male"][row]
+    found = evaluate_edits(checkpoint((0.4, 0.4)), faces(), test, Reader())
+    right = {group: scores["male"] for group, scores in found["accuracy_by_group"].items()}
+    assert right["women without glasses"] == right["men without glasses"] == pytest.approx(5 / 6)
+    assert right["women with glasses"] == right["men with glasses"] == 1
+    assert all(s["glasses"] == 1 for s in found["accuracy_by_group"].values())
+    # The step makes men of all women without glasses, and women of all men with them.
+    scores = found["edits"]["regression"]["1.0"]
+    assert scores["sex_changed_raw"] == pytest.approx(11 / 22)
+    assert scores["sex_changed_worst_group"] == 1
+
+
 def test_data_without_the_labels_is_refused() -> None:
     unlabelled = faces()
     del unlabelled.labels["male"]
