@@ -22,6 +22,7 @@ POSTS = (
     "/arithmetic",
 )
 ODD_NUMBERS = ("", "NaN", "1e400", "-1", "9" * 400, "1.5", "0x1", "%00", "1,2", "[]", "1&n=x")
+DIRECTION = "/directions/mine"
 GETS = ("/directions", "/models", "/models/tiny", "/health/live", "/health/ready", "/metrics")
 
 
@@ -49,9 +50,34 @@ def broken_json() -> Iterator[Case]:
         "null": b"null",
         "zeros": bytes(1000),
     }
-    for path in POSTS:
+    for method, path in (*(("POST", path) for path in POSTS), ("PUT", DIRECTION)):
         for name, body in bodies.items():
-            yield Case(f"{name} to {path}", path, body, JSON, bad=True)
+            yield Case(f"{name} to {path}", path, body, JSON, method, bad=True)
+
+
+def directions() -> Iterator[Case]:
+    """Groups that make no direction, and names that no direction can have."""
+    seeds = {"with": [{"seed": 1}], "without": [{"seed": 2}]}
+    bodies: dict[str, Any] = {
+        "a group that is a text": seeds | {"with": "x" * 100_000},
+        "groups in groups": seeds | {"with": [[{"seed": 1}]]},
+        "a thousand operands": seeds | {"with": [{"seed": 1}] * 1000},
+        "latents of every length": seeds | {"with": [{"latent": [0.0] * n} for n in range(1, 40)]},
+        "latents without end": seeds | {"with": [{"latent": [1e308] * DIM}]},
+        "a long meaning": seeds | {"meaning": "m" * 10**6},
+        "a name as a group": seeds | {"label": ["glasses"]},
+        "everything held": seeds | {"hold": ["glasses"] * 5000},
+        "SQL as a label": {"with": [{"seed": 1}], "label": "x'; DROP TABLE directions; --"},
+    }
+    for name, body in bodies.items():
+        yield Case(
+            f"{name} to {DIRECTION}", DIRECTION, json.dumps(body).encode(), JSON, "PUT", True
+        )
+    body = json.dumps(seeds).encode()
+    for name in ("a%00b", "..%2F..", "a'b", "%F0%9F%91%93", "a" * 10_000, "glasses%20", "-"):
+        for method in ("PUT", "DELETE", "GET"):
+            path = f"/directions/{name}"
+            yield Case(f"{method} of {name[:40]}", path, body, JSON, method, bad=True)
 
 
 def large_json() -> Iterator[Case]:

@@ -18,5 +18,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(model: Path) -> Iterator[Server]:
-    with serving(model, REQUEST_TIMEOUT_SECONDS="120") as server:
+    database = f"sqlite:///{model}/directions.sqlite3"
+    with serving(model, REQUEST_TIMEOUT_SECONDS="120", DIRECTIONS_DATABASE=database) as server:
         yield server
