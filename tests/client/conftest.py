@@ -25,12 +25,15 @@ TEMPLATE = ((9.5, 9.0), (22.0, 9.5), (16.0, 17.0), (10.0, 22.0), (21.5, 22.0))
 
 @pytest.fixture(scope="session")
 def url(models: Path, settings: Callable[..., Settings]) -> Iterator[str]:
-    """The address of a service of ``tiny``, ``grey``, and ``aligned``, which aligns faces."""
+    """The address of a service of ``tiny``, ``grey``, and ``aligned``, which aligns faces.
+
+    It is deterministic: the same request gives the same bytes.
+    """
     aligned = replace(tiny_checkpoint(2), alignment_template=TEMPLATE)
     (models / "aligned").mkdir()
     save(aligned, models / "aligned" / "model.safetensors")
     places = tuple(str(models / name) for name in ("tiny", "grey", "aligned"))
-    with serving(settings(models=places)) as client:
+    with serving(settings(models=places, deterministic=True)) as client:
         yield str(client.base_url)
 
 

@@ -1,16 +1,25 @@
 """Every method against the real service, with both clients."""
 
+import asyncio
 import io
 import json
 import zipfile
 from collections.abc import Callable
-from typing import Any
+from typing import Any, assert_type
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from lorgnette_client import Client, LorgnetteError, Seed
+from lorgnette_client import (
+    AsyncClient,
+    Client,
+    Edit,
+    Images,
+    LorgnetteError,
+    Posteriors,
+    Seed,
+)
 from tests.app.conftest import DIM, SIZE, apart, file, random_image
 from tests.client.conftest import TEMPLATE
 from tests.photographs import FACE_CENTRE, astronaut
@@ -159,6 +168,35 @@ def test_health_and_metrics(call: Call) -> None:
     assert call("live") is None
     assert call("ready") is True
     assert "lorgnette_http_requests_total" in call("metrics")
+
+
+def test_a_type_checker_knows_the_results(url: str) -> None:
+    """Mypy checks ``assert_type``, which does nothing when it runs."""
+    with Client(url) as client:
+        made, data = client.sample(seed=1), client.sample(seed=1, format="png")
+        edited = client.arithmetic("me", {"me": assert_type(made, Images).files[0]})
+    assert assert_type(data, bytes) == made.files[0]
+    assert np.array_equal(assert_type(edited, Edit).latent, made.latents[0])
+
+
+async def in_order(client: AsyncClient) -> None:
+    async with client:
+        found = await client.encode(random_image(0))
+        data = await client.encode(random_image(0), format="npy")
+    assert assert_type(found, Posteriors).mean.shape == (1, DIM)
+    assert np.load(io.BytesIO(assert_type(data, bytes))).shape == (1, DIM)
+
+
+def test_a_type_checker_knows_those_of_the_asynchronous_client(url: str) -> None:
+    asyncio.run(in_order(AsyncClient(url)))
+
+
+def test_an_asynchronous_client_sends_several_at_a_time(url: str) -> None:
+    async def samples() -> list[Images]:
+        async with AsyncClient(url) as client:
+            return await asyncio.gather(*(client.sample(seed=seed) for seed in range(4)))
+
+    assert [images.seeds for images in asyncio.run(samples())] == [(0,), (1,), (2,), (3,)]
 
 
 @pytest.mark.parametrize("form", [*KINDS, "zip", "json", "npy"])
