@@ -21,7 +21,7 @@ check: $(VENV)/dev.stamp audit  ## format, lint, types, security, container file
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/bandit -c pyproject.toml -q -r app vae training benchmarks examples
+	$(BIN)/bandit -c pyproject.toml -q -r app vae training client benchmarks examples
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 

@@ -5,9 +5,9 @@ import sys
 
 from tests.imports import imported, used
 
-PACKAGES = ("vae", "app", "training")
+PACKAGES = ("vae", "app", "training", "client/lorgnette_client")
 
-OURS = {*PACKAGES, "tests", "benchmarks", "docs", "examples"}
+OURS = {"vae", "app", "training", "lorgnette_client", "tests", "benchmarks", "docs", "examples"}
 BELOW_HTTP = {
     "app.operations",
     "app.inference",
@@ -55,6 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "training.cli": {"training", "vae"},
     "training.__main__": {"training.cli"},
+    "client.lorgnette_client": {"lorgnette_client"},
 }
 BATCHER = "app/inference/batcher.py"
 BATCHER_MAY_IMPORT = {
@@ -67,6 +68,7 @@ BATCHER_MAY_IMPORT = {
 MATHEMATICS = sys.stdlib_module_names | {"torch", "safetensors"}
 # docs/decisions/0022
 PREPROCESSING = {f"{module.replace('.', '/')}.py" for module in IMAGES_OF_VAE}
+CLIENT = sys.stdlib_module_names | {"httpx", "numpy", "PIL", "lorgnette_client"}
 FRAMEWORK = {"fastapi", "starlette", "uvicorn"}
 FRAMEWORK_PACKAGES = {"app.http", "app.application", "app.server"}
 TORCH_PACKAGES = {"app.inference", "app.operations"}
@@ -109,6 +111,8 @@ def refusal(path: str, name: str) -> str | None:
         return f"{package} must not import {name}"
     if package == "vae" and path not in PREPROCESSING and top not in MATHEMATICS | {"vae"}:
         return f"vae imports torch and safetensors only, not {top}"
+    if path.startswith("client/") and top not in CLIENT:
+        return f"the client imports httpx, numpy and Pillow only, not {top}"
     if top in FRAMEWORK and package not in FRAMEWORK_PACKAGES:
         return f"{top} stays in app.http, app.application and app.server"
     if path.startswith("app/") and top == "torch" and package not in TORCH_PACKAGES:

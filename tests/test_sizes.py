@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("vae", "app", "training", "benchmarks", "examples", "tests", "docs", ".ci")
+FOLDERS = (
+    "vae",
+    "app",
+    "training",
+    "client/lorgnette_client",
+    "benchmarks",
+    "examples",
+    "tests",
+    "docs",
+    ".ci",
+)
 FILES = sorted(
     file.relative_to(ROOT).as_posix()
     for folder in FOLDERS

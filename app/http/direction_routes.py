@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from app.http import examples, schemas
 from app.http.direction_schemas import DirectionRequest, PreviewRequest
 from app.http.examples import IMAGE
-from app.http.guarded_route import GuardedRoute
+from app.http.guarded_route import GuardedRoute, operation_id
 from app.http.model_call import ModelCall, ModelCallDependency
 from app.http.model_choice import ModelName, get_service, requested_model
 from app.http.multipart import FormFields
@@ -42,7 +42,7 @@ DirectionName = Annotated[
     str, Path(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$", description="As in expressions.")
 ]
 
-router = APIRouter(route_class=GuardedRoute)
+router = APIRouter(route_class=GuardedRoute, generate_unique_id_function=operation_id)
 
 
 @router.head("/directions", include_in_schema=False)
@@ -87,7 +87,10 @@ async def direction(
     name="put_direction",
     responses={
         **json_response("It has taken the place of another.", examples.SAVED_DIRECTION, model=True),
-        201: json_response("It is new.", examples.SAVED_DIRECTION, model=True)[200],
+        201: {
+            **json_response("It is new.", examples.SAVED_DIRECTION, model=True)[200],
+            "model": DirectionResponse,
+        },
         **errors(400, 401, 403, 404, 405, 406, 408, 409, 413, 415, 422, 429, 503, 504),
     },
     openapi_extra=body(
@@ -121,6 +124,7 @@ async def put_direction(
 
 @router.delete(
     "/directions/{name}",
+    name="delete_direction",
     status_code=204,
     responses={
         204: {"description": "It is deleted.", "headers": MODEL_ID_HEADERS},

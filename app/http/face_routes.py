@@ -6,7 +6,7 @@ from app.http import examples, schemas
 from app.http.body_budget import ReservedImagePool
 from app.http.context import request_context
 from app.http.examples import IMAGE
-from app.http.guarded_route import GuardedRoute
+from app.http.guarded_route import GuardedRoute, operation_id
 from app.http.model_call import FormatName
 from app.http.model_choice import get_service
 from app.http.multipart import FormFields
@@ -25,7 +25,7 @@ from vae.faces.detector import Face
 
 PHOTOGRAPHS = BodyForms(multipart=FormFields(images="image"), image="image")
 
-router = APIRouter(route_class=GuardedRoute)
+router = APIRouter(route_class=GuardedRoute, generate_unique_id_function=operation_id)
 
 
 @router.post(

@@ -30,6 +30,11 @@ class ClientDisconnectedError(Exception):
     """The client disconnected before its response was ready."""
 
 
+def operation_id(route: APIRoute) -> str:
+    """The name of an endpoint in the OpenAPI document, after which clients name their functions."""
+    return route.name
+
+
 class GuardedRoute(APIRoute):
     """A route that checks the API key and ends its work at the deadline, or with the client."""
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
 from app.http import examples
-from app.http.guarded_route import METRICS_PATH, GuardedRoute
+from app.http.guarded_route import METRICS_PATH, GuardedRoute, operation_id
 from app.http.model_choice import get_service, requested_model
 from app.http.openapi import errors, json_response
 from app.http.response_schemas import (
@@ -25,7 +25,7 @@ from vae.attribute_classifier import AttributeClassifier
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
-router = APIRouter(route_class=GuardedRoute)
+router = APIRouter(route_class=GuardedRoute, generate_unique_id_function=operation_id)
 
 
 def get(path: str, **options: Any) -> Callable[[Endpoint], Endpoint]:

@@ -14,11 +14,10 @@ from app.http.caching_document import add_cache_headers
 from app.http.examples import ERROR_EXAMPLES, FILES, IMAGES
 from app.http.guarded_route import METRICS_PATH, PUBLIC_PREFIX
 from app.http.negotiation import JSON, NPY
+from app.http.request_document import FILE, form_schema
 from app.http.response_schemas import EncodeResponse, ImagesResponse, Problem
 
 Json = dict[str, Any]
-
-FILE: Json = {"type": "string", "format": "binary", "description": "An image file."}
 
 
 def errors(*statuses: int) -> dict[int | str, Json]:
@@ -156,16 +155,7 @@ def body(
     fields.pop("$defs", None)
     content: Json = {}
     if files:
-        rest = {k: v for k, v in fields["properties"].items() if k not in (*files, "operands")}
-        many: Json = {"type": "array", "items": FILE}
-        parts = {
-            name: many if _is_list(fields["properties"].get(name, {})) else FILE for name in files
-        }
-        form = {"type": "object", "properties": {**parts, **rest}}
-        if "operands" in fields["properties"]:
-            form["additionalProperties"] = {"type": "array", "items": FILE}
-        form["required"] = [name for name in fields.get("required", []) if name != "operands"]
-        content["multipart/form-data"] = {"schema": form}
+        content["multipart/form-data"] = {"schema": form_schema(fields, files)}
     content[JSON] = {"schema": fields, "example": example}
     if raw:
         content["image/*"] = {"schema": FILE}
@@ -185,11 +175,6 @@ def query_parameters(schema: type[BaseModel]) -> list[Json]:
         }
         for name, field in properties.items()
     ]
-
-
-def _is_list(schema: Json) -> bool:
-    """Whether a field may have several values."""
-    return schema.get("type") == "array" or any(map(_is_list, schema.get("anyOf", ())))
 
 
 def with_npy(extra: Json) -> Json:

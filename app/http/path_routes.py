@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Response
 
 from app.http import schemas
 from app.http.examples import IMAGE
-from app.http.guarded_route import GuardedRoute
+from app.http.guarded_route import GuardedRoute, operation_id
 from app.http.model_call import ModelCall, ModelCallDependency
 from app.http.multipart import FormFields
 from app.http.openapi import body, ok_response
@@ -20,7 +20,7 @@ from app.operations.traverse import traverse
 PATH_POINTS = BodyForms(multipart=FormFields(groups=("start", "via", "end")))
 ONE_OPERAND = BodyForms(multipart=FormFields(groups=("operand",)))
 
-router = APIRouter(route_class=GuardedRoute)
+router = APIRouter(route_class=GuardedRoute, generate_unique_id_function=operation_id)
 
 
 @router.post(

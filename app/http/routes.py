@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Response
 from app.http import examples, openapi, schemas
 from app.http.body import InvalidError
 from app.http.examples import IMAGE
-from app.http.guarded_route import GuardedRoute
+from app.http.guarded_route import GuardedRoute, operation_id
 from app.http.model_call import ModelCall, ModelCallDependency
 from app.http.multipart import FormFields
 from app.http.negotiation import APNG, GIF, JPEG, JSON, NPY, PNG, WEBP, ZIP
@@ -35,7 +35,7 @@ IMAGE_FILES = BodyForms(multipart=FormFields(images="image"), image="image")
 NAMED_OPERANDS = BodyForms(multipart=FormFields(named_operands="operands"))
 ARRAY = BodyForms(array="latents")
 
-router = APIRouter(route_class=GuardedRoute)
+router = APIRouter(route_class=GuardedRoute, generate_unique_id_function=operation_id)
 
 
 @router.post(

@@ -5,14 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Response
 
 from app.http import schemas
-from app.http.guarded_route import GuardedRoute
+from app.http.guarded_route import GuardedRoute, operation_id
 from app.http.model_call import ModelCall, ModelCallDependency
 from app.http.openapi import SEED_HEADERS, errors, ok_response, query_parameters
 from app.http.routes import IMAGES, OPTIONS, post_sample
 
 QUERY = ModelCallDependency(schemas.SampleRequest, IMAGES, OPTIONS)
 
-router = APIRouter(route_class=GuardedRoute)
+router = APIRouter(route_class=GuardedRoute, generate_unique_id_function=operation_id)
 
 
 @router.get(

@@ -1,7 +1,7 @@
 """The fields of requests, with their limits."""
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -20,6 +20,7 @@ from app.http.option_schemas import (
     ResizeOptions,
     SequenceRequest,
 )
+from app.http.request_document import any_names, one_or_many
 from app.operations import operands
 from app.operations.operands import MAX_LATENT_VALUE, MAX_SEED
 from app.operations.sample import Prior
@@ -43,12 +44,6 @@ def bounded(value: object) -> object:
 
 def _as_list(value: object) -> object:
     return bounded(value if isinstance(value, list) else [value])
-
-
-def _one_or_many(schema: dict[str, Any]) -> None:
-    """Say that one item may stand in place of a list of one, as ``_as_list`` accepts it."""
-    array = {name: schema.pop(name) for name in ("type", "items", "minItems")}
-    schema["anyOf"] = [array["items"], array]
 
 
 # That ``bounded`` is called for each latent also lets other threads run: see ``base64_image``.
@@ -114,7 +109,7 @@ class Operand(Request):
 Group = Annotated[
     list[Operand],
     BeforeValidator(_as_list),
-    Field(min_length=1, json_schema_extra=_one_or_many),
+    Field(min_length=1, json_schema_extra=one_or_many),
 ]
 Images = Annotated[list[ImageBytes], BeforeValidator(_as_list), Field(min_length=1)]
 
@@ -218,7 +213,9 @@ class ArithmeticRequest(ImageOptions):
 
     expression: str = Field(description="For example `men - women + her` or `me + 1.5*glasses`.")
     operands: dict[Name, Group] = Field(
-        default_factory=dict, description="One or more operands a name; their mean counts."
+        default_factory=dict,
+        description="One or more operands a name; their mean counts.",
+        json_schema_extra=any_names,
     )
     strength: Strength = Field(
         1.0,

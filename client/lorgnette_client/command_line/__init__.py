@@ -1,0 +1,1 @@
+"""The command ``lorgnette``: samples, edits, morphs, faces and latents without a line of code."""
