@@ -4,15 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON := $(CURDIR)/$(BIN)/python
 
-.PHONY: serve dev test soak check audit lock openapi train-avatars train-faces bench bench-curves bench-lock clean
+.PHONY: serve dev test test-long soak check audit lock openapi train-avatars train-faces bench bench-curves bench-lock clean
 
 serve: $(VENV)/serve.stamp  ## serve the bundled checkpoint on port 8000
 	$(BIN)/python -m app
 
 dev: $(VENV)/dev.stamp  ## install what training, benchmarks and tests need
 
-test: $(VENV)/dev.stamp  ## the whole suite
+test: $(VENV)/dev.stamp  ## the whole suite, apart from what takes minutes
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+test-long: $(VENV)/dev.stamp  ## the tests that take minutes, such as the harness of the benchmarks
+	$(BIN)/python -m pytest -m long
 
 soak: $(VENV)/dev.stamp  ## faults at random times, and a minute of overload: seven minutes when idle
 	$(BIN)/python -m tests.soak $(or $(SOAK),--out benchmarks/results/soak.json)

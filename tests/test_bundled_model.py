@@ -25,7 +25,7 @@ SEED, FIRST_TEST_IDENTITY = 0, 8000  # of the data the avatars were trained on; 
 PEOPLE = 8
 EYES = slice(int(0.3 * 256), int(0.6 * 256))
 BELOW = slice(int(0.6 * 256), 256)
-READY_SECONDS = 60
+READY_SECONDS = 180
 
 Pixels = npt.NDArray[np.float64]
 

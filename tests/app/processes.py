@@ -45,7 +45,7 @@ def running(
     host = f"[{host}]" if ":" in host else host
     try:
         with httpx.Client(base_url=f"http://{host}:{port}", timeout=60) as client:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 180
             while True:
                 assert process.poll() is None
                 assert time.monotonic() < deadline

@@ -146,6 +146,7 @@ def requirements(file: Path) -> list[str]:
 
 
 @needs_wrk
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_the_harness_compares_lorgnette_with_the_naive_server(tmp_path: Path) -> None:
     record = bench(tmp_path, "compare", "--systems", "lorgnette", "naive")
@@ -167,6 +168,7 @@ def test_the_harness_compares_lorgnette_with_the_naive_server(tmp_path: Path) ->
 
 
 @needs_wrk
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_the_harness_draws_the_curves(tmp_path: Path) -> None:
     record = bench(tmp_path, "curves")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -84,10 +85,11 @@ def test_other_text_is_no_image(text: str) -> None:
         found = TypeAdapter(ImageBytes).validate_python(text)
     except ValidationError:
         return
+    _, _, data = text.rpartition(",")
+    written = re.sub("[ \t\r\n]", "", data).translate(str.maketrans("-_", "+/")).rstrip("=")
     encoded = base64.b64encode(found).decode().rstrip("=")
     last = len(found) % 3 > 0  # characters with bits that encode nothing
-    assert encoded[: len(encoded) - last] in text
-    assert base64.b64decode(text.rpartition(",")[2]) == found
+    assert encoded[: len(encoded) - last] == written[: len(written) - last]
 
 
 @bounded

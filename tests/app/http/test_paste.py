@@ -175,13 +175,6 @@ def test_jpeg_and_webp_without_paste_are_the_image(
         assert np.abs(apart).mean() < 8
 
 
-@pytest.mark.parametrize("path", ["/sample", "/decode", "/reconstruct"])
-def test_other_endpoints_offer_png_and_json(client: httpx.Client, path: str) -> None:
-    for name in ("jpeg", "webp"):
-        problem(client.post(path, params={"format": name}), 406, "choose from png, json")
-        problem(client.post(path, headers={"Accept": f"image/{name}"}), 406, "image/png")
-
-
 def test_the_preferred_format_is_chosen(client: httpx.Client) -> None:
     form, files = {"expression": "me", "paste": "true"}, {"me": PHOTO}
     for accept, chosen in {

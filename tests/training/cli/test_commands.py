@@ -102,7 +102,7 @@ def test_a_file_that_is_no_zip(tmp_path: Path, command: Command) -> None:
     ("words", "message"),
     [
         (["--reconstruction", "bce"], "sigmoid"),
-        (["--size", 36], "multiple of 8"),
+        (["--size", 36], "size is 36; it must be a multiple of"),
         (["--preset", "tutorial"], "3 x 256 x 256"),
         (["--balance", "hats"], "no train image has label 'hats'"),
     ],
