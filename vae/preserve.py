@@ -30,7 +30,7 @@ CORE = 0.5  # of the strongest change: a region contains one that is as strong
 # Weaker changes do not belong to a region: a fraction of the strongest change, and a change of a
 # pixel. What an edit is known to add may be faint in part, such as a frame that is thin at one eye;
 # beside what it is known to take away, faint changes are an accident.
-LEAST_ADDED, LEAST_BESIDE = (0.25, 0.08), (0.3, 0.12)
+LEAST_ADDED, LEAST_BESIDE = (0.25, 0.1), (0.3, 0.12)
 LEAST_REMOVED = (0.3, 0.08)
 MAX_CONTRAST = 1.6  # of what an edit is known to add, relative to its decode
 LOW_CONTRAST = 0.02  # standard deviation of pixels; a lower one is not enlarged
