@@ -14,7 +14,8 @@ RUN --mount=type=cache,target=/var/cache/uv \
     uv pip install --require-hashes -r requirements.lock
 
 FROM python:3.12-slim-bookworm
-RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin lorgnette
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin lorgnette \
+    && install -d -o 10001 -g 10001 /var/lib/lorgnette
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /srv/lorgnette
 COPY vae vae
@@ -25,6 +26,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility \
+    LORGNETTE_DIRECTIONS_DATABASE=sqlite:////var/lib/lorgnette/directions.sqlite3 \
     LORGNETTE_HOST=0.0.0.0
 USER 10001:10001
 EXPOSE 8000

@@ -22,9 +22,8 @@ from app.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
-SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())[
-    "services"
-]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 
 
 def instructions(text: str) -> list[tuple[str, str]]:
@@ -203,8 +202,12 @@ def test_a_service_is_closed_in_and_can_work(name: str, monkeypatch: pytest.Monk
     published = {port.rsplit(":", 1)[1]: port for port in service["ports"]}
     assert published.keys() == {last("EXPOSE")}
     assert all(port.startswith("127.0.0.1:") for port in published.values())
-    [[folder, target, mode]] = [volume.split(":") for volume in service["volumes"]]
+    models, saved = (volume.split(":") for volume in service["volumes"])
+    folder, target, mode = models
     assert mode == "ro"
+    database = environment()["LORGNETTE_DIRECTIONS_DATABASE"].removeprefix("sqlite:///")
+    assert PurePosixPath(database).parent == PurePosixPath(saved[1])
+    assert saved[0] in COMPOSE["volumes"]
     home = PurePosixPath(last("WORKDIR"))
     for model in settings.models:  # the default models are inside the mounted folder
         assert (home / model).is_relative_to(target)
