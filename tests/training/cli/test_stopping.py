@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,14 @@ LONG = ["--epochs", "1000", "--save-minutes", "100"]  # the only save is that of
 
 def last_line(output: str) -> str:
     return output.strip().splitlines()[-1]
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """SIGINT as in a terminal: the background of a shell, where tests may run, ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")
@@ -91,16 +100,11 @@ def test_a_signal_outside_the_training_says_how_to_go_on(
 
 
 def test_the_first_signal_is_noted_and_the_second_acts() -> None:
-    # The tests may run in the background of a shell, which ignores SIGINT.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with StopSignals() as stop:
+    with StopSignals() as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert stop.received == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-            assert stop.received == signal.SIGINT
-            with pytest.raises(KeyboardInterrupt):
-                signal.raise_signal(signal.SIGINT)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
