@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import binascii
 import gc
 import json
 import threading
@@ -13,7 +14,7 @@ import pydantic_core
 import pytest
 from PIL import Image
 
-from app.http import json_body
+from app.http import base64_image, json_body
 from app.http.base64_image import LongString
 from app.settings import Settings
 from tests.app import asgi
@@ -61,6 +62,11 @@ def test_a_large_body_is_parsed_on_an_image_thread_and_in_pieces(
     settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parsed: list[tuple[str, int]] = []
+    decoded: list[tuple[str, int]] = []
+
+    def a2b_base64(data: bytes, **options: Any) -> bytes:
+        decoded.append((threading.current_thread().name, len(data)))
+        return binascii.a2b_base64(data, **options)
 
     def from_json(data: bytes, **options: Any) -> Any:
         parsed.append((threading.current_thread().name, len(data)))
@@ -68,6 +74,8 @@ def test_a_large_body_is_parsed_on_an_image_thread_and_in_pieces(
 
     recorder = type("Recorder", (), {"from_json": staticmethod(from_json)})
     monkeypatch.setattr(json_body, "pydantic_core", recorder)
+    decoder = type("Decoder", (), {"a2b_base64": staticmethod(a2b_base64)})
+    monkeypatch.setattr(base64_image, "binascii", decoder)
     large = json.dumps({"image": base64.b64encode(bytes(2**20)).decode()}).encode()
 
     async def scenario() -> None:
@@ -79,6 +87,8 @@ def test_a_large_body_is_parsed_on_an_image_thread_and_in_pieces(
     [(thread, size), (main, small)] = parsed
     assert thread == "image"
     assert size < 100  # the image is not among what the parser is given
+    assert {thread for thread, _ in decoded} == {"image"}
+    assert max(size for _, size in decoded) <= base64_image.PIECE_BYTES + 4
     assert (main, small) == (threading.main_thread().name, len(b'{"seed": 1}'))
 
 

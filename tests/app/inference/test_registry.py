@@ -97,9 +97,12 @@ def test_it_stays_ready_while_the_queue_is_full(
         full = asyncio.create_task(decoder.run([DecoderInput(torch.zeros(DIM))] * MAX_QUEUE))
         await asyncio.sleep(0)
         assert decoder.waiting == MAX_QUEUE
+        checks = 0
         while not full.done():
             await loaded.check_ready()
+            checks += not full.done()  # it did not wait for the queue
             await asyncio.sleep(0.05)
+        assert checks > 1
         await asyncio.gather(running, full)
 
     with_registry(few, scenario)

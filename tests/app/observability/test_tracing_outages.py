@@ -5,8 +5,16 @@ import socket
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.app.conftest import ok
 from tests.app.observability.traces import traced
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sending goes on for longer than a client, or the end of a process, is waited for here."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "120")
 
 
 def test_a_collector_that_does_not_answer_disturbs_nothing(models: Path, tmp_path: Path) -> None:
