@@ -27,6 +27,7 @@ async def soak(rounds: int, seconds: float, seed: int, folder: Path) -> dict[str
     fault_results = await faults.run(folder / "tiny", folder / "faults", rounds, seed)
     load = await overload.run(folder / "tiny", folder / "overload", seconds)
     load.check()
+    load.check_times()
     return {"faults": fault_results, "overload": load.summary()}
 
 

@@ -40,12 +40,15 @@ class Overload:
         return rounded | ratio
 
     def check(self) -> None:
-        """Assert the limits."""
-        assert self.offered > 0.75 * OVERLOAD_FACTOR * self.peak, "too few requests were sent"
+        """Assert what holds on a machine of any speed: the statuses, and the limit of memory."""
         assert self.statuses.keys() == {"200", "503"}, self.statuses
+        assert self.memory_after <= 1.05 * self.memory_before + 16 * 2**20, self
+
+    def check_times(self) -> None:
+        """Assert the limits of times, which hold on a machine with nothing else to do."""
+        assert self.offered > 0.75 * OVERLOAD_FACTOR * self.peak, "too few requests were sent"
         assert self.goodput >= 0.9 * self.peak, self
         assert self.p99_seconds <= self.bound_seconds, self
-        assert self.memory_after <= 1.05 * self.memory_before + 16 * 2**20, self
 
 
 async def run(model: Path, folder: Path, seconds: float) -> Overload:
