@@ -236,8 +236,7 @@ def document(app: FastAPI, root_path: str) -> Json:
             if not path.startswith(PUBLIC_PREFIX):  # no key is needed where none is configured
                 schemes = SCHEMES.get(path, (BEARER,))
                 operation["security"] = [{}, *({scheme.scheme_name: []} for scheme in schemes)]
-        responses = operations.get("get", {}).get("responses", {})
-        if JSON in responses.get("422", {}).get("content", {}):  # FastAPI's own
-            del responses["422"]
+            if JSON in operation["responses"].get("422", {}).get("content", {}):  # FastAPI's own
+                del operation["responses"]["422"]
     add_cache_headers(spec["paths"])
     return spec

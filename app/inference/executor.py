@@ -12,6 +12,7 @@ from app.inference.engine import choose_device
 from app.inference.limiter import CapacityLimiter, concurrent_calls
 from app.inference.readiness import Readiness
 from app.inference.thread_pool import InferenceThreadPool
+from app.inference.traced_networks import TracedNetworks
 from app.observability.metrics import Metrics
 from app.settings import Settings
 
@@ -37,6 +38,7 @@ class ModelExecutor:
         limiter: of the calls that run at the same time.
         threads: on which they run.
         readiness: of the models.
+        graphs: of their networks, on a CPU.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics, on_fatal: Callable[[], None]) -> None:
@@ -52,6 +54,7 @@ class ModelExecutor:
             metrics.inference_timeouts.inc,
         )
         self.readiness = Readiness(self.limiter, self.threads)
+        self.graphs = TracedNetworks()
         self._beside: set[InferenceThreadPool] = set()
         self._device_memory = 0  # bytes; a reading may block, so it is made on a model thread
         self._next_memory_reading = 0.0

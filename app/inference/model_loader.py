@@ -117,7 +117,8 @@ def _check_shape(file: Path, current: LoadedModel, found: Checkpoint) -> None:
 
 def _warmed_up(executor: ModelExecutor, files: Files) -> Engines:
     loaded, classifier = files
-    engine = Engine(loaded, executor.device, executor.settings.deterministic)
+    deterministic = executor.settings.deterministic
+    engine = Engine(loaded, executor.device, deterministic, executor.graphs)
     engine.warm_up(executor.settings.max_batch)
     if classifier is not None:
         classifier.warm_up(loaded.model.config.size)
