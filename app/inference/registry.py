@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from app.inference.errors import NotReadyError, ShuttingDownError, UnknownModelError
 from app.inference.executor import ModelExecutor
 from app.inference.face_finder import FaceFinder
+from app.inference.heap import trim_heap
 from app.inference.loaded_model import OPERATIONS, LoadedModel
 from app.inference.model_loader import load_changed, load_faces, load_model, watch
 from app.observability.metrics import Metrics
@@ -156,6 +157,14 @@ class Registry:
         self.executor.threads.close()
 
     async def _reload(self, name: str) -> Reload:
+        reload = await self._replace(name)
+        if (
+            reload.outcome == "reloaded"
+        ):  # what reading and checking took, and most often the former
+            await self.executor.run_beside(trim_heap)
+        return reload
+
+    async def _replace(self, name: str) -> Reload:
         async with self._loading:
             if self._closed:
                 raise ShuttingDownError("the service is stopping")

@@ -1,7 +1,6 @@
 """What a registry does with a model while another takes its place, and after."""
 
 import asyncio
-import gc
 import threading
 import weakref
 from collections.abc import Awaitable, Callable
@@ -68,7 +67,6 @@ def test_the_former_model_is_released_after_its_last_request(
         [other] = await loaded.get("mine").decoder.run(ZERO)
         assert (other != expected).any()
         del former, waiting
-        gc.collect()
         assert weights() is None
 
     with_registry(settings, folder, scenario)
