@@ -10,6 +10,7 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.errors import ServerErrorMiddleware
 
 from app.http import (
+    admin_routes,
     caching,
     direction_routes,
     face_routes,
@@ -66,6 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
         *face_routes.router.routes,
         *direction_routes.router.routes,
         *info_routes.router.routes,
+        *admin_routes.router.routes,
     ]
     app = FastAPI(
         title="Lorgnette",
@@ -119,6 +121,7 @@ def _lifespan(settings: Settings, traced: bool) -> Any:
             storage,
             settings.metrics_keys,
             settings.read_only_api_keys,
+            settings.admin_keys,
         )
         state.draining = False
         caching.code_version()  # now, not in the first request

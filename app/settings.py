@@ -164,12 +164,12 @@ class Settings(BaseSettings):
             "needs no key from a loopback address, and an API key, if there are any, from others."
         ),
     )
+    admin_keys: KeyHashes = Field(
+        (),
+        description="Keys for loading models again, written like API keys; if none, this machine.",
+    )
     requests_per_minute: int = Field(
-        0,
-        ge=0,
-        description=(
-            "Maximum requests of one API key in any 60 seconds, over all workers; 0 is no limit."
-        ),
+        0, ge=0, description="Maximum requests of one API key in any 60 seconds; 0 is no limit."
     )
     allow_anonymous: bool = Field(
         False, description="Allow an address that other machines can reach without API keys."

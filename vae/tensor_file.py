@@ -1,11 +1,12 @@
 """Safetensors files: written atomically, and read as a whole with their hash."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from vae.atomic_file import atomic_write
@@ -33,21 +34,18 @@ class TensorFile:
 
 
 def read(path: Path) -> TensorFile:
-    """Read all of a file.
+    """Read all of a file into memory, once: what later happens to the file changes nothing.
 
     Raises:
         TensorFileError: if it is missing, truncated or not a safetensors file.
     """
     try:
-        with path.open("rb") as file:
-            magic = file.read(2)
-            file.seek(0)
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        with safe_open(path, framework="pt") as reader:
-            metadata = reader.metadata() or {}
-            tensors = {name: reader.get_tensor(name) for name in reader.keys()}  # noqa: SIM118
+        data = path.read_bytes()
+        tensors = load(data)
+        header = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + header]).get("__metadata__", {})
     except SafetensorError as error:
-        if magic in PICKLE_MAGIC:
+        if data[:2] in PICKLE_MAGIC:
             raise TensorFileError(
                 "this is a pickle (torch.save); only safetensors files are loaded, "
                 "since a pickle can run code"
@@ -55,7 +53,7 @@ def read(path: Path) -> TensorFile:
         raise TensorFileError(f"truncated, or not a safetensors file ({error})") from None
     except (OSError, ValueError) as error:
         raise TensorFileError(f"cannot be read ({error})") from None
-    return TensorFile(tensors, metadata, sha256)
+    return TensorFile(tensors, metadata, hashlib.sha256(data).hexdigest())
 
 
 def write_atomically(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

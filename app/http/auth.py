@@ -26,6 +26,12 @@ BEARER = HTTPBearer(
     scheme_name="ApiKey",
     description="An API key. Needed where the service is configured with keys.",
 )
+ADMIN_BEARER = HTTPBearer(
+    auto_error=False,
+    scheme_name="AdminKey",
+    description="A key that may load models again. Needed where the service is configured with "
+    "such keys; else the request must come from the same machine.",
+)
 METRICS_BEARER = HTTPBearer(
     auto_error=False,
     scheme_name="MetricsKey",
@@ -57,6 +63,10 @@ class ReadOnlyApiKeyError(Exception):
     """The key of the request may not save or delete anything."""
 
 
+class LocalOnlyError(Exception):
+    """The request may only be made from this machine."""
+
+
 class ApiKeyAuth:
     """Checks the keys of requests and limits their rate.
 
@@ -67,6 +77,7 @@ class ApiKeyAuth:
         storage: of the rates; a new one in memory by default. Workers share one to share the limit.
         metrics_keys: those of ``/metrics``, in the same form.
         read_only_keys: further API keys, in the same form, for requests that save nothing.
+        admin_keys: those that may load models again, in the same form.
     """
 
     def __init__(
@@ -76,10 +87,12 @@ class ApiKeyAuth:
         storage: Storage | None = None,
         metrics_keys: Sequence[str] = (),
         read_only_keys: Sequence[str] = (),
+        admin_keys: Sequence[str] = (),
     ) -> None:
         self._keys = [named_hash(text) for text in (*keys, *read_only_keys)]
         self._read_only = {digest for _, digest in map(named_hash, read_only_keys)}
         self._metrics_keys = [named_hash(text) for text in metrics_keys]
+        self._admin_keys = [named_hash(text) for text in admin_keys]
         self._limit = requests_per_minute
         self._limiter: MovingWindowRateLimiter | None = None
         if self._keys and self._limit:
@@ -111,6 +124,25 @@ class ApiKeyAuth:
         if not keys and not _is_local(request.scope):
             keys, kind = self._keys, API_KEY
         return _name_of(await _bearer_token(request), keys, kind)[0] if keys else None
+
+    async def authenticate_admin(self, request: Request) -> str | None:
+        """Check a request to load a model again, which counts for no rate; the name of its key.
+
+        Where there are admin keys, it needs one of them. Else it must come from this machine, and
+        not from a page in a browser.
+
+        Raises:
+            MissingApiKeyError, InvalidApiKeyError: as ``authenticate``.
+            LocalOnlyError: if there are no admin keys and it comes from elsewhere.
+        """
+        if self._admin_keys:
+            return _name_of(await _bearer_token(request), self._admin_keys, "admin key")[0]
+        if not _is_local(request.scope) or "origin" in request.headers:
+            raise LocalOnlyError(
+                "this needs a key of LORGNETTE_ADMIN_KEYS, which has none; without them it is for "
+                "requests from the same machine, not through a proxy and not by a browser"
+            )
+        return None
 
     def authenticate(self, key: str | None, *, writes: bool = False) -> str | None:
         """Check an API key and count its request; the name of the key, None if none is needed.

@@ -18,7 +18,7 @@ from app.http import schemas
 from app.http.compression import accepts_gzip
 from app.http.context import request_context
 from app.http.negotiation import JSON
-from app.inference.registry import LoadedModel
+from app.inference.loaded_model import LoadedModel
 from app.operations.expression import ExpressionError, parse
 from app.settings import Settings
 
@@ -136,7 +136,7 @@ def _entity_tag(model: LoadedModel, detail: float, params: BaseModel, form: str)
     if operands is not None:
         fields = {**fields, "operands": dict(sorted(operands.items()))}
     canonical = params.model_copy(update=fields).model_dump_json()
-    parts = (code_version(), model.id, model.checkpoint.sha256, form, canonical)
+    parts = (code_version(), model.id, *model.hashes, form, canonical)
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return f'"{digest[:TAG_DIGITS]}"'
 

@@ -137,6 +137,16 @@ MODEL: Json = {
     "metrics": {"psnr_db": 24.5},
     "provenance": {"data": "faces.zip", "licence": "non-commercial research use only"},
 }
+RELOAD: Json = {
+    "outcome": "reloaded",
+    "former": "faces@fedcba987654",
+    "workers": 1,
+    "model": MODEL,
+}
+RELOAD_ERRORS = {
+    403: ("local-only", "this needs a key of LORGNETTE_ADMIN_KEYS, which has none"),
+    409: ("reload-failed", "models/faces/model.safetensors: truncated, or not a safetensors file"),
+}
 FACES: Json = {
     "images": [
         {

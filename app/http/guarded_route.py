@@ -15,6 +15,7 @@ from app.inference.errors import ShuttingDownError
 
 PUBLIC_PREFIX = "/health/"  # of paths that need no API key
 METRICS_PATH = "/metrics"  # which has keys of its own
+RELOAD_PATH = "/models/{name}/reload"  # likewise
 # Most requests are done by then, and cost no task that waits for the client to disconnect.
 WATCH_AFTER_SECONDS = 0.05
 
@@ -42,18 +43,20 @@ class GuardedRoute(APIRoute):
         """FastAPI's handler, guarded."""
         handle = super().get_route_handler()
         public = self.path.startswith(PUBLIC_PREFIX)
-        scrape = self.path == METRICS_PATH
+        scrape, admin = self.path == METRICS_PATH, self.path == RELOAD_PATH
 
         async def handler(request: Request) -> Response:
             state, context = request.app.state, request_context(request.scope)
             if scrape:
                 context.key_name = await state.auth.authenticate_scrape(request)
+            elif admin:
+                context.key_name = await state.auth.authenticate_admin(request)
             elif not public:
                 context.key_name = await state.auth.authenticate_request(request)
             reservation: Reservation = state.body_budget.reserve()
             context.reservation = reservation
             body = _Body(request.receive, reservation)
-            if request.method in ("GET", "HEAD", "DELETE"):  # nobody reads their bodies
+            if admin or request.method in ("GET", "HEAD", "DELETE"):  # nobody reads their bodies
                 body.complete.set()
             seconds = state.service.settings.request_timeout_seconds
             try:

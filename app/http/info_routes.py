@@ -18,7 +18,7 @@ from app.http.response_schemas import (
     ModelsResponse,
 )
 from app.inference.errors import NotReadyError
-from app.inference.registry import LoadedModel
+from app.inference.loaded_model import LoadedModel
 from app.observability.metrics import MEDIA_TYPE
 from app.operations.service import Service
 from vae.attribute_classifier import AttributeClassifier
@@ -123,7 +123,7 @@ def _model_info(service: Service, loaded: LoadedModel) -> ModelResponse:
         name=loaded.name,
         id=loaded.id,
         sha256=checkpoint.sha256,
-        device=str(service.models.device),
+        device=str(service.models.executor.device),
         config=config,
         parameters=sum(p.numel() for p in checkpoint.model.parameters()),
         max_detail=loaded.max_detail,

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Query, Request
 
 from app.http.context import request_context
-from app.inference.registry import LoadedModel
+from app.inference.loaded_model import LoadedModel
 from app.operations.service import Service
 
 ModelName = Annotated[str | None, Query(description="One of the loaded models.")]

@@ -1,5 +1,6 @@
 """What ``/openapi.json`` says beyond the code: request bodies in all forms, examples, errors."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -9,10 +10,10 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from app.http import schemas
-from app.http.auth import BEARER, METRICS_BEARER
+from app.http.auth import ADMIN_BEARER, BEARER, METRICS_BEARER
 from app.http.caching_document import add_cache_headers
 from app.http.examples import ERROR_EXAMPLES, FILES, IMAGES
-from app.http.guarded_route import METRICS_PATH, PUBLIC_PREFIX
+from app.http.guarded_route import METRICS_PATH, PUBLIC_PREFIX, RELOAD_PATH
 from app.http.negotiation import JSON, NPY
 from app.http.request_document import FILE, form_schema
 from app.http.response_schemas import EncodeResponse, ImagesResponse, Problem
@@ -20,11 +21,19 @@ from app.http.response_schemas import EncodeResponse, ImagesResponse, Problem
 Json = dict[str, Any]
 
 
-def errors(*statuses: int) -> dict[int | str, Json]:
-    """The ``responses`` entries of these errors, each with an example."""
+def errors(
+    *statuses: int, other_examples: Mapping[int, tuple[str, str]] | None = None
+) -> dict[int | str, Json]:
+    """The ``responses`` entries of these errors, each with an example.
+
+    Args:
+        statuses: of the errors.
+        other_examples: name and detail by status, in place of the general ones.
+    """
+    all_examples = {**ERROR_EXAMPLES, **(other_examples or {})}
     entries: dict[int | str, Json] = {}
     for status in statuses:
-        name, detail = ERROR_EXAMPLES[status]
+        name, detail = all_examples[status]
         phrase = HTTPStatus(status).phrase
         example: Json = {
             "type": f"urn:lorgnette:{name}",
@@ -183,6 +192,7 @@ def with_npy(extra: Json) -> Json:
     return extra
 
 
+SCHEMES = {METRICS_PATH: (METRICS_BEARER, BEARER), RELOAD_PATH: (ADMIN_BEARER,)}
 COMPONENTS = (
     schemas.Operand,
     ImagesResponse,
@@ -219,15 +229,14 @@ def document(app: FastAPI, root_path: str) -> Json:
     }
     components["securitySchemes"] = {
         scheme.scheme_name: jsonable_encoder(scheme.model, by_alias=True, exclude_none=True)
-        for scheme in (BEARER, METRICS_BEARER)
+        for scheme in (BEARER, METRICS_BEARER, ADMIN_BEARER)
     }
     for path, operations in spec["paths"].items():
         for operation in operations.values():
             if not path.startswith(PUBLIC_PREFIX):  # no key is needed where none is configured
-                schemes = (METRICS_BEARER, BEARER) if path == METRICS_PATH else (BEARER,)
+                schemes = SCHEMES.get(path, (BEARER,))
                 operation["security"] = [{}, *({scheme.scheme_name: []} for scheme in schemes)]
-        responses = operations.get("get", {}).get("responses", {})
-        if JSON in responses.get("422", {}).get("content", {}):  # FastAPI's own
-            del responses["422"]
+            if JSON in operation["responses"].get("422", {}).get("content", {}):  # FastAPI's own
+                del operation["responses"]["422"]
     add_cache_headers(spec["paths"])
     return spec

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from app.http.auth import (
     InvalidApiKeyError,
+    LocalOnlyError,
     MissingApiKeyError,
     RateLimitExceededError,
     RateStorageError,
@@ -44,6 +45,7 @@ from app.inference.errors import (
     NotReadyError,
     OutOfMemoryError,
     QueueFullError,
+    ReloadError,
     ShuttingDownError,
     UnknownModelError,
 )
@@ -87,12 +89,14 @@ TABLE: dict[type[Exception], Entry] = {
         401, "wrong-key", {"WWW-Authenticate": 'Bearer error="invalid_token"'}
     ),
     ReadOnlyApiKeyError: Entry(403, "read-only-key"),
+    LocalOnlyError: Entry(403, "local-only"),
     UnknownModelError: Entry(404, "unknown-model"),
     UnknownDirectionError: Entry(404, "unknown-direction"),
     NotAcceptableError: Entry(406, "not-acceptable"),
     SlowBodyError: Entry(408, "slow-body"),
     CheckpointDirectionError: Entry(409, "direction-of-checkpoint"),
     TooManyDirectionsError: Entry(409, "too-many-directions"),
+    ReloadError: Entry(409, "reload-failed"),
     TooLargeError: Entry(413, "too-large"),
     ImageFileTooLargeError: Entry(413, "picture-too-large"),
     ImageTooLargeError: Entry(413, "too-many-pixels"),

@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from app.inference.registry import Outcome
+
 
 class HealthResponse(BaseModel):
     """Whether the service is live, or ready."""
@@ -102,6 +104,15 @@ class ModelsResponse(BaseModel):
     """The loaded models, the default first."""
 
     models: list[ModelResponse]
+
+
+class ReloadResponse(BaseModel):
+    """What came of loading a model again."""
+
+    outcome: Outcome = Field(description="`unchanged` if its files are those that were loaded.")
+    former: str = Field(description="`NAME@SHA256-12` before.")
+    workers: int = Field(description="Processes that serve the model now.")
+    model: ModelResponse
 
 
 class LandmarksResponse(BaseModel):

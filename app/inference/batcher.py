@@ -55,7 +55,7 @@ class Batcher(Generic[T, U]):
         self._workers: set[asyncio.Task[None] | None] = set()
         self._entering = 0  # workers that have no slot yet
         self._closed = False
-        limiter.on_free.append(self._spawn_workers)
+        limiter.call_when_free(self._spawn_workers)
 
     async def run(self, items: Sequence[T], timing: Timing | None = None) -> list[U]:
         """Queue the items, wait for all of them, and return their results in the same order.
@@ -116,6 +116,14 @@ class Batcher(Generic[T, U]):
                 current, following = following, []
         finally:
             self._abandon([*current, *following])
+
+    async def run_now(self, items: Sequence[T]) -> list[U]:
+        """The results of a batch that does not queue; the caller holds a slot of the limiter.
+
+        Raises:
+            Exception: what ``work`` raised.
+        """
+        return await self._work(list(items))
 
     def _submit(self, items: Sequence[T], limit: int) -> list[Job[T, U]]:
         """Queue items, all of them or none, while at most ``limit`` wait."""

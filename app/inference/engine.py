@@ -12,6 +12,7 @@ from torch import Tensor
 from app.inference.errors import DeviceError, DeviceLostError, OutOfMemoryError
 from app.inference.runner_selection import select_runner
 from app.inference.runners import EagerRunner, Runner, is_out_of_memory
+from app.inference.traced_networks import TracedNetworks
 from vae.checkpoint import Checkpoint
 from vae.gaussian import DiagonalGaussian
 
@@ -58,10 +59,17 @@ class Engine:
         device: where to run it.
         batch_size_one: run batches of one item only, so that a result cannot depend on its batch
             neighbours.
+        graphs: of the networks of all models; by default, of this one alone.
     """
 
-    def __init__(self, checkpoint: Checkpoint, device: torch.device, batch_size_one: bool) -> None:
-        self._device = device
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        batch_size_one: bool,
+        graphs: TracedNetworks | None = None,
+    ) -> None:
+        self._device, self._graphs = device, graphs
         self._batch_size_one = batch_size_one
         # Otherwise CUDA rounds float32 to TensorFloat-32, and float32 is the reference here.
         torch.backends.cudnn.allow_tf32 = False
@@ -113,7 +121,9 @@ class Engine:
             max_batch: the largest batch that will be run.
         """
         if not self._batch_size_one:
-            self._runner = select_runner(self._reference, self._model, max_batch)
+            self._runner = select_runner(
+                self._reference, self._model, max_batch, graphs=self._graphs
+            )
         config = self._model.config
         blank = np.zeros((config.size, config.size, config.channels), np.uint8)
         for count in (1, max_batch):

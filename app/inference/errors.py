@@ -33,5 +33,9 @@ class UnknownModelError(Exception):
     """No loaded model has this name."""
 
 
+class ReloadError(Exception):
+    """A model was not loaded again, and serves as it was; the message says why."""
+
+
 class DeviceError(Exception):
     """The requested device is not available."""

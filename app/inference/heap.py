@@ -7,6 +7,6 @@ _malloc_trim: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "malloc_t
 
 
 def trim_heap() -> None:
-    """Return what decoders have freed; glibc would keep it for the thread that freed it."""
+    """Return what threads have freed; glibc would keep it for the thread that freed it."""
     if _malloc_trim is not None:
         _malloc_trim(0)

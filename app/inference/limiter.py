@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -23,7 +24,6 @@ class CapacityLimiter:
     Attributes:
         free: slots that no call holds.
         exclusive: whether one call holds all of several slots.
-        on_free: called whenever a slot becomes free.
     """
 
     def __init__(self, slots: int = 1, allow_exclusive: bool = True) -> None:
@@ -31,9 +31,18 @@ class CapacityLimiter:
         self._allow_exclusive = allow_exclusive
         self.free = slots
         self.exclusive = False
-        self.on_free: list[Callable[[], None]] = []
+        self._on_free: list[weakref.WeakMethod[Callable[[], None]]] = []
         self._assigned = 0  # slots given to waiters that have not run yet
         self._waiters: deque[asyncio.Future[None]] = deque()  # empty while a slot is free
+
+    def call_when_free(self, callback: Callable[[], None]) -> None:
+        """Call a method whenever a slot becomes free, for as long as its object is used elsewhere.
+
+        Args:
+            callback: a bound method.
+        """
+        self._on_free = [method for method in self._on_free if method() is not None]
+        self._on_free.append(weakref.WeakMethod(callback))
 
     @asynccontextmanager
     async def call(self, count_waiting: Callable[[], int]) -> AsyncIterator[int]:
@@ -72,8 +81,9 @@ class CapacityLimiter:
                 self._assigned += 1
                 return
         self.free += 1
-        for callback in self.on_free:
-            callback()
+        for method in self._on_free:
+            if (callback := method()) is not None:
+                callback()
 
 
 def concurrent_calls(cores: int) -> int:

@@ -1,67 +1,43 @@
-"""The loaded models, and the threads on which all of them run."""
+"""The loaded models by name: loaded at the start, and again when their files have changed."""
 
-import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+import asyncio
+import logging
+import weakref
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, get_args
 
-import torch
-
-from app.inference import classifier_engine, face_finder
-from app.inference.batcher import Batcher
-from app.inference.classifier_engine import ClassifierEngine, LoadedClassifier
-from app.inference.engine import DecoderInput, Engine, Pixels, Posterior, choose_device
-from app.inference.errors import NotReadyError, UnknownModelError
-from app.inference.face_finder import FaceEngine, FaceFinder
-from app.inference.limiter import CapacityLimiter, concurrent_calls
-from app.inference.readiness import Readiness
-from app.inference.thread_pool import InferenceThreadPool
+from app.inference.errors import NotReadyError, ShuttingDownError, UnknownModelError
+from app.inference.executor import ModelExecutor
+from app.inference.face_finder import FaceFinder
+from app.inference.heap import trim_heap
+from app.inference.loaded_model import OPERATIONS, LoadedModel
+from app.inference.model_loader import load_changed, load_faces, load_model, watch
 from app.observability.metrics import Metrics
 from app.settings import Settings
-from vae import checkpoint
-from vae.checkpoint import Checkpoint, CheckpointError
-from vae.faces.detector import load as load_detector
+from vae.checkpoint import CheckpointError
 
-PROJECT = Path(__file__).parents[2]
-DEVICE_MEMORY_SECONDS = 1.0  # between two readings of the device's memory, at least
+Outcome = Literal["reloaded", "unchanged"]
+OUTCOMES = (*get_args(Outcome), "failed")
 
-T = TypeVar("T")
-U = TypeVar("U")
-BatchFunction = Callable[[list[T]], Awaitable[list[U]]]
+log = logging.getLogger("lorgnette")
 
 
 @dataclass(frozen=True)
-class LoadedModel:
-    """A model that is loaded, with its two batched primitives.
+class Reload:
+    """What came of loading a model again.
 
     Attributes:
-        encoder: images, uint8 ``(S, S, C)``, to posteriors.
-        decoder: latents with their detail to images, uint8 ``(S, S, C)``.
-        classifier: of the attributes of its images, None if the checkpoint has none beside it.
+        outcome: ``unchanged`` if its files are those that were loaded.
+        former: ``NAME@SHA256-12`` before.
+        model: that serves now.
     """
 
-    name: str
-    checkpoint: Checkpoint
-    encoder: Batcher[Pixels, Posterior]
-    decoder: Batcher[DecoderInput, Pixels]
-    classifier: LoadedClassifier | None = None
-
-    @property
-    def id(self) -> str:
-        """``NAME@SHA256-12``."""
-        return f"{self.name}@{self.checkpoint.sha256[:12]}"
-
-    @property
-    def dim(self) -> int:
-        """Length of a latent."""
-        return self.checkpoint.model.config.latent_dim
-
-    @property
-    def max_detail(self) -> float:
-        """1 for a model with a detail branch (see ``vae.detail``), else 0."""
-        return self.checkpoint.model.max_detail
+    outcome: Outcome
+    former: str
+    model: LoadedModel
 
 
 class Registry:
@@ -71,24 +47,21 @@ class Registry:
         settings: the device, its threads, and the limits of batches and queues.
         metrics: of every model, queue and batch.
         on_fatal: called when model calls have timed out too often, or the device is lost.
+
+    Attributes:
+        executor: runs all models.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics, on_fatal: Callable[[], None]) -> None:
-        self.device = choose_device(settings.device)
-        self._settings, self._metrics = settings, metrics
-        self._cores = settings.model_threads or torch.get_num_threads()
-        one_call = self.device.type == "cuda" or settings.deterministic
-        self._limiter = CapacityLimiter(1 if one_call else concurrent_calls(self._cores))
-        timeout = settings.inference_timeout_seconds
-        count_timeout = metrics.inference_timeouts.inc
-        self.threads = InferenceThreadPool(self._limiter.slots, timeout, on_fatal, count_timeout)
-        self._readiness = Readiness(self._limiter, self.threads)
+        self.executor = ModelExecutor(settings, metrics, on_fatal)
+        self._metrics = metrics
         self._models: dict[str, LoadedModel] = {}
+        self._files: dict[str, Path] = {}
+        self._replaced = weakref.WeakSet[LoadedModel]()  # those that requests still use
         self._faces: FaceFinder | None = None
+        self._loading = asyncio.Lock()
+        self._reloads: set[asyncio.Task[Reload]] = set()
         self._closed = False
-        self._device_memory = 0  # bytes; a reading may block, so it is made on a model thread
-        self._next_memory_reading = 0.0
-        metrics.watch_device(lambda: self._device_memory)
 
     def __iter__(self) -> Iterator[LoadedModel]:
         return iter(self._models.values())
@@ -123,26 +96,42 @@ class Registry:
         Raises:
             CheckpointError: if a checkpoint, the classifier beside it or its name cannot be used.
         """
-        self._faces = await self.threads.run(self._load_faces, limited=False)
-        for path in paths:
-            name, file = _resolve(path)
-            if name in self._models:
-                raise CheckpointError(f"{path}: another model is named {name!r} already")
-            if not (name.isascii() and name.isprintable()):
-                raise CheckpointError(f"{path}: a model's name must fit a header; rename {name!r}")
-            load = partial(self._load, file)
-            loaded, engine, classifier = await self.threads.run(load, limited=False)
-            encode = self._on_thread(engine.encode_many, name)
-            decode = self._on_thread(engine.decode_many, name)
-            self._models[name] = LoadedModel(
-                name,
-                loaded,
-                self._batcher(encode, name, "encode"),
-                self._batcher(decode, name, "decode"),
-                None if classifier is None else self._loaded_classifier(classifier, name),
-            )
-            self._readiness.watch(name, partial(decode, [DecoderInput(loaded.statistics.mean)]))
-            self._metrics.models.labels(name, loaded.sha256).set(1)
+        async with self._loading:
+            self._faces = await load_faces(self.executor, self._metrics)
+            for path in paths:
+                name, file = _resolve(path)
+                if name in self._models:
+                    raise CheckpointError(f"{path}: another model is named {name!r} already")
+                if not (name.isascii() and name.isprintable()):
+                    raise CheckpointError(
+                        f"{path}: a model's name must fit a header; rename {name!r}"
+                    )
+                self._serve(await load_model(self.executor, name, file))
+                self._files[name] = file
+                self._add_metrics(name)
+
+    async def reload(self, name: str) -> Reload:
+        """Load a model again if its files have changed, one model at a time.
+
+        Requests that have begun finish with the former model, which is released then; later ones
+        use the new model. If the new one cannot be used, the former goes on. A caller that is
+        cancelled does not stop it.
+
+        Raises:
+            UnknownModelError: if there is none of this name.
+            ReloadError: if the new files cannot be used.
+            OutOfMemoryError: if there is not enough memory for both.
+            ShuttingDownError: if the service is stopping.
+        """
+        task = asyncio.get_running_loop().create_task(self._reload(name))
+        self._reloads.add(task)
+        task.add_done_callback(self._reload_ended)
+        return await asyncio.shield(task)
+
+    async def reload_all(self) -> None:
+        """Load each model again whose files have changed; the log and the metrics say what came."""
+        reloads = (self.reload(name) for name in self._models)
+        await asyncio.gather(*reloads, return_exceptions=True)
 
     async def check_ready(self) -> None:
         """Return if requests can be served: every model ran a batch lately, or does so now.
@@ -155,89 +144,71 @@ class Registry:
             raise NotReadyError("the service is stopping")
         if not self._models:
             raise NotReadyError("no model is loaded yet")
-        await self._readiness.check()
+        await self.executor.readiness.check()
 
     async def close(self) -> None:
         """Finish what was accepted, then end the threads."""
         self._closed = True
-        await self._readiness.close()
+        await self.executor.readiness.close()
         if self._faces is not None:
             await self._faces.close()
-        for model in self:
-            await model.encoder.close()
-            await model.decoder.close()
-            if model.classifier is not None:
-                await model.classifier.predictor.close()
-        self.threads.close()
+        for model in (*self, *self._replaced):
+            await model.close()
+        self.executor.threads.close()
 
-    def _load(self, file: Path) -> tuple[Checkpoint, Engine, ClassifierEngine | None]:
-        torch.set_num_threads(self._cores)
-        loaded = checkpoint.load(file)
-        engine = Engine(loaded, self.device, self._settings.deterministic)
-        engine.warm_up(self._settings.max_batch)
-        classifier = classifier_engine.load(file.parent, self.device)
-        if classifier is not None:
-            classifier.warm_up(loaded.model.config.size)
-        self._read_device_memory()
-        return loaded, engine, classifier
+    async def _reload(self, name: str) -> Reload:
+        reload = await self._replace(name)
+        if (
+            reload.outcome == "reloaded"
+        ):  # what reading and checking took, and most often the former
+            await self.executor.run_beside(trim_heap)
+        return reload
 
-    def _loaded_classifier(self, engine: ClassifierEngine, model: str) -> LoadedClassifier:
-        predict = self._on_thread(engine.predict_many, model)
-        predictor = self._batcher(predict, model, classifier_engine.OPERATION)
-        return LoadedClassifier(engine.classifier, predictor)
+    async def _replace(self, name: str) -> Reload:
+        async with self._loading:
+            if self._closed:
+                raise ShuttingDownError("the service is stopping")
+            former = self.get(name)
+            name = former.name
+            try:
+                new = await load_changed(self.executor, former, self._files[name])
+                if self._closed:
+                    raise ShuttingDownError("the service is stopping")
+            except Exception as error:
+                self._metrics.reloads.labels(name, "failed").inc()
+                log.error("%s goes on; its new files were not loaded: %s", former.id, error)
+                raise
+            outcome: Outcome = "unchanged"
+            if new is not None:
+                outcome = "reloaded"
+                self._replaced.add(former)
+                self._metrics.models.labels(name, former.checkpoint.sha256).set(0)
+                self._serve(new)
+            self._metrics.reloads.labels(name, outcome).inc()
+            reload = Reload(outcome, former.id, self._models[name])
+            log.info("%s: %s; %s serves", former.id, outcome, reload.model.id)
+            return reload
 
-    def _load_faces(self) -> FaceFinder:
-        torch.set_num_threads(self._cores)
-        file = Path(self._settings.face_detector)
-        if not file.is_dir():
-            file = PROJECT / file
-        engine = FaceEngine(load_detector(file, self.device), self.device)
-        engine.warm_up()
-        name, operation = face_finder.NAME, face_finder.OPERATION
-        detect = self._on_thread(engine.detect_many, name)
-        # One by one: other model calls wait no longer than one search takes.
-        limits = 1, face_finder.MAX_PHOTOGRAPHS
-        observe = self._metrics.observe_batches(name, operation)
-        finder = FaceFinder(
-            Batcher(detect, self._limiter, *limits, observe), self._settings.max_queue
-        )
-        self._metrics.watch_queue(name, operation, lambda: finder.waiting)
-        return finder
+    def _reload_ended(self, task: "asyncio.Task[Reload]") -> None:
+        self._reloads.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen, in case nobody waits for it any more
 
-    def _on_thread(self, work: Callable[[list[T]], list[U]], model: str) -> BatchFunction[T, U]:
-        """``work`` on a model thread, with its share of the cores; every success is recorded."""
+    def _serve(self, model: LoadedModel) -> None:
+        """Let new requests use a model that has run."""
+        self._models[model.name] = model
+        watch(self.executor, model)
+        self._metrics.models.labels(model.name, model.checkpoint.sha256).set(1)
 
-        def tracked(items: list[T], threads: int) -> list[U]:
-            if torch.get_num_threads() != threads:  # a setting of each thread
-                torch.set_num_threads(threads)
-            results = work(items)
-            self._read_device_memory()
-            return results
+    def _add_metrics(self, name: str) -> None:
+        for operation in OPERATIONS:
+            self._metrics.watch_queue(name, operation, partial(self._waiting, name, operation))
+        for outcome in OUTCOMES:
+            self._metrics.reloads.labels(name, outcome)
 
-        async def run(items: list[T]) -> list[U]:
-            results = await self.threads.run(partial(tracked, items, self._threads_per_call()))
-            self._readiness.record_success(model)
-            return results
-
-        return run
-
-    def _batcher(self, work: BatchFunction[T, U], model: str, operation: str) -> Batcher[T, U]:
-        limits = self._settings.max_batch, self._settings.max_queue
-        labels = {"model": model, "operation": operation}
-        observe = self._metrics.observe_batches(model, operation)
-        batcher = Batcher(work, self._limiter, *limits, observe, labels)
-        self._metrics.watch_queue(model, operation, lambda: batcher.waiting)
-        return batcher
-
-    def _threads_per_call(self) -> int:
-        """CPU threads for the call that begins: all of them if it is the only one."""
-        return self._cores if self._limiter.exclusive else self._cores // self._limiter.slots
-
-    def _read_device_memory(self) -> None:
-        """Read it at intervals: CUDA gathers all its statistics for one number."""
-        if self.device.type == "cuda" and time.monotonic() >= self._next_memory_reading:
-            self._next_memory_reading = time.monotonic() + DEVICE_MEMORY_SECONDS
-            self._device_memory = torch.cuda.memory_allocated()
+    def _waiting(self, name: str, operation: str) -> int:
+        models = (self._models[name], *self._replaced)
+        return sum(model.waiting(operation) for model in models if model.name == name)
 
 
 def _resolve(path: Path) -> tuple[str, Path]:

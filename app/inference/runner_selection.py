@@ -11,6 +11,7 @@ from torch import Tensor
 
 from app.inference.cuda_graphs import CudaGraphRunner, batch_sizes
 from app.inference.runners import MAX_ABS_LATENT, EagerRunner, RangeGuardedRunner, Runner
+from app.inference.traced_networks import TracedNetworks
 from vae.latent import seeded_noise
 from vae.model import VAE
 
@@ -45,6 +46,7 @@ def select_runner(
     model: VAE,
     max_batch: int,
     candidates: Sequence[Candidate] | None = None,
+    graphs: TracedNetworks | None = None,
 ) -> Runner:
     """The first candidate that matches the reference, or the reference.
 
@@ -59,13 +61,14 @@ def select_runner(
         model: the model to run.
         max_batch: the largest batch to check, on CUDA also to capture.
         candidates: in order of preference; by default those of the device.
+        graphs: traces networks on a CPU; by default, those of no other model.
     """
     on_cuda = reference.device.type == "cuda"
     if candidates is None:
         candidates = (
             cuda_candidates(reference, model, max_batch)
             if on_cuda
-            else cpu_candidates(reference, model)
+            else cpu_candidates(reference, model, graphs or TracedNetworks())
         )
     sizes = batch_sizes(max_batch) if on_cuda else sorted({1, min(max_batch, MAX_CHECK_BATCH)})
     for candidate in candidates:
@@ -111,12 +114,12 @@ def cuda_candidates(
     ]
 
 
-def cpu_candidates(reference: EagerRunner, model: VAE) -> list[Candidate]:
+def cpu_candidates(reference: EagerRunner, model: VAE, graphs: TracedNetworks) -> list[Candidate]:
     """Traced networks, in bfloat16 if the CPU has instructions for it, then in float32."""
 
     @cache  # the ranges of latents share a traced network
     def traced(dtype: torch.dtype) -> EagerRunner:
-        return EagerRunner(model, reference.device, dtype, trace=True)
+        return EagerRunner(model, reference.device, dtype, graphs)
 
     def half(max_abs_latent: float) -> Runner:
         return RangeGuardedRunner(traced(torch.bfloat16), reference, max_abs_latent)

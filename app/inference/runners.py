@@ -1,11 +1,11 @@
 """Run a model on batches: eagerly or traced, in full or half precision."""
 
-import warnings
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from app.inference.traced_networks import TracedNetworks
 from vae.model import VAE
 from vae.pixels import to_float, to_uint8
 
@@ -17,9 +17,6 @@ OUT_OF_MEMORY_MESSAGES = (
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
 )
-
-# Set once: ``warnings.catch_warnings`` is not thread-safe. TorchScript: docs/decisions/0021.
-warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.jit\.")
 
 
 class Runner(Protocol):
@@ -44,19 +41,23 @@ class EagerRunner:
         model: the model.
         device: where to run it.
         dtype: float32, float16 or bfloat16.
-        trace: whether to run its networks as TorchScript graphs, see ``trace_network``.
+        graphs: traces its networks; None runs them eagerly.
     """
 
     def __init__(
-        self, model: VAE, device: torch.device, dtype: torch.dtype, trace: bool = False
+        self,
+        model: VAE,
+        device: torch.device,
+        dtype: torch.dtype,
+        graphs: TracedNetworks | None = None,
     ) -> None:
         self.device, self.dtype = device, dtype
         self._model = model.for_inference().to(device, dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._split: tuple[nn.Module, nn.Module] | None = None
         if model.detail is not None:
             self._split = self._model.split_decoder()
-        if trace:
-            self._trace()
+        if graphs is not None:
+            self._trace(graphs)
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logvar, float32 ``(N, D)``, of uint8 ``(N, S, S, C)``."""
@@ -111,17 +112,23 @@ class EagerRunner:
                 images[i] = to_uint8(blended)
         return torch.cat(images)
 
-    def _trace(self) -> None:
+    def _trace(self, graphs: TracedNetworks) -> None:
+        config = self._model.config
         options: dict[str, Any] = {"device": self.device, "dtype": self.dtype}
-        image = torch.zeros(1, *self._model.config.shape, **options)
-        latent = torch.zeros(1, self._model.config.latent_dim, **options)
-        self._model.encoder = trace_network(self._model.encoder, image)
-        self._model.decoder = trace_network(self._model.decoder, latent)
+        image = torch.zeros(1, *config.shape, **options)
+        latent = torch.zeros(1, config.latent_dim, **options)
+
+        def traced(part: str, network: nn.Module, example: Tensor) -> nn.Module:
+            return graphs.traced((config, self.dtype, part), network, example)
+
+        self._model.encoder = traced("encoder", self._model.encoder, image)
+        self._model.decoder = traced("decoder", self._model.decoder, latent)
         if self._split is not None and self._model.detail is not None:
             trunk, head = self._split
             features = trunk(latent)
-            self._split = trace_network(trunk, latent), trace_network(head, features)
-            self._model.detail.layers = trace_network(self._model.detail.layers, features)
+            self._split = traced("trunk", trunk, latent), traced("head", head, features)
+            layers = self._model.detail.layers
+            self._model.detail.layers = traced("detail", layers, features)
 
 
 class RangeGuardedRunner:
@@ -158,18 +165,6 @@ class RangeGuardedRunner:
         images[in_range] = self.fast.decode(latents[in_range], detail[in_range])
         images[~in_range] = exact
         return images
-
-
-def trace_network(network: nn.Module, example: Tensor) -> nn.Module:
-    """The same network as a TorchScript graph, which runs without the interpreter.
-
-    An eager network releases the interpreter lock for every operation and waits for it afterwards;
-    under load, threads of other requests hold it by then. ``runner_selection`` checks that the
-    results are the same.
-    """
-    graph = torch.jit.trace(network, example, check_trace=False)  # type: ignore[no-untyped-call]
-    assert isinstance(graph, nn.Module)
-    return graph
 
 
 def is_out_of_memory(error: Exception) -> bool:

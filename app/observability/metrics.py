@@ -22,7 +22,9 @@ class Metrics:
     Attributes:
         http_errors: problem responses; label ``type``, the last part of the problem's URN.
         response_encode_seconds: histogram of the time to encode one response.
-        models: 1 for each loaded model; labels ``model`` and ``sha256``.
+        models: 1 for each loaded model, 0 for one that another has replaced; labels ``model`` and
+            ``sha256``.
+        reloads: requests and signals to load a model again; labels ``model`` and ``outcome``.
         inference_timeouts: model calls that ran into the inference timeout.
     """
 
@@ -59,7 +61,16 @@ class Metrics:
     def _add_inference_metrics(self) -> None:
         labels = ("model", "operation")
         self.models = self._gauge(
-            "lorgnette_model_info", "1 for each loaded model.", ("model", "sha256"), "livemax"
+            "lorgnette_model_info",
+            "1 for each loaded model, 0 for one that another has replaced.",
+            ("model", "sha256"),
+            "livemax",
+        )
+        self.reloads = Counter(
+            "lorgnette_model_reloads",
+            "Times that a model was to be loaded again: reloaded, unchanged or failed.",
+            ("model", "outcome"),
+            registry=self.registry,
         )
         self._queue_depth = self._gauge(
             "lorgnette_queue_depth", "Images or latents that wait for the model.", labels, "livesum"

@@ -7,7 +7,7 @@ from typing import Protocol, Self, TypeVar
 from app.images.alignment import Points
 from app.images.errors import ImageError, ImageTooLargeError
 from app.inference.face_finder import FaceFinder
-from app.inference.registry import LoadedModel
+from app.inference.loaded_model import LoadedModel
 from app.observability.timing import Timing
 from app.settings import Settings
 from app.store.directions import DirectionStore

@@ -10,7 +10,7 @@ import numpy as np
 from app.images import photograph
 from app.images.photograph import Header
 from app.inference.engine import Pixels
-from app.inference.registry import LoadedModel
+from app.inference.loaded_model import LoadedModel
 from app.operations.context import Alignment, FieldPath, ImageField, Resources, located
 from vae.faces.detector import Face
 

@@ -10,7 +10,7 @@ from app.images.alignment import Transform
 from app.images.decoding import InputImage
 from app.images.provenance import ImageProvenance
 from app.inference.engine import Pixels
-from app.inference.registry import LoadedModel
+from app.inference.loaded_model import LoadedModel
 from app.operations.context import Context, FieldPath
 from app.operations.read_images import read_images
 from vae.preprocessing import Fit

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.inference.image_pool import ImagePool
 from app.inference.registry import Registry
+from app.inference.worker_channel import WorkerChannel
 from app.observability.metrics import Metrics
 from app.operations.context import Limits
 from app.settings import Settings
@@ -31,6 +32,7 @@ class Service:
         models: the loaded models by name.
         image_pool: threads that decode and encode image files.
         store: of the directions that users saved.
+        workers: the other worker processes; None if this is the only one.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics, on_fatal: Callable[[], None]) -> None:
@@ -39,6 +41,8 @@ class Service:
         self.models = Registry(settings, metrics, on_fatal)
         self.image_pool = ImagePool(settings.image_threads, settings.max_image_queue)
         self.store = DirectionStore(settings.directions_database)
+        folder = settings.worker_dir
+        self.workers = None if folder is None else WorkerChannel(folder, self.models)
 
     async def start(self) -> None:
         """Load and warm up every model.
@@ -46,10 +50,14 @@ class Service:
         Raises:
             CheckpointError: if a checkpoint cannot be used, or its name cannot.
         """
+        if self.workers is not None:
+            await self.workers.start()
         await self.models.load(map(Path, self.settings.models))
 
     async def stop(self) -> None:
         """Finish what was accepted, then end the threads, except one whose model call hangs."""
+        if self.workers is not None:
+            await self.workers.close()
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 await self.models.close()

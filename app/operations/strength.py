@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from app.inference.engine import Pixels
-from app.inference.registry import LoadedModel
+from app.inference.loaded_model import LoadedModel
 from app.operations.context import Context
 from app.operations.decode import DecodedImage, decode_latents
 from app.operations.expression import Term

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from app.inference.registry import LoadedModel
+from app.inference.loaded_model import LoadedModel
 from app.operations.context import Context, FieldPath
 from app.operations.decode import PlannedImage
 from app.operations.directions import named_directions

@@ -1,6 +1,7 @@
 """The command line, and the server of one process."""
 
 import argparse
+import asyncio
 import logging.config
 import os
 import signal
@@ -31,13 +32,16 @@ log = logging.getLogger("lorgnette")
 class Server(uvicorn.Server):
     """Stops gracefully at the first signal, and at once at the second.
 
-    On SIGTERM, readiness is refused for ``drain_seconds`` before connections are.
+    On SIGTERM, readiness is refused for ``drain_seconds`` before connections are. On SIGHUP, models
+    whose files have changed are loaded again.
     """
 
     def __init__(self, config: uvicorn.Config, app: FastAPI, drain_seconds: float) -> None:
         super().__init__(config)
         self._app, self._drain_seconds = app, drain_seconds
         self._drained_at: float | None = None  # by the monotonic clock; None before a signal
+        self._reload_requested = False
+        self._reload: asyncio.Task[None] | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handle SIGTERM or SIGINT."""
@@ -50,8 +54,15 @@ class Server(uvicorn.Server):
         else:
             super().handle_exit(sig, frame)
 
+    def handle_reload(self, _: int, __: FrameType | None) -> None:
+        """Handle SIGHUP; before the models are loaded, it waits until they are."""
+        self._reload_requested = True
+
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second; whether the server stops."""
+        if self._reload_requested and (self._reload is None or self._reload.done()):
+            self._reload_requested = False
+            self._reload = asyncio.create_task(self._app.state.service.models.reload_all())
         if self._drained_at is not None and time.monotonic() >= self._drained_at:
             super().handle_exit(signal.SIGTERM, None)
         return await super().on_tick(counter)
@@ -113,6 +124,7 @@ def _serve(settings: Settings, worker: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _exit(app))
     server = Server(server_config(app, settings), app, settings.drain_seconds)
+    signal.signal(signal.SIGHUP, server.handle_reload)
     if worker:
         end_with_parent()
         server.run([shared_socket(settings.host, settings.port)])
@@ -130,7 +142,7 @@ def _exit_status(app: FastAPI) -> int:
 def _exit(app: FastAPI) -> NoReturn:
     """End the process after a graceful shutdown."""
     service = getattr(app.state, "service", None)
-    hung = service is not None and service.models.threads.has_hung_threads
+    hung = service is not None and service.models.executor.has_hung_threads
     # The interpreter's own exit would abort on a thread inside the model, or one that writes a log
     # line which is never read.
     if hung or not logs.flush():

@@ -39,6 +39,7 @@ def run_workers(settings: Settings, gpus: int) -> int:
     (its GPU may have failed, or memory be full for a moment), it is tried again after
     ``RESTART_BACKOFF_SECONDS``, as long as other workers serve. SIGTERM and SIGINT are passed on:
     at the first, workers finish the requests that they accepted; at the second, they end at once.
+    SIGHUP is passed on too: each worker loads the models again whose files have changed.
 
     Args:
         settings: of every worker.
@@ -115,6 +116,7 @@ class Supervisor:
         """Supervise until all workers have ended; the exit status."""
         for sig in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sig, self._on_signal)
+        signal.signal(signal.SIGHUP, self._on_reload)
         for slot in range(len(self._worker_envs)):
             self._start(slot)
         status = 0
@@ -137,6 +139,7 @@ class Supervisor:
         return os.wait()  # continues after a signal
 
     def _start(self, slot: int) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # app.__main__ unblocks it
         worker = subprocess.Popen(  # nosec B603  # ourselves, no shell
             [sys.executable, "-m", "app", "--worker"],
             env=os.environ | self._worker_envs[slot],
@@ -144,6 +147,7 @@ class Supervisor:
             start_new_session=True,  # so that a signal at the terminal does not reach it twice
         )
         self._workers[worker.pid] = (slot, worker)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
         if self._stopping:
             worker.terminate()
 
@@ -182,9 +186,15 @@ class Supervisor:
     def _on_signal(self, _: int, __: FrameType | None) -> None:
         self._stop()
 
+    def _on_reload(self, _: int, __: FrameType | None) -> None:
+        self._kill(signal.SIGHUP)
+
     def _stop(self) -> None:
         self._stopping = True
         self._backoff.clear()
+        self._kill(signal.SIGTERM)
+
+    def _kill(self, sig: signal.Signals) -> None:
         for pid in self._workers:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+                os.kill(pid, sig)

@@ -1,6 +1,7 @@
 """The connection to the database: SQLite by default, PostgreSQL for several machines."""
 
 import logging
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ BUSY_SECONDS = 5  # for the lock of another writer
 CONNECT_SECONDS = 5
 STATEMENT_MILLISECONDS = 5000
 MIGRATION_LOCK = 0x1095_7E77  # of PostgreSQL's advisory locks; any number that others do not use
+LOG_BYTES = 65_536  # of a write-ahead log and its index, at least
+DISK_FULL = ("disk is full", "No space left")  # SQLite, PostgreSQL
 DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
 
 
@@ -78,11 +81,27 @@ class Database:
             with self._engine.execution_options(write=write).begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise _store_error(error) from None
+            raise self._store_error(error) from None
 
     def close(self) -> None:
         """End all connections."""
         self._engine.dispose()
+
+    def _store_error(self, error: SQLAlchemyError) -> StoreError:
+        """What clients are told; the log has the reason, which may name hosts and files."""
+        reason = str(error.orig).splitlines()[0] if isinstance(error, DBAPIError) else str(error)
+        log.warning("the database of saved directions: %s", reason)
+        if any(text in reason for text in DISK_FULL) or self._has_no_space():
+            return StoreFullError("the disk of the database of saved directions is full")
+        return StoreError(
+            "the database of saved directions does not respond; everything else is served"
+        )
+
+    def _has_no_space(self) -> bool:
+        """Whether SQLite cannot make its log; it says no more then than that a file failed."""
+        if self._file is None or not self._file.parent.is_dir():
+            return False
+        return shutil.disk_usage(self._file.parent).free < LOG_BYTES
 
     def _migrate(self) -> None:
         """Bring the tables to the newest version, while other processes wait."""
@@ -125,14 +144,3 @@ def _prepare_sqlite(engine: Engine) -> None:
     def _begin(connection: Connection) -> None:
         write = connection.get_execution_options()["write"]
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-
-def _store_error(error: SQLAlchemyError) -> StoreError:
-    """What clients are told; the log has the reason, which may name hosts and files."""
-    reason = str(error.orig).splitlines()[0] if isinstance(error, DBAPIError) else str(error)
-    log.warning("the database of saved directions: %s", reason)
-    if "disk is full" in reason or "No space left" in reason:
-        return StoreFullError("the disk of the database of saved directions is full")
-    return StoreError(
-        "the database of saved directions does not respond; everything else is served"
-    )

@@ -16,6 +16,7 @@ from lorgnette_client.results import (
     ModelInfo,
     Photograph,
     Posteriors,
+    Reload,
 )
 from lorgnette_client.retries import Retries
 from lorgnette_client.version import __version__
@@ -38,6 +39,7 @@ __all__ = [
     "Photograph",
     "Picture",
     "Posteriors",
+    "Reload",
     "Retries",
     "Seed",
     "__version__",

@@ -4,6 +4,7 @@ from types import TracebackType
 from typing import Any, Self, Unpack, overload
 
 from lorgnette_client import calls
+from lorgnette_client.admin_methods import AsyncAdminMethods
 from lorgnette_client.connection import connection
 from lorgnette_client.operands import NO_OPERANDS, Group, Latents, NamedGroups
 from lorgnette_client.options import (
@@ -35,7 +36,7 @@ from lorgnette_client.retries import DEFAULT, Retries
 from lorgnette_client.transport import AsyncTransport
 
 
-class AsyncClient:
+class AsyncClient(AsyncAdminMethods):
     """A client of a service, for asyncio.
 
     Use it in ``async with``, or await ``close`` when it is no longer needed. Files are read

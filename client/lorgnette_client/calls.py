@@ -30,6 +30,7 @@ from lorgnette_client.results import (
     ModelInfo,
     Photograph,
     Posteriors,
+    Reload,
 )
 
 T = TypeVar("T")
@@ -142,7 +143,12 @@ def models() -> Call[tuple[ModelInfo, ...]]:
 
 def model(name: str) -> Call[ModelInfo]:
     """``GET /models/{name}``."""
-    return Call("GET", f"/models/{quote(name, safe='')}", parsing.model, {})
+    return Call("GET", _model(name), parsing.model, {})
+
+
+def reload(name: str) -> Call[Reload]:
+    """``POST /models/{name}/reload``."""
+    return Call("POST", f"{_model(name)}/reload", parsing.reload, {})
 
 
 def live() -> Call[None]:
@@ -159,6 +165,10 @@ def ready() -> Call[bool]:
 def metrics() -> Call[str]:
     """``GET /metrics``."""
     return Call("GET", "/metrics", lambda response: response.text, {})
+
+
+def _model(name: str) -> str:
+    return f"/models/{quote(name, safe='')}"
 
 
 def _direction(name: str) -> str:

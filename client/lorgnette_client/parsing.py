@@ -22,6 +22,7 @@ from lorgnette_client.results import (
     ModelInfo,
     Photograph,
     Posteriors,
+    Reload,
 )
 
 T = TypeVar("T")
@@ -101,6 +102,12 @@ def model(response: httpx.Response) -> ModelInfo:
 def models(response: httpx.Response) -> tuple[ModelInfo, ...]:
     """The response of ``/models``."""
     return tuple(map(_model, response.json()["models"]))
+
+
+def reload(response: httpx.Response) -> Reload:
+    """The response to a request to load a model again."""
+    body = response.json()
+    return _picked(Reload, body | {"model": _model(body["model"])})
 
 
 def nothing(_: httpx.Response) -> None:

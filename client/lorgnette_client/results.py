@@ -196,3 +196,20 @@ class ModelInfo:
     directions: tuple[str, ...]
     metrics: Mapping[str, Any]
     provenance: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Reload:
+    """What came of loading a model again.
+
+    Attributes:
+        outcome: ``reloaded``, or ``unchanged`` if its files are those that were loaded.
+        former: ``NAME@SHA256-12`` before.
+        workers: processes that serve the model now.
+        model: that serves now.
+    """
+
+    outcome: str
+    former: str
+    workers: int
+    model: ModelInfo

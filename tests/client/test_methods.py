@@ -164,6 +164,13 @@ def test_models(call: Call) -> None:
     assert tiny.directions == ("glasses", "smile")
 
 
+def test_reload(call: Call) -> None:
+    found = call("reload", "grey")
+    assert (found.outcome, found.workers) == ("unchanged", 1)
+    assert found.model == call("model", "grey")
+    assert found.former == found.model.id
+
+
 def test_health_and_metrics(call: Call) -> None:
     assert call("live") is None
     assert call("ready") is True

@@ -33,6 +33,7 @@ ENDPOINTS: dict[str, tuple[str, Any, set[str]]] = {
     "get /directions/{name}/preview": ("preview_direction", options.PreviewOptions, {"name"}),
     "get /models": ("models", NONE, set()),
     "get /models/{name}": ("model", NONE, {"name"}),
+    "post /models/{name}/reload": ("reload", NONE, {"name"}),
     "get /health/live": ("live", NONE, set()),
     "get /health/ready": ("ready", NONE, set()),
     "get /metrics": ("metrics", NONE, set()),
@@ -42,7 +43,7 @@ ENDPOINTS: dict[str, tuple[str, Any, set[str]]] = {
 def test_every_endpoint_has_a_method() -> None:
     documented = {f"{m} {path}" for path, methods in DOCUMENT["paths"].items() for m in methods}
     assert documented == set(ENDPOINTS)
-    methods = {name for name in vars(Client) if not name.startswith("_")} - {"close"}
+    methods = {name for name in dir(Client) if not name.startswith("_")} - {"close"}
     assert methods == {method for method, _, _ in ENDPOINTS.values()}
 
 

@@ -23,7 +23,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="lorgnette",
         description="Samples, edits and morphs of a Lorgnette service.",
-        epilog="The API key, if the service needs one, is taken from LORGNETTE_API_KEY.",
+        epilog="The API key, if the service needs one, is taken from LORGNETTE_API_KEY; that of "
+        "reload is an admin key.",
     )
     top.add_argument("--url", help="of the service (default: LORGNETTE_URL, or port 8000 here)")
     top.add_argument("--model", help="name of a loaded model (default: the service's first)")
@@ -35,6 +36,8 @@ def parser() -> argparse.ArgumentParser:
     faces.add_argument("photographs", type=Path, nargs="+", metavar="PHOTOGRAPH")
     _add_encode(commands.add_parser("encode", help="write the latents of images as a NumPy file"))
     commands.add_parser("directions", help="list what expressions can add or subtract")
+    reload = commands.add_parser("reload", help="load a model again whose file has changed")
+    reload.add_argument("name", help="of the model")
     return top
 
 

@@ -67,6 +67,12 @@ def directions(client: Client, args: argparse.Namespace) -> None:
         print(f"{direction.name}\t{direction.meaning}")
 
 
+def reload(client: Client, args: argparse.Namespace) -> None:
+    """Print what came of it, and the model that serves now."""
+    reloaded = client.reload(args.name)
+    print(f"{reloaded.outcome}\t{reloaded.model.id}")
+
+
 COMMANDS: dict[str, Callable[[Client, argparse.Namespace], None]] = {
     "sample": sample,
     "edit": edit,
@@ -74,6 +80,7 @@ COMMANDS: dict[str, Callable[[Client, argparse.Namespace], None]] = {
     "faces": faces,
     "encode": encode,
     "directions": directions,
+    "reload": reload,
 }
 
 

@@ -9,13 +9,16 @@ import pytest
 from starlette.requests import Request
 from starlette.routing import Route
 
-from app.http import face_routes, info_routes, routes, sample_routes
+from app.http import admin_routes, face_routes, info_routes, routes, sample_routes
 from app.http.auth import ApiKeyAuth, InvalidApiKeyError, MissingApiKeyError, RateLimitExceededError
+from app.http.guarded_route import RELOAD_PATH
 from app.settings import Settings
 from tests.app.conftest import ok, problem, serving
 
-MINE, YOURS = "my key, of any letters", "yours"
+MINE, YOURS, ADMIN = "my key, of any letters", "yours", "the admin's"
 HASHES = tuple(hashlib.sha256(key.encode()).hexdigest() for key in (MINE, YOURS))
+ADMIN_HASH = hashlib.sha256(ADMIN.encode()).hexdigest()
+RELOAD = "/models/tiny/reload"
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -24,7 +27,7 @@ def bearer(key: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def locked(settings: Callable[..., Settings]) -> Iterator[httpx.Client]:
-    with serving(settings(api_keys=HASHES)) as client:
+    with serving(settings(api_keys=HASHES, admin_keys=(f"ops:{ADMIN_HASH}",))) as client:
         yield client
 
 
@@ -50,6 +53,16 @@ def test_a_wrong_key_is_an_invalid_token(locked: httpx.Client, key: str | bytes)
     assert response.headers["www-authenticate"] == 'Bearer error="invalid_token"'  # RFC 6750, 3
 
 
+def test_a_model_is_loaded_again_with_an_admin_key_and_no_other(locked: httpx.Client) -> None:
+    problem(locked.post(RELOAD), 401, "send your admin key")
+    problem(locked.post(RELOAD, headers=bearer(MINE)), 401, "not known")
+    elsewhere = bearer(ADMIN) | {"X-Forwarded-For": "203.0.113.9"}
+    assert ok(locked.post(RELOAD, headers=elsewhere)).json()["outcome"] == "unchanged"
+    problem(locked.get("/models", headers=bearer(ADMIN)), 401)  # it is no API key
+    problem(locked.get(RELOAD, headers=bearer(ADMIN)), 405)
+    assert locked.options(RELOAD).headers["allow"] == "OPTIONS, POST"
+
+
 def test_the_body_of_a_refused_request_is_not_read(locked: httpx.Client) -> None:
     problem(locked.post("/sample", content=b"{", headers=bearer("wrong")), 401)
     problem(locked.post("/sample", content=b"{", headers=bearer(MINE)), 400)
@@ -58,12 +71,19 @@ def test_the_body_of_a_refused_request_is_not_read(locked: httpx.Client) -> None
 def test_every_endpoint_is_locked(locked: httpx.Client) -> None:
     endpoints = [
         route
-        for router in (routes.router, sample_routes.router, face_routes.router, info_routes.router)
-        for route in router.routes
+        for module in (routes, sample_routes, face_routes, info_routes, admin_routes)
+        for route in module.router.routes
         if isinstance(route, Route) and not route.path.startswith("/health/")
     ]
     paths = {route.path for route in endpoints}
-    assert {"/sample", "/faces", "/models/{name}", "/metrics", "/openapi.json"} <= paths
+    assert {
+        "/sample",
+        "/faces",
+        "/models/{name}",
+        "/metrics",
+        "/openapi.json",
+        RELOAD_PATH,
+    } <= paths
     elsewhere = {"X-Forwarded-For": "203.0.113.9"}  # from here, the metrics need no key
     for route in endpoints:
         for method in route.methods or ():

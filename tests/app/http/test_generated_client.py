@@ -124,6 +124,8 @@ def test_directions(call: Call) -> None:
 def test_what_is_loaded(call: Call) -> None:
     [tiny, grey] = call("models").models
     assert call("model_info", "grey").id == grey.id
+    again = call("reload_model", "grey")
+    assert (again.outcome, again.model.id) == ("unchanged", grey.id)
     assert tiny.config["latent_dim"] == DIM
     assert call("live").status == "live"
     assert call("ready").status == "ready"
@@ -133,4 +135,4 @@ def test_every_operation_is_there() -> None:
     folder = SimpleNamespace(path=generated("api.default").__path__)
     found = {module.name for module in pkgutil.iter_modules(folder.path)}
     assert found >= {"encode", "sample", "put_direction", "metrics"}
-    assert len(found) == 19
+    assert len(found) == 20

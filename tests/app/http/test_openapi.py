@@ -60,6 +60,7 @@ def test_every_endpoint_is_in_it() -> None:
         "get /directions/{name}/preview",
         "get /models",
         "get /models/{name}",
+        "post /models/{name}/reload",
         "get /health/live",
         "get /health/ready",
         "get /metrics",
@@ -180,7 +181,10 @@ def test_keys_are_documented_where_one_may_be_needed() -> None:
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     for name, operation in OPERATIONS.items():
         public = "/health/" in name
-        schemes = ["MetricsKey", "ApiKey"] if name == "get /metrics" else ["ApiKey"]
+        schemes = {
+            "get /metrics": ["MetricsKey", "ApiKey"],
+            "post /models/{name}/reload": ["AdminKey"],
+        }.get(name, ["ApiKey"])
         keys: Any = [{scheme: []} for scheme in schemes]
         assert operation.get("security") == (None if public else [{}, *keys])
         assert ("401" in operation["responses"]) != public

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from app.inference import limiter, readiness, registry
+from app.inference import executor, limiter, readiness
 from app.inference.engine import DecoderInput, Engine
 from app.inference.errors import InferenceTimeoutError, NotReadyError
 from app.inference.registry import Registry
@@ -185,14 +185,14 @@ def test_a_timeout_makes_it_not_ready_at_once(
             await loaded.check_ready()
         engine.open.set()
         assert await ready(loaded)
-        assert loaded.threads.consecutive_timeouts == 0
+        assert loaded.executor.threads.consecutive_timeouts == 0
 
     with_registry(settings(inference_timeout_seconds=1.0), scenario)
 
 
 def test_a_dead_thread_is_found_and_replaced(settings: Build) -> None:
     async def scenario(loaded: Registry) -> None:
-        [worker] = loaded.threads._idle
+        [worker] = loaded.executor.threads._idle
         worker.jobs.put(None)
         worker.thread.join()
         assert not await ready(loaded)
@@ -223,7 +223,7 @@ def test_threads_that_failed_for_good_are_not_ready(
 def test_device_memory_is_read_on_the_model_thread_and_at_intervals(
     settings: Build, monkeypatch: pytest.MonkeyPatch, interval: float, readings: int
 ) -> None:
-    monkeypatch.setattr(registry, "DEVICE_MEMORY_SECONDS", interval)
+    monkeypatch.setattr(executor, "DEVICE_MEMORY_SECONDS", interval)
     threads: list[str] = []
 
     def allocated() -> int:
@@ -233,7 +233,7 @@ def test_device_memory_is_read_on_the_model_thread_and_at_intervals(
     monkeypatch.setattr(torch.cuda, "memory_allocated", allocated)
 
     async def scenario(loaded: Registry) -> None:
-        loaded.device = torch.device("cuda")
+        loaded.executor.device = torch.device("cuda")
         for model in loaded:
             await model.decoder.run([DecoderInput(model.checkpoint.statistics.mean)])
 

@@ -4,6 +4,7 @@ import torch
 from app.inference.cuda_graphs import batch_sizes
 from app.inference.runner_selection import matches_reference
 from app.inference.runners import MAX_ABS_LATENT, EagerRunner, RangeGuardedRunner
+from app.inference.traced_networks import TracedNetworks
 from tests.app.conftest import DIM, SIZE, tiny_checkpoint
 from tests.app.inference.runners import CPU, Shifted, decode, on_cuda
 from vae.config import VAEConfig
@@ -76,7 +77,7 @@ def test_every_image_keeps_its_detail_where_ranges_are_split(detailed: VAE) -> N
 def test_traced_networks_give_the_same_results_for_every_batch_size(config: VAEConfig) -> None:
     model = VAE(config).eval()
     reference, traced = (
-        EagerRunner(model, CPU, torch.float32, trace=trace) for trace in (False, True)
+        EagerRunner(model, CPU, torch.float32, graphs) for graphs in (None, TracedNetworks())
     )
     for count in (1, 5, 2):
         latents = seeded_noise(range(count), DIM)

@@ -143,6 +143,13 @@ def test_directions(run: Run) -> None:
     assert "glasses\tglasses: from without to with\n" in printed
 
 
+def test_reload(run: Run) -> None:
+    status, printed, errors = run("reload", "grey")
+    assert (status, errors) == (0, "")
+    assert printed.startswith("unchanged\tgrey@")
+    assert "no model 'none'" in run("reload", "none")[2]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
