@@ -111,7 +111,9 @@ def _decoded(
 def decoded(
     entries: Sequence[Entry], path: Path, size: int, channels: int
 ) -> Iterator[npt.NDArray[np.uint8] | None]:
-    """The images in order, uint8 ``(size, size, channels)``; None for a corrupt one, which is named.
+    """The images in order, uint8 ``(size, size, channels)``.
+
+    In place of a corrupt one there is None, and a warning names it.
 
     Args:
         entries: what to decode.

@@ -49,7 +49,9 @@ def test_training_reads_what_the_service_reads(tmp_path: Path, name: str, size: 
     found = train.batch([0])[0].numpy()
     served = decoding.read((tmp_path / name).read_bytes(), size, 1, "crop", 10**6).pixels
     assert np.array_equal(found, served)
-    assert np.abs(found.astype(int) - to_square(ramp("L"), size, 1)).max() <= (4 if "jpeg" in name else 0)
+    assert np.abs(found.astype(int) - to_square(ramp("L"), size, 1)).max() <= (
+        4 if "jpeg" in name else 0
+    )
     assert len(np.unique(found)) > 60
 
 
