@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from training.cli.terminal import console, exit_status
 from training.data import image_cache
+from training.data.files import MANIFEST
 from training.fit import loss_log, saves
 from training.fit.errors import TrainingError
 from training.fit.stopping import raise_on_sigterm
@@ -71,6 +72,21 @@ def require_writable_file(file: Path, option: str) -> None:
     if file.is_dir():
         raise TrainingError(f"{option} is {file}, which is a folder: give a file to write")
     require_writable(file.parent, f"the folder of {option}")
+
+
+def require_outside(data: Path, folder: Path, option: str) -> None:
+    """Check that the images of a report or of an epoch do not become images of the data.
+
+    A folder with a manifest has the images that the manifest lists, and no others.
+
+    Raises:
+        TrainingError: if they would.
+    """
+    if folder.resolve().is_relative_to(data.resolve()) and not (data / MANIFEST).is_file():
+        raise TrainingError(
+            f"{option} is {folder}, which is in --data: the next run would take the images that "
+            "are written there for data; give a folder outside of it"
+        )
 
 
 @contextmanager

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 MAX_CORRUPT_FRACTION = 0.01
 MAX_NAMED = 10  # corrupt images named beyond those that are tolerated
 Check = Callable[[Dataset, Dataset], object]  # of the train and the test split
-READER = 2  # changes when images are read to other pixels than before
+READER = 3  # changes when images are read to other pixels than before
 
 # Pillow warns of unusual metadata, which is not used. Set once: ``warnings.catch_warnings`` is not
 # thread-safe.

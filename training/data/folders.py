@@ -25,6 +25,10 @@ SUFFIXES = {  # of the formats that the service reads, and of PPM
     ".tif",
     ".tiff",
     ".webp",
+    ".avif",
+    ".heic",
+    ".heif",
+    ".hif",
     ".ppm",
     ".pgm",
 }

@@ -110,9 +110,11 @@ def _origin(init_from: Checkpoint) -> dict[str, Any]:
 
 
 def licence_of(data: Path) -> str:
-    """What ``licence.txt`` in a data folder says, in one line."""
+    r"""What ``licence.txt`` in a data folder says, in one line; a byte not of UTF-8 is ``\xHH``."""
     file = data / "licence.txt"
-    return " ".join(file.read_text().split()) if file.is_file() else "not stated"
+    if not file.is_file():
+        return "not stated"
+    return " ".join(file.read_bytes().decode("utf-8-sig", "backslashreplace").split())
 
 
 def publish(
