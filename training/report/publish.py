@@ -6,12 +6,12 @@ import platform
 import shutil
 import subprocess
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy
 import torch
-import torchvision
 
 from training import progress
 from training.analysis.directions import fit_directions, indicators
@@ -96,7 +96,7 @@ def provenance(
         "libraries": {
             "python": platform.python_version(),
             "torch": torch.__version__,
-            "torchvision": torchvision.__version__,
+            "torchvision": version("torchvision"),
             "numpy": numpy.__version__,
         },
     }
