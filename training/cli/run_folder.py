@@ -110,7 +110,7 @@ def run_folder(folder: Path, *, resumes: bool, restart: bool = False) -> Iterato
     except OSError as error:
         if error.errno not in NO_SPACE:
             raise
-        file = error.filename or f"a file in or beside {folder}"
+        file = error.filename or f"a file in {folder} or in the checkpoint's folder"
         raise TrainingError(
             f"{file} could not be written ({error.strerror}). When there is space, "
             f"{_going_on(folder, resumes, restart)}"

@@ -2,7 +2,6 @@
 
 import logging
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,8 @@ from training.fit.stopping import Stopped, raise_on_sigterm
 from vae.checkpoint import Checkpoint, CheckpointError
 
 PROGRAM = "python -m training"
-console = Console(stderr=True, markup=False, soft_wrap=not sys.stderr.isatty())
+console = Console(stderr=True, markup=False)
+console.soft_wrap = not console.is_terminal  # a log has each message in one line, however long
 
 Device = Literal["auto", "cpu", "cuda"]
 OptionalPath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
@@ -68,7 +68,7 @@ def plain_errors() -> Iterator[None]:
 
 
 def _log_handler() -> logging.Handler:
-    """Shows messages above the bars of a terminal; in a log each is one line, however long."""
+    """Shows messages above the bars of a terminal; in a log each is one line."""
     if console.is_terminal:
         return RichHandler(console=console, show_time=False, show_path=False)
     handler = logging.StreamHandler()
