@@ -1,6 +1,7 @@
 """``pip install .`` gives ``training`` and ``vae``, which work outside the repository."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,11 +29,17 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(installed: Path, folder: Path, *words: str) -> str:
+    """What Python prints on both of its outputs."""
     environment = os.environ | {"PYTHONPATH": str(installed)}
     ran = subprocess.run(
-        [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True
+        [sys.executable, *words],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
-    assert ran.returncode == 0, ran.stderr
+    assert ran.returncode == 0, ran.stdout
     return ran.stdout
 
 
@@ -48,8 +55,11 @@ def test_every_module_is_there_and_nothing_else(installed: Path) -> None:
 
 
 def test_the_command_line_works_outside_the_repository(installed: Path, tmp_path: Path) -> None:
-    printed = run(installed, tmp_path, "-m", "training", "--help")
+    printed = run(installed, tmp_path, "-X", "importtime", "-m", "training", "--help")
     assert "align-template" in printed
+    assert re.search(r"\| +torch\n", printed)
+    slow = r"\| +(sklearn|torchmetrics|torchvision)\n"  # only what needs them imports them
+    assert not re.search(slow, printed)
 
 
 def test_a_checkpoint_is_loaded_outside_the_repository(installed: Path, tmp_path: Path) -> None:

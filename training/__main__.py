@@ -1,6 +1,6 @@
 """``python -m training``."""
 
-from training.cli.commands import main
-
 if __name__ == "__main__":
+    from training.cli.commands import main  # not in the processes that draw portraits
+
     main()

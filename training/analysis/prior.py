@@ -4,8 +4,6 @@ import warnings
 
 import numpy as np
 import torch
-from sklearn import mixture
-from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
@@ -93,6 +91,9 @@ def _fit_components(x: Tensor, components: int, ridge: float) -> GaussianMixture
     Memory grows with ``N * (D + components)``. On one thread: the products are small, and more
     threads than free cores made 7 seconds 115.
     """
+    from sklearn import mixture  # takes seconds
+    from sklearn.exceptions import ConvergenceWarning
+
     model = mixture.GaussianMixture(
         components, reg_covar=ridge, max_iter=EM_STEPS, init_params="kmeans", random_state=0
     )

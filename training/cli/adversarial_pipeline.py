@@ -3,7 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
-from training.cli.pipeline import RunOptions, check_labels, print_counts, train_logged
+from training.cli.pipeline import (
+    RunOptions,
+    check_labels,
+    print_counts,
+    require_folders_outside,
+    train_logged,
+)
 from training.cli.run_folder import EPOCHS, clean_run, run_folder
 from training.cli.terminal import console, print_metrics
 from training.data.dataset import Dataset
@@ -28,6 +34,7 @@ def run_adversarial(recipe: AdversarialRecipe, data: Path, options: RunOptions) 
     if options.init_from is None:
         raise TrainingError("this preset adds a detail branch to a checkpoint: give --init-from")
     _require_fit(recipe, options.init_from)
+    require_folders_outside(data, recipe.source, options)
     with run_folder(options.folder, resumes=True, restart=options.restart):
         if options.restart:
             clean_run(options.folder)

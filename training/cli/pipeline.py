@@ -11,10 +11,11 @@ from training import progress
 from training.analysis.attribute_classifier import label_table
 from training.analysis.encoding import encoded_means
 from training.analysis.prior import latent_statistics
-from training.cli.run_folder import EPOCHS, clean_run, run_folder
+from training.cli.run_folder import EPOCHS, clean_run, require_outside, run_folder
 from training.cli.terminal import console, print_metrics
 from training.data import decoding
 from training.data.dataset import DataError, Dataset
+from training.data.sources import Source
 from training.evaluate import frechet
 from training.evaluate.edit_evaluation import require_labels
 from training.fit.adversarial import AdversarialTrainer
@@ -80,10 +81,22 @@ def run_recipe(recipe: Recipe, data: Path, options: RunOptions) -> Checkpoint:
     """
     check_run(recipe, options.init_from, options.auxiliary_classifier)
     _require_two_classifiers(options.classifier, options.auxiliary_classifier)
+    require_folders_outside(data, recipe.source, options)
     with run_folder(options.folder, resumes=True, restart=options.restart):
         if options.restart:
             clean_run(options.folder)
         return _run_recipe(recipe, data, options)
+
+
+def require_folders_outside(data: Path, source: Source, options: RunOptions) -> None:
+    """Check that what a run writes does not become images of its data.
+
+    Raises:
+        TrainingError: if it would.
+    """
+    if source in ("auto", "folder"):
+        require_outside(data, options.out, "--out")
+        require_outside(data, options.folder, "--run")
 
 
 def _run_recipe(recipe: Recipe, data: Path, options: RunOptions) -> Checkpoint:

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from training.cli.terminal import console, exit_status
 from training.data import image_cache
+from training.data.files import MANIFEST
 from training.fit import loss_log, saves
 from training.fit.errors import TrainingError
 from training.fit.stopping import raise_on_sigterm
@@ -73,6 +74,21 @@ def require_writable_file(file: Path, option: str) -> None:
     require_writable(file.parent, f"the folder of {option}")
 
 
+def require_outside(data: Path, folder: Path, option: str) -> None:
+    """Check that the images of a report or of an epoch do not become images of the data.
+
+    A folder with a manifest has the images that the manifest lists, and no others.
+
+    Raises:
+        TrainingError: if they would.
+    """
+    if folder.resolve().is_relative_to(data.resolve()) and not (data / MANIFEST).is_file():
+        raise TrainingError(
+            f"{option} is {folder}, which is in --data: the next run would take the images that "
+            "are written there for data; give a folder outside of it"
+        )
+
+
 @contextmanager
 def run_folder(folder: Path, *, resumes: bool, restart: bool = False) -> Iterator[None]:
     """Hold a working folder until the end of a command, and say how to go on if it is stopped.
@@ -94,7 +110,7 @@ def run_folder(folder: Path, *, resumes: bool, restart: bool = False) -> Iterato
     except OSError as error:
         if error.errno not in NO_SPACE:
             raise
-        file = error.filename or f"a file in or beside {folder}"
+        file = error.filename or f"a file in {folder} or in the checkpoint's folder"
         raise TrainingError(
             f"{file} could not be written ({error.strerror}). When there is space, "
             f"{_going_on(folder, resumes, restart)}"

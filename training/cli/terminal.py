@@ -19,6 +19,7 @@ from vae.checkpoint import Checkpoint, CheckpointError
 
 PROGRAM = "python -m training"
 console = Console(stderr=True, markup=False)
+console.soft_wrap = not console.is_terminal  # a log has each message in one line, however long
 
 Device = Literal["auto", "cpu", "cuda"]
 OptionalPath = Annotated[Path | None, tyro.conf.arg(metavar="PATH")]
@@ -52,7 +53,7 @@ def plain_errors() -> Iterator[None]:
     logging.basicConfig(
         level=logging.WARNING,
         format="%(message)s",
-        handlers=[RichHandler(console=console, show_time=False, show_path=False)],
+        handlers=[_log_handler()],
     )
     logging.getLogger("training").setLevel(logging.INFO)
     try:
@@ -64,6 +65,15 @@ def plain_errors() -> Iterator[None]:
     except KeyboardInterrupt as stop:
         console.print("stopped: the same command begins anew")
         raise SystemExit(exit_status(stop)) from None
+
+
+def _log_handler() -> logging.Handler:
+    """Shows messages above the bars of a terminal; in a log each is one line."""
+    if console.is_terminal:
+        return RichHandler(console=console, show_time=False, show_path=False)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)-8s %(message)s"))
+    return handler
 
 
 def exit_status(stop: KeyboardInterrupt) -> int:

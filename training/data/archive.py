@@ -1,7 +1,6 @@
 """The files of a zip archive, however it was made."""
 
 import os
-import os
 import posixpath
 import zipfile
 from pathlib import Path

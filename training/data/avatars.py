@@ -1,8 +1,8 @@
 """Labelled cartoon portraits, drawn from a seed: training data that anyone can reproduce.
 
-A portrait is a set of independent choices (hair, skin, frame, ...). Because it is drawn, the correct
-result of an edit is known: every identity of the test split is rendered without glasses, in one
-pair, and in another, and the three differ in nothing else.
+A portrait is a set of independent choices (hair, skin, frame, ...). Because it is drawn, the
+correct result of an edit is known: every identity of the test split is rendered without glasses, in
+one pair, and in another, and the three differ in nothing else.
 """
 
 import csv

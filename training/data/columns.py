@@ -119,8 +119,8 @@ def _warn_of_numbers(name: str, table: Table, where: str) -> None:
     if known > MIN_NUMBER_FRACTION * len(numbers):
         i = numbers.index(None)
         log.warning(
-            "%s: column %r is read as words, because of %r in line %d; %d of %d fields are numbers. "
-            "Leave a field empty where the label is unknown",
+            "%s: column %r is read as words, because of %r in line %d; %d of %d fields are "
+            "numbers. Leave a field empty where the label is unknown",
             where,
             name,
             table.rows[i][name],

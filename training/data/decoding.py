@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 MAX_CORRUPT_FRACTION = 0.01
 MAX_NAMED = 10  # corrupt images named beyond those that are tolerated
 Check = Callable[[Dataset, Dataset], object]  # of the train and the test split
-READER = 2  # changes when images are read to other pixels than before
+READER = 3  # changes when images are read to other pixels than before
 
 # Pillow warns of unusual metadata, which is not used. Set once: ``warnings.catch_warnings`` is not
 # thread-safe.
@@ -63,7 +63,7 @@ def prepare(
 
     Raises:
         DataError: if nothing is found, a split that is needed has no images, labels are not
-            readable, or more than 1% of the images are corrupt.
+            readable, or more than 1% of the images are missing or corrupt.
     """
     entries, exclusive = read_entries(path, source)
     if not entries:
@@ -80,6 +80,7 @@ def prepare(
         return train, test
 
     splits(entries, np.empty((len(entries), 0, 0, channels), np.uint8), "")
+    _check_present(path, entries)
     readable, sha256 = _decoded(entries, path, size, channels, cache)
     if len(readable) < len(entries):
         log.warning(_limit(len(entries) - len(readable), len(entries)))
@@ -92,6 +93,15 @@ def _check_splits(path: Path, entries: Sequence[Entry], needs_test: bool) -> Non
         raise DataError(f"{path}: no image is in the train split")
     if needs_test and not any(entry.is_test for entry in entries):
         raise DataError(f"{path}: no image is in the test split, on which figures are measured")
+
+
+def _check_present(path: Path, entries: Sequence[Entry]) -> None:
+    absent = [entry.name for entry in entries if not entry.version]
+    if len(absent) > _tolerated(entries):
+        raise DataError(
+            f"{path}: {len(absent)} of {len(entries)} images are not there; at most "
+            f"{MAX_CORRUPT_FRACTION:.0%} may be missing. The first is {absent[0]}"
+        )
 
 
 def _decoded(
@@ -111,7 +121,9 @@ def _decoded(
 def decoded(
     entries: Sequence[Entry], path: Path, size: int, channels: int
 ) -> Iterator[npt.NDArray[np.uint8] | None]:
-    """The images in order, uint8 ``(size, size, channels)``; None for a corrupt one, which is named.
+    """The images in order, uint8 ``(size, size, channels)``.
+
+    In place of a corrupt one there is None, and a warning names it.
 
     Args:
         entries: what to decode.
@@ -130,7 +142,7 @@ def decoded(
         except Exception as error:  # Pillow's decoders raise many kinds on damaged files
             return error
 
-    most = int(MAX_CORRUPT_FRACTION * len(entries))
+    most = _tolerated(entries)
     corrupt: list[str] = []
     with ThreadPoolExecutor() as pool:
         for entry, image in zip(entries, pool.map(pixels, entries), strict=True):
@@ -144,6 +156,11 @@ def decoded(
     if len(corrupt) > most:
         limit = _limit(len(corrupt), len(entries))
         raise DataError(f"{path}: {limit}. The first is {corrupt[0]}")
+
+
+def _tolerated(entries: Sequence[Entry]) -> int:
+    """The number of images that may be missing or corrupt."""
+    return int(MAX_CORRUPT_FRACTION * len(entries))
 
 
 def _limit(corrupt: int, count: int) -> str:

@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pi_heif import register_heif_opener
 from PIL import Image
 
 log = logging.getLogger(__name__)
+
+register_heif_opener(thumbnails=False)  # beside what Pillow reads
 
 MANIFEST = "manifest.csv"
 SYSTEM_NAMES = {  # beside names that begin with a dot; in lower case

@@ -25,6 +25,10 @@ SUFFIXES = {  # of the formats that the service reads, and of PPM
     ".tif",
     ".tiff",
     ".webp",
+    ".avif",
+    ".heic",
+    ".heif",
+    ".hif",
     ".ppm",
     ".pgm",
 }
@@ -133,7 +137,7 @@ def _in_classes(images: list[_Image], has_splits: bool, left_out: LeftOut) -> li
 
 
 def _report_classes(images: list[_Image], classes: list[str]) -> None:
-    counts = {name: 0 for name in classes}
+    counts = dict.fromkeys(classes, 0)
     for image in images:
         if image.folders and image.folders[0] in counts:
             counts[image.folders[0]] += 1

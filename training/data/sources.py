@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from PIL import Image
-from torchvision import datasets
 
 from training.data.archive import Archive
 from training.data.dataset import DataError
@@ -35,9 +34,9 @@ def read_entries(path: Path, source: Source) -> tuple[list[Entry], bool]:
         case "celeba":
             return list(_celeba(path)), False
         case "mnist":
-            return list(_torchvision(datasets.MNIST, path)), True
+            return list(_torchvision("MNIST", path)), True
         case "fashion":
-            return list(_torchvision(datasets.FashionMNIST, path)), True
+            return list(_torchvision("FashionMNIST", path)), True
 
 
 def _own_images(
@@ -69,7 +68,7 @@ def _manifest_folder(path: Path) -> Path:
 def _celeba(path: Path) -> Iterator[Entry]:
     """Torchvision's CelebA with its 40 attributes; the folder is the parent of ``celeba``."""
     for split, is_test in (("train", False), ("test", True)):
-        data = _open(datasets.CelebA, path, split=split, target_type="attr")
+        data = _open("CelebA", path, split=split, target_type="attr")
         names = [n for n in data.attr_names if n]
         for i, name in enumerate(data.filename):
             file = file_in(path / data.base_folder / "img_align_celeba", name)
@@ -83,7 +82,7 @@ def _celeba(path: Path) -> Iterator[Entry]:
             )
 
 
-def _torchvision(kind: Any, path: Path) -> Iterator[Entry]:
+def _torchvision(kind: str, path: Path) -> Iterator[Entry]:
     """MNIST or FashionMNIST, whose images are read with the source."""
     for is_train in (True, False):
         data = _open(kind, path, train=is_train)
@@ -98,13 +97,13 @@ def _torchvision(kind: Any, path: Path) -> Iterator[Entry]:
             )
 
 
-def _open(kind: Any, path: Path, **options: Any) -> Any:
+def _open(kind: str, path: Path, **options: Any) -> Any:
+    from torchvision import datasets  # takes seconds
+
     try:
-        return kind(str(path), download=False, **options)
+        return getattr(datasets, kind)(str(path), download=False, **options)
     except RuntimeError as error:
-        raise DataError(
-            f"{path}: torchvision does not find {kind.__name__} there: {error}"
-        ) from None
+        raise DataError(f"{path}: torchvision does not find {kind} there: {error}") from None
 
 
 def _one_hot(classes: Sequence[str], label: int) -> dict[str, float]:

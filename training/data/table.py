@@ -71,10 +71,7 @@ def parse(data: bytes, where: str) -> Table:
 
 
 def _decoded(data: bytes, where: str) -> str:
-    if data.startswith(UTF16_MARKS):
-        encodings = ["utf-16"]
-    else:
-        encodings = ["utf-8-sig", "cp1252"]
+    encodings = ["utf-16"] if data.startswith(UTF16_MARKS) else ["utf-8-sig", "cp1252"]
     for encoding in encodings:
         try:
             text = data.decode(encoding)

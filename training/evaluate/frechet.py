@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torchmetrics.image.fid import FrechetInceptionDistance
 
 from training import progress
 from training.analysis.encoding import BATCH, batches, device_of
@@ -61,6 +60,8 @@ def distances(
         that of samples of each prior, ``standard``, ``gaussian`` and ``mixture`` if there is one,
         to train images.
     """
+    from torchmetrics.image.fid import FrechetInceptionDistance  # takes seconds
+
     model = checkpoint.model
     device = device_of(model)
     metric = FrechetInceptionDistance(feature=_Pooled(), reset_real_features=False).to(device)

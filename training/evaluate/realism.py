@@ -39,6 +39,6 @@ def realism(checkpoint: Checkpoint, test: Dataset) -> dict[str, float]:
         return figures
     network = Backbone().eval()
     for name, features in (("kid_faces", face_features), ("kid_eyes", eye_features)):
-        distance = kernel_distance(features(network, originals), features(network, made))
+        distance = kernel_distance(features(network, originals), features(network, made), BLOCK)
         figures |= {name: distance.mean, f"{name}_error": distance.standard_error}
     return figures

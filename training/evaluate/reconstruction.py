@@ -5,10 +5,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import (
-    multiscale_structural_similarity_index_measure,
-    structural_similarity_index_measure,
-)
 
 from training.analysis.encoding import batches, device_of
 from training.data.dataset import Dataset
@@ -67,12 +63,16 @@ def evaluate(checkpoint: Checkpoint, data: Dataset) -> dict[str, Any]:
 
 
 def _ssim(x: Tensor, y: Tensor) -> float:
+    from torchmetrics.functional.image import structural_similarity_index_measure  # takes seconds
+
     value = structural_similarity_index_measure(x.contiguous(), y.contiguous(), data_range=1.0)
     assert isinstance(value, Tensor)
     return float(value)
 
 
 def _ms_ssim(x: Tensor, y: Tensor) -> float:
+    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
+
     return float(
         multiscale_structural_similarity_index_measure(
             x.contiguous(), y.contiguous(), data_range=1.0

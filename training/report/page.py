@@ -17,11 +17,12 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto
 table { border-collapse: collapse; display: block; overflow-x: auto; margin: 1rem 0; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid #ddd; text-align: left;
   vertical-align: top; }
-figure { margin: 1.5rem 0; }
+figure { margin: 1.5rem 0; overflow-x: auto; }
 figcaption { margin-bottom: .4rem; }
 td:nth-child(2):last-child { overflow-wrap: anywhere; }
 td:nth-child(4):last-child { min-width: 14rem; }
 img { max-width: 100%; height: auto; }
+img[src="losses.png"] { min-width: 40rem; }
 code { background: #f3f3f3; padding: 0 .2em; }
 """
 

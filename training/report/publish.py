@@ -6,12 +6,12 @@ import platform
 import shutil
 import subprocess
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy
 import torch
-import torchvision
 
 from training import progress
 from training.analysis.directions import fit_directions, indicators
@@ -96,7 +96,7 @@ def provenance(
         "libraries": {
             "python": platform.python_version(),
             "torch": torch.__version__,
-            "torchvision": torchvision.__version__,
+            "torchvision": version("torchvision"),
             "numpy": numpy.__version__,
         },
     }
@@ -110,9 +110,11 @@ def _origin(init_from: Checkpoint) -> dict[str, Any]:
 
 
 def licence_of(data: Path) -> str:
-    """What ``licence.txt`` in a data folder says, in one line."""
+    r"""What ``licence.txt`` in a data folder says, in one line; a byte not of UTF-8 is ``\xHH``."""
     file = data / "licence.txt"
-    return " ".join(file.read_text().split()) if file.is_file() else "not stated"
+    if not file.is_file():
+        return "not stated"
+    return " ".join(file.read_bytes().decode("utf-8-sig", "backslashreplace").split())
 
 
 def publish(

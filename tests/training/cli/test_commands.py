@@ -50,7 +50,9 @@ BAD_MANIFESTS = {
     "line 2 does not have the header's columns": table([["0.png", "train"]]),
     "line 3 does not have the header's columns": table([ROW, [*ROW, "more"]]),
     "no image is in the train split": table([["0.png", "test", "1", "0", "30"]]),
-    "1 of 1 images are corrupt": table([["absent.png", "train", "1", "0", "30"]]),
+    "1 of 1 images are not there; at most 1% may be missing. The first is absent.png": table(
+        [["absent.png", "train", "1", "0", "30"]]
+    ),
     "no train image has label 'glasses'": table([["0.png", "train", "0", "0", "30"]]),
 }
 

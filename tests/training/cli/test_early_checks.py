@@ -59,6 +59,16 @@ def test_a_folder_that_is_a_file(
     assert file.read_text() == "mine"
 
 
+@pytest.mark.parametrize("option", ["--out", "--run"])
+def test_a_folder_within_the_images(tmp_path: Path, command: Command, option: str) -> None:
+    sources.class_folders(tmp_path / "data", 2, ["a", "b"])
+    given = {"--out": tmp_path / "out", "--run": tmp_path / "run"}
+    given[option] = tmp_path / "data" / "new"
+    error = error_of(command, *small_fit(tmp_path / "data", given["--out"], given["--run"]))
+    assert f"{option} is {given[option]}, which is in --data: the next run would take" in error
+    assert not given[option].exists()
+
+
 def test_a_checkpoint_file_that_is_a_folder(tmp_path: Path, faces: Path, command: Command) -> None:
     file = tmp_path / "out" / "metrics.json"
     file.mkdir(parents=True)

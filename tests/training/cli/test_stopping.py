@@ -1,15 +1,17 @@
 """Ctrl-C, SIGTERM, and two commands in one folder, through the command line."""
 
+import os
 import signal
-import time
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
 from tests.training.conftest import Command, run_training
-from tests.training.processes import small_fit, start
+from tests.training.processes import small_fit
 from training.cli.run_folder import run_folder
 from training.fit import saves
 from training.fit.stopping import StopSignals
@@ -29,6 +31,28 @@ def interruptible() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@contextmanager
+def signal_after_an_epoch(run: Path, signum: signal.Signals) -> Iterator[list[int | None]]:
+    """Send this process a signal when a run has ended an epoch; gives the step saved before it."""
+    saved: list[int | None] = []
+    ended = threading.Event()
+
+    def send() -> None:
+        while not ended.wait(0.01):
+            if list((run / "samples").glob("*.png")):
+                saved.append(saves.last_step(run))
+                os.kill(os.getpid(), signum)
+                return
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield saved
+    finally:
+        ended.set()
+        thread.join()
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, faces: Path) -> Path:
     """The folder of a run with 16 steps, ``run``, and of its checkpoint, ``out``."""
@@ -46,15 +70,11 @@ def test_a_signal_saves_first(
 ) -> None:
     out, run = tmp_path / "out", tmp_path / "run"
     words = [*small_fit(faces, out, run), *LONG]
-    process = start(*words)
-    while not list((run / "samples").glob("*.png")):  # of the first epoch
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.01)
-    assert saves.last_step(run) is None
-    process.send_signal(signum)
-    output = process.communicate()[0]
-    assert process.returncode == status, output
-    step = saves.last_step(run)
+    with signal_after_an_epoch(run, signum) as saved_before:
+        stopped = command(*words)
+    output, step = stopped.output, saves.last_step(run)
+    assert stopped.exit_code == status, output
+    assert saved_before == [None]
     assert step is not None
     assert step >= 4
     assert f"the same command resumes from step {step}, which is saved in {run}" in last_line(
@@ -123,10 +143,9 @@ def test_two_commands_do_not_share_a_folder(finished: Path, faces: Path, command
     before = load_file(run / "state.safetensors")
     sentence = f"error: {run} is in use by another process: wait until it ends"
     with run_folder(run, resumes=False):
-        process = start(*words, "--restart")
-        output = process.communicate()[0]
-        assert process.returncode == 1, output
-        assert sentence in last_line(output)
+        other = command(*words, "--restart")
+        assert other.exit_code == 1, other.output
+        assert sentence in last_line(other.output)
         evaluate = command("evaluate", "--model", out, "--data", faces, "--run", run)
         assert evaluate.exit_code == 1, evaluate.output
         assert sentence in last_line(evaluate.output)

@@ -1,20 +1,14 @@
-import csv
-import io
 import logging
 import os
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from app.images import decoding
 from tests.training.data.levels import HEADER, levels_of, manifest, read
-from tests.training.sources import disc, faces, plain, png, table
+from tests.training.sources import plain, png, table
 from training.data.dataset import DataError
 from training.data.decoding import prepare
-from vae.preprocessing import to_square
 
 
 def spoil(file: Path) -> None:

@@ -35,7 +35,13 @@ def test_hidden_and_system_files_do_not_count(
     caplog.set_level("INFO")
     class_folders(tmp_path / "data", 60, ["a", "b"])
     clean, _ = read(tmp_path / "data", tmp_path / "cache-1")
-    for name in (".git/x.png", "@eaDir/a/x.png", "a/.thumbnails/x.png", "a/._000.png", "b/Thumbs.db"):
+    for name in (
+        ".git/x.png",
+        "@eaDir/a/x.png",
+        "a/.thumbnails/x.png",
+        "a/._000.png",
+        "b/Thumbs.db",
+    ):
         file = tmp_path / "data" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(b"no image")
@@ -61,7 +67,9 @@ def test_a_link_is_followed_once(tmp_path: Path) -> None:
         (tmp_path / "data" / name).symlink_to(target)
     left_out = LeftOut()
     found = names(tmp_path / "data", left_out)
-    assert [n for n in found if n[0] in "bc"] == [f"{c}/{i:03d}.png" for c in "bc" for i in range(3)]
+    assert [n for n in found if n[0] in "bc"] == [
+        f"{c}/{i:03d}.png" for c in "bc" for i in range(3)
+    ]
     assert len([n for n in found if n[0] in "ef"]) == 2
     assert sorted(left_out.names["links to what is listed already"])[:3] == ["a", "b/up", "c/x.png"]
 

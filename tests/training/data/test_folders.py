@@ -96,5 +96,7 @@ def test_what_is_left_out_is_counted(tmp_path: Path, caplog: pytest.LogCaptureFi
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "notes.txt").write_text("hello")
-    with pytest.raises(DataError, match="nor class folders nor images in it; images have the names"):
+    with pytest.raises(
+        DataError, match="nor class folders nor images in it; images have the names"
+    ):
         read(tmp_path / "data", tmp_path / "cache")

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from app.images import decoding
+from tests.app.images.test_helper_image import HEIC
 from tests.training.data.levels import HEADER, levels_of, manifest, read
 from tests.training.sources import disc, faces, plain, png, table
 from training.data.decoding import prepare
@@ -49,8 +50,30 @@ def test_training_reads_what_the_service_reads(tmp_path: Path, name: str, size: 
     found = train.batch([0])[0].numpy()
     served = decoding.read((tmp_path / name).read_bytes(), size, 1, "crop", 10**6).pixels
     assert np.array_equal(found, served)
-    assert np.abs(found.astype(int) - to_square(ramp("L"), size, 1)).max() <= (4 if "jpeg" in name else 0)
+    assert np.abs(found.astype(int) - to_square(ramp("L"), size, 1)).max() <= (
+        4 if "jpeg" in name else 0
+    )
     assert len(np.unique(found)) > 60
+
+
+@pytest.mark.parametrize("name", ["photo.heic", "photo.HIF", "photo.avif"])
+def test_photographs_of_telephones_are_read_as_the_service_reads_them(
+    tmp_path: Path, name: str
+) -> None:
+    """The orientation of an AVIF is in its EXIF, that of a HEIC in the file itself."""
+    file = tmp_path / "data" / name
+    file.parent.mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    if name.endswith("avif"):
+        disc(3, 64, 48).save(file, exif=exif)
+    else:
+        file.write_bytes(HEIC)
+    train, test = read(file.parent, tmp_path / "cache", size=48)
+    found = (train if len(train) else test).batch([0])[0].numpy()
+    served = decoding.read(file.read_bytes(), 48, 3, "crop", 10**6, 2**27).pixels
+    assert np.abs(found.astype(int) - served).max() <= 1
+    assert found.std() > 20
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "JPEG"])

@@ -16,7 +16,7 @@ from vae.pixels import resized
 from vae.prior import GaussianMixture, LatentStatistics
 
 SIZE = 64
-GROUNDS = 24
+GROUNDS = 8
 
 
 class Remembering(VAE):
@@ -67,7 +67,8 @@ def test_images_that_are_closer_have_the_shorter_distance() -> None:
     assert spoilt["reconstructions"] > exact["reconstructions"] + 1
     assert spoilt["mixture"] > exact["mixture"]
     without = replace(checkpoint(Remembering(tensors(data))), mixture=None)
-    assert frechet.distances(without, data, data).keys() == exact.keys() - {"mixture"}
+    few = data.rows_at([0, 1])
+    assert frechet.distances(without, few, few).keys() == exact.keys() - {"mixture"}
 
 
 def test_only_images_that_the_network_can_read_are_measured() -> None:

@@ -21,14 +21,14 @@ DIM = 4
 COUNT = 16
 RECIPE = AdversarialRecipe(
     detail_channels=4,
-    epochs=4,
+    epochs=2,
     batch_size=4,
     warmup_steps=3,
     window=24,
     balance="glasses",
     augmentation=Augmentation(flip=True),
     seed=1,
-)  # 16 steps
+)  # 8 steps
 
 
 def start(seed: int = 0) -> Checkpoint:
