@@ -47,6 +47,8 @@ class Checkpoint:
         alignment_template: where the faces of the training images have left eye, right eye, nose,
             left and right corner of the mouth (median of x and y in pixels, by ``vae.faces``);
             None where images are not aligned faces.
+        elbo_quantiles: of the evidence lower bound of images like the training set's, in nats,
+            ascending, ``(Q,)``: see ``vae.score``; None where it was not measured.
     """
 
     model: VAE
@@ -59,6 +61,7 @@ class Checkpoint:
     sha256: str = ""
     mixture: GaussianMixture | None = None
     alignment_template: tuple[tuple[float, float], ...] | None = None
+    elbo_quantiles: Tensor | None = None
 
     def sample(self, seeds: Sequence[int], temperature: float = 1.0) -> Tensor:
         """Latents sampled from the fitted prior, ``(len(seeds), D)``.
@@ -89,6 +92,8 @@ def save(checkpoint: Checkpoint, path: Path, dtype: torch.dtype = torch.float32)
     if checkpoint.mixture is not None:
         parts = vars(checkpoint.mixture).items()
         tensors |= {f"prior.{k}": _stored(v, torch.float32) for k, v in parts}
+    if checkpoint.elbo_quantiles is not None:
+        tensors["elbo.quantiles"] = _stored(checkpoint.elbo_quantiles, torch.float32)
     for name, direction in checkpoint.directions.items():
         tensors[f"direction.{name}"] = _stored(direction.vector, torch.float32)
         if (subspace := direction.within_label) is not None:
@@ -152,7 +157,7 @@ def _rebuild(file: tensor_file.TensorFile) -> Checkpoint:
         config = VAEConfig.from_dict(fields["config"])
         directions = {
             name: Direction(
-                _finite(tensors, f"direction.{name}", (config.latent_dim,)),
+                tensor_file.finite(tensors, f"direction.{name}", (config.latent_dim,)),
                 within_label=_within_label(tensors, name, config.latent_dim),
                 **about,
             )
@@ -167,13 +172,14 @@ def _rebuild(file: tensor_file.TensorFile) -> Checkpoint:
         raise CheckpointError(f"its metadata is damaged ({error!r})") from None
     _load_weights(model, tensors)
     dim = config.latent_dim
-    mean = _finite(tensors, "latent.mean", (dim,))
+    mean = tensor_file.finite(tensors, "latent.mean", (dim,))
     return Checkpoint(
         model=model.eval(),
-        statistics=LatentStatistics(mean, _finite(tensors, "latent.covariance", (dim, dim))),
+        statistics=LatentStatistics(mean, tensor_file.finite(tensors, "latent.covariance", (dim, dim))),
         directions=directions,
         sha256=file.sha256,
         mixture=_mixture(tensors, dim),
+        elbo_quantiles=_elbo_quantiles(tensors),
         **found,
     )
 
@@ -192,7 +198,7 @@ def _load_weights(model: VAE, tensors: dict[str, Tensor]) -> None:
     if surplus := sorted(weights - expected.keys()):
         raise CheckpointError(f"weights that its config does not have: {', '.join(surplus[:3])}")
     model.load_state_dict(
-        {k: _finite(tensors, f"model.{k}", tuple(v.shape), v.dtype) for k, v in expected.items()},
+        {k: tensor_file.finite(tensors, f"model.{k}", tuple(v.shape), v.dtype) for k, v in expected.items()},
         assign=True,
     )
 
@@ -203,8 +209,8 @@ def _within_label(tensors: dict[str, Tensor], name: str, dim: int) -> WithinLabe
         return None
     count = len(tensors[rows])
     return WithinLabelSubspace(
-        rows=_finite(tensors, rows, (count, dim)),
-        centre=_finite(tensors, f"within_label_centre.{name}", (count,)),
+        rows=tensor_file.finite(tensors, rows, (count, dim)),
+        centre=tensor_file.finite(tensors, f"within_label_centre.{name}", (count,)),
     )
 
 
@@ -213,33 +219,23 @@ def _mixture(tensors: dict[str, Tensor], dim: int) -> GaussianMixture | None:
         return None
     k = tensors["prior.weights"].numel()
     mixture = GaussianMixture(
-        weights=_finite(tensors, "prior.weights", (k,)),
-        means=_finite(tensors, "prior.means", (k, dim)),
-        factors=_finite(tensors, "prior.factors", (k, dim, dim)),
+        weights=tensor_file.finite(tensors, "prior.weights", (k,)),
+        means=tensor_file.finite(tensors, "prior.means", (k, dim)),
+        factors=tensor_file.finite(tensors, "prior.factors", (k, dim, dim)),
     )
     if k < 1 or mixture.weights.min() < 0 or abs(float(mixture.weights.sum()) - 1) > 1e-3:
         raise CheckpointError("prior.weights are no probabilities (at least 0, with the sum 1)")
     return mixture
 
 
-def _finite(
-    tensors: dict[str, Tensor],
-    name: str,
-    shape: tuple[int, ...],
-    dtype: torch.dtype = torch.float32,
-) -> Tensor:
-    """The tensor of this name, converted to ``dtype``, of this shape and finite."""
+def _elbo_quantiles(tensors: dict[str, Tensor]) -> Tensor | None:
+    name = "elbo.quantiles"
     if name not in tensors:
-        raise CheckpointError(f"{name} is missing")
-    tensor = tensors[name]
-    if tuple(tensor.shape) != shape:
-        raise CheckpointError(f"{name} is {tuple(tensor.shape)}, its config says {shape}")
-    if tensor.is_floating_point() != dtype.is_floating_point:
-        raise CheckpointError(f"{name} is {tensor.dtype}, its config says {dtype}")
-    tensor = tensor.to(dtype)
-    if not tensor.isfinite().all():
-        raise CheckpointError(f"{name} holds NaN or infinity")
-    return tensor
+        return None
+    values = tensor_file.finite(tensors, name, (tensors[name].numel(),))
+    if len(values) < 2 or (values.diff() < 0).any():
+        raise CheckpointError(f"{name} are not two or more values in ascending order")
+    return values
 
 
 def _stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:
