@@ -17,6 +17,7 @@ from vae.directions import Direction, WithinLabelSubspace
 from vae.latent import seeded_noise_and_uniform
 from vae.model import VAE
 from vae.prior import GaussianMixture, LatentStatistics
+from vae.tensor_file import finite
 
 FORMAT = 2
 FORMAT_1_PREFIXES = {"kinds.": "within_label.", "kinds_centre.": "within_label_centre."}
@@ -157,7 +158,7 @@ def _rebuild(file: tensor_file.TensorFile) -> Checkpoint:
         config = VAEConfig.from_dict(fields["config"])
         directions = {
             name: Direction(
-                tensor_file.finite(tensors, f"direction.{name}", (config.latent_dim,)),
+                finite(tensors, f"direction.{name}", (config.latent_dim,)),
                 within_label=_within_label(tensors, name, config.latent_dim),
                 **about,
             )
@@ -172,10 +173,10 @@ def _rebuild(file: tensor_file.TensorFile) -> Checkpoint:
         raise CheckpointError(f"its metadata is damaged ({error!r})") from None
     _load_weights(model, tensors)
     dim = config.latent_dim
-    mean = tensor_file.finite(tensors, "latent.mean", (dim,))
+    mean = finite(tensors, "latent.mean", (dim,))
     return Checkpoint(
         model=model.eval(),
-        statistics=LatentStatistics(mean, tensor_file.finite(tensors, "latent.covariance", (dim, dim))),
+        statistics=LatentStatistics(mean, finite(tensors, "latent.covariance", (dim, dim))),
         directions=directions,
         sha256=file.sha256,
         mixture=_mixture(tensors, dim),
@@ -198,7 +199,7 @@ def _load_weights(model: VAE, tensors: dict[str, Tensor]) -> None:
     if surplus := sorted(weights - expected.keys()):
         raise CheckpointError(f"weights that its config does not have: {', '.join(surplus[:3])}")
     model.load_state_dict(
-        {k: tensor_file.finite(tensors, f"model.{k}", tuple(v.shape), v.dtype) for k, v in expected.items()},
+        {k: finite(tensors, f"model.{k}", tuple(v.shape), v.dtype) for k, v in expected.items()},
         assign=True,
     )
 
@@ -209,8 +210,8 @@ def _within_label(tensors: dict[str, Tensor], name: str, dim: int) -> WithinLabe
         return None
     count = len(tensors[rows])
     return WithinLabelSubspace(
-        rows=tensor_file.finite(tensors, rows, (count, dim)),
-        centre=tensor_file.finite(tensors, f"within_label_centre.{name}", (count,)),
+        rows=finite(tensors, rows, (count, dim)),
+        centre=finite(tensors, f"within_label_centre.{name}", (count,)),
     )
 
 
@@ -219,9 +220,9 @@ def _mixture(tensors: dict[str, Tensor], dim: int) -> GaussianMixture | None:
         return None
     k = tensors["prior.weights"].numel()
     mixture = GaussianMixture(
-        weights=tensor_file.finite(tensors, "prior.weights", (k,)),
-        means=tensor_file.finite(tensors, "prior.means", (k, dim)),
-        factors=tensor_file.finite(tensors, "prior.factors", (k, dim, dim)),
+        weights=finite(tensors, "prior.weights", (k,)),
+        means=finite(tensors, "prior.means", (k, dim)),
+        factors=finite(tensors, "prior.factors", (k, dim, dim)),
     )
     if k < 1 or mixture.weights.min() < 0 or abs(float(mixture.weights.sum()) - 1) > 1e-3:
         raise CheckpointError("prior.weights are no probabilities (at least 0, with the sum 1)")
@@ -232,7 +233,7 @@ def _elbo_quantiles(tensors: dict[str, Tensor]) -> Tensor | None:
     name = "elbo.quantiles"
     if name not in tensors:
         return None
-    values = tensor_file.finite(tensors, name, (tensors[name].numel(),))
+    values = finite(tensors, name, (tensors[name].numel(),))
     if len(values) < 2 or (values.diff() < 0).any():
         raise CheckpointError(f"{name} are not two or more values in ascending order")
     return values
