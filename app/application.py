@@ -19,6 +19,7 @@ from app.http import (
     problems,
     routes,
     sample_routes,
+    score_routes,
 )
 from app.http.auth import ApiKeyAuth
 from app.http.body_budget import BodyBudget
@@ -64,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
         *sample_routes.router.routes,
         *path_routes.router.routes,
         *face_routes.router.routes,
+        *score_routes.router.routes,
         *direction_routes.router.routes,
         *info_routes.router.routes,
     ]
