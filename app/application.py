@@ -14,6 +14,7 @@ from app.http import (
     direction_routes,
     face_routes,
     info_routes,
+    inpaint_routes,
     openapi,
     path_routes,
     problems,
@@ -66,6 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
         *path_routes.router.routes,
         *face_routes.router.routes,
         *score_routes.router.routes,
+        *inpaint_routes.router.routes,
         *direction_routes.router.routes,
         *info_routes.router.routes,
     ]

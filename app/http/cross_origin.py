@@ -15,6 +15,7 @@ RESPONSE_HEADERS = (
     "ETag",
     "Lorgnette-Model",
     "Lorgnette-Seed",
+    "Lorgnette-Steps",
     "Lorgnette-Strength",
     "Retry-After",
     "Server-Timing",

@@ -11,7 +11,10 @@ IMAGE = (
 )
 
 # Two by two pixels, of which the right half is white.
-HALF_WHITE = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAAAAABX3VL4AAAADklEQVR4nGNg+M/EwAAABAgBAveh/HQAAAAASUVORK5CYII="
+HALF_WHITE = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAAAAABX3VL4AAAADklEQVR4"
+    "nGNg+M/EwAAABAgBAveh/HQAAAAASUVORK5CYII="
+)
 
 # A small file of each media type: name, what it is, content in base64.
 FILES: dict[str, tuple[str, str, str]] = {
