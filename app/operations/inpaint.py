@@ -22,6 +22,7 @@ from vae.latent import seeded_noise
 from vae.preprocessing import Fit
 
 STEPS = 8  # encoder calls after the first
+RESERVED = 2  # times the longest step: a further one, and the images themselves
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,6 @@ async def _chain(
         posteriors = await context.model.encoder.run(images, context.timing)
         latents = [filling.draw(p, eps[step]) for p, eps in zip(posteriors, noise, strict=True)]
         longest = max(longest, loop.time() - started)
-        if loop.time() + 2 * longest > context.deadline:  # one more, and the images themselves
+        if loop.time() + RESERVED * longest > context.deadline:
             break
     return latents, step

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from vae.model import VAE
 from vae.prior import GaussianMixture, LatentStatistics
 
 SIZE, DIM = 32, 8
+ELBO_QUANTILES = torch.linspace(-40_000, 0, 11)
 Pixels = npt.NDArray[np.uint8]
 Latents = npt.NDArray[np.float64]
 
@@ -70,11 +72,15 @@ def two_clumps(dim: int) -> GaussianMixture:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Checkpoints ``tiny`` (RGB, 8 latents) and ``grey`` (1 channel, 5 latents, a mixture)."""
+    """Checkpoints ``tiny`` (RGB, 8 latents) and ``grey`` (1 channel, 5 latents).
+
+    ``grey`` has a mixture, and quantiles of the bound.
+    """
     folder = tmp_path_factory.mktemp("models")
+    grey = tiny_checkpoint(9, channels=1, dim=5, mixture=two_clumps(5))
     for name, found in {
         "tiny": tiny_checkpoint(0),
-        "grey": tiny_checkpoint(9, channels=1, dim=5, mixture=two_clumps(5)),
+        "grey": replace(grey, elbo_quantiles=ELBO_QUANTILES),
     }.items():
         (folder / name).mkdir()
         save(found, folder / name / "model.safetensors")
