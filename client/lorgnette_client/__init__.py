@@ -16,6 +16,8 @@ from lorgnette_client.results import (
     ModelInfo,
     Photograph,
     Posteriors,
+    Score,
+    Scores,
 )
 from lorgnette_client.retries import Retries
 from lorgnette_client.version import __version__
@@ -39,6 +41,8 @@ __all__ = [
     "Picture",
     "Posteriors",
     "Retries",
+    "Score",
+    "Scores",
     "Seed",
     "__version__",
 ]

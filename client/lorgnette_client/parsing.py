@@ -22,6 +22,8 @@ from lorgnette_client.results import (
     ModelInfo,
     Photograph,
     Posteriors,
+    Score,
+    Scores,
 )
 
 T = TypeVar("T")
@@ -71,6 +73,12 @@ def edit(response: httpx.Response) -> Edit:
         model=body["model"],
         detail=body["detail"],
     )
+
+
+def scores(response: httpx.Response) -> Scores:
+    """The response of ``/score``."""
+    body = response.json()
+    return Scores(tuple(_picked(Score, score) for score in body["scores"]), body["model"])
 
 
 def photographs(response: httpx.Response) -> tuple[Photograph, ...]:
