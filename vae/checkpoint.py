@@ -10,12 +10,13 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from vae import checkpoint_parts, tensor_file
 from vae import metadata as description
-from vae import tensor_file
 from vae.config import VAEConfig
-from vae.directions import Direction, WithinLabelSubspace
+from vae.directions import Direction
 from vae.latent import seeded_noise_and_uniform
 from vae.model import VAE
+from vae.pixel_regression import PixelRegression
 from vae.prior import GaussianMixture, LatentStatistics
 from vae.tensor_file import finite
 
@@ -50,6 +51,8 @@ class Checkpoint:
             None where images are not aligned faces.
         elbo_quantiles: of the evidence lower bound of images like the training set's, in nats,
             ascending, ``(Q,)``: see ``vae.score``; None where it was not measured.
+        pixel_regression: of coarse pixels of the training set on its encoded means, for
+            ``vae.inpaint``; None where it was not fitted.
     """
 
     model: VAE
@@ -63,6 +66,7 @@ class Checkpoint:
     mixture: GaussianMixture | None = None
     alignment_template: tuple[tuple[float, float], ...] | None = None
     elbo_quantiles: Tensor | None = None
+    pixel_regression: PixelRegression | None = None
 
     def sample(self, seeds: Sequence[int], temperature: float = 1.0) -> Tensor:
         """Latents sampled from the fitted prior, ``(len(seeds), D)``.
@@ -95,6 +99,11 @@ def save(checkpoint: Checkpoint, path: Path, dtype: torch.dtype = torch.float32)
         tensors |= {f"prior.{k}": _stored(v, torch.float32) for k, v in parts}
     if checkpoint.elbo_quantiles is not None:
         tensors["elbo.quantiles"] = _stored(checkpoint.elbo_quantiles, torch.float32)
+    if checkpoint.pixel_regression is not None:
+        parts = vars(checkpoint.pixel_regression).items()
+        tensors |= {
+            f"pixels.{k}": _stored(v, dtype if k == "weights" else torch.float32) for k, v in parts
+        }
     for name, direction in checkpoint.directions.items():
         tensors[f"direction.{name}"] = _stored(direction.vector, torch.float32)
         if (subspace := direction.within_label) is not None:
@@ -159,7 +168,7 @@ def _rebuild(file: tensor_file.TensorFile) -> Checkpoint:
         directions = {
             name: Direction(
                 finite(tensors, f"direction.{name}", (config.latent_dim,)),
-                within_label=_within_label(tensors, name, config.latent_dim),
+                within_label=checkpoint_parts.within_label(tensors, name, config.latent_dim),
                 **about,
             )
             for name, about in fields["directions"].items()
@@ -179,8 +188,9 @@ def _rebuild(file: tensor_file.TensorFile) -> Checkpoint:
         statistics=LatentStatistics(mean, finite(tensors, "latent.covariance", (dim, dim))),
         directions=directions,
         sha256=file.sha256,
-        mixture=_mixture(tensors, dim),
-        elbo_quantiles=_elbo_quantiles(tensors),
+        mixture=checkpoint_parts.mixture(tensors, dim),
+        elbo_quantiles=checkpoint_parts.elbo_quantiles(tensors),
+        pixel_regression=checkpoint_parts.pixel_regression(tensors, config),
         **found,
     )
 
@@ -202,41 +212,6 @@ def _load_weights(model: VAE, tensors: dict[str, Tensor]) -> None:
         {k: finite(tensors, f"model.{k}", tuple(v.shape), v.dtype) for k, v in expected.items()},
         assign=True,
     )
-
-
-def _within_label(tensors: dict[str, Tensor], name: str, dim: int) -> WithinLabelSubspace | None:
-    rows = f"within_label.{name}"
-    if rows not in tensors:
-        return None
-    count = len(tensors[rows])
-    return WithinLabelSubspace(
-        rows=finite(tensors, rows, (count, dim)),
-        centre=finite(tensors, f"within_label_centre.{name}", (count,)),
-    )
-
-
-def _mixture(tensors: dict[str, Tensor], dim: int) -> GaussianMixture | None:
-    if "prior.weights" not in tensors:
-        return None
-    k = tensors["prior.weights"].numel()
-    mixture = GaussianMixture(
-        weights=finite(tensors, "prior.weights", (k,)),
-        means=finite(tensors, "prior.means", (k, dim)),
-        factors=finite(tensors, "prior.factors", (k, dim, dim)),
-    )
-    if k < 1 or mixture.weights.min() < 0 or abs(float(mixture.weights.sum()) - 1) > 1e-3:
-        raise CheckpointError("prior.weights are no probabilities (at least 0, with the sum 1)")
-    return mixture
-
-
-def _elbo_quantiles(tensors: dict[str, Tensor]) -> Tensor | None:
-    name = "elbo.quantiles"
-    if name not in tensors:
-        return None
-    values = finite(tensors, name, (tensors[name].numel(),))
-    if len(values) < 2 or (values.diff() < 0).any():
-        raise CheckpointError(f"{name} are not two or more values in ascending order")
-    return values
 
 
 def _stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:

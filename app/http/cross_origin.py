@@ -15,7 +15,6 @@ RESPONSE_HEADERS = (
     "ETag",
     "Lorgnette-Model",
     "Lorgnette-Seed",
-    "Lorgnette-Steps",
     "Lorgnette-Strength",
     "Retry-After",
     "Server-Timing",

@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from app.http.base64_image import ImageBytes
 from app.http.option_schemas import AlignmentOptions, Request, ResizeOptions, SequenceRequest
@@ -32,6 +32,9 @@ class InpaintRequest(ResizeOptions, SequenceRequest):
     )
     n: int = Field(1, ge=1, le=MAX_IMAGES, description="Results, each with another seed.")
     seed: Seed | None = Field(None, description="Result i has seed `seed + i`; random if absent.")
+    temperature: FiniteFloat = Field(
+        1.0, ge=0, le=2, description="Scale of the noise; 0 gives the most likely result."
+    )
 
     @model_validator(mode="after")
     def _last_seed_in_range(self) -> Self:

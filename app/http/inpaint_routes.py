@@ -9,10 +9,10 @@ from app.http.guarded_route import GuardedRoute, operation_id
 from app.http.image_schemas import InpaintRequest
 from app.http.model_call import ModelCall, ModelCallDependency
 from app.http.multipart import FormFields
-from app.http.openapi import INPAINT_HEADERS, body, ok_response
+from app.http.openapi import SEED_HEADERS, body, ok_response
 from app.http.request_parsing import BodyForms
 from app.http.routes import IMAGES, MODEL_ERRORS
-from app.operations.inpaint import inpaint
+from app.operations.inpaint import Draws, inpaint
 
 IMAGE_AND_MASK = BodyForms(multipart=FormFields(files=("image", "mask")))
 
@@ -23,7 +23,7 @@ router = APIRouter(route_class=GuardedRoute, generate_unique_id_function=operati
     "/inpaint",
     name="inpaint",
     responses={
-        200: ok_response("The filled images.", *IMAGES, headers=INPAINT_HEADERS),
+        200: ok_response("The filled images.", *IMAGES, headers=SEED_HEADERS),
         **MODEL_ERRORS,
     },
     openapi_extra=body(
@@ -40,11 +40,6 @@ async def post_inpaint(
 ) -> Response:
     """An image whose unknown part is filled in; every known pixel stays as it is."""
     params = call.params
-    found = await inpaint(
-        call.context, params.image, params.mask, n=params.n, seed=params.seed, fit=params.fit
-    )
-    headers = {
-        "Lorgnette-Seed": str(found.images[0].seed),
-        "Lorgnette-Steps": str(found.steps),
-    }
-    return await call.respond_with_images(found.images, headers=headers)
+    draws = Draws(params.n, params.seed, params.temperature)
+    images = await inpaint(call.context, params.image, params.mask, draws, params.fit)
+    return await call.respond_with_images(images, headers={"Lorgnette-Seed": str(images[0].seed)})

@@ -64,6 +64,7 @@ class ModelCall(Generic[M]):
     _http_version: str
     _image_pool: ImageRunner
     _metrics: Metrics
+    _deadline: float  # by the clock of the event loop
 
     @property
     def media_type(self) -> str:
@@ -155,7 +156,7 @@ class ModelCall(Generic[M]):
                 body = b"".join([part async for part in parts])
             return Response(body, headers=self._headers(headers), media_type=self.media_type)
         first = await anext(parts)
-        seconds = self.context.deadline - asyncio.get_running_loop().time()
+        seconds = self._deadline - asyncio.get_running_loop().time()
         return StreamedResponse(first, parts, seconds, self._headers(headers), self.media_type)
 
     def _headers(self, headers: Mapping[str, str] | None) -> dict[str, str]:
@@ -220,7 +221,6 @@ class ModelCallDependency(Generic[M]):
             detail=detail,
             alignment=alignment,
             store=service.store,
-            deadline=deadline,
         )
         return ModelCall(
             params,
@@ -229,4 +229,5 @@ class ModelCallDependency(Generic[M]):
             request.scope["http_version"],
             service.image_pool,
             request.app.state.metrics,
+            deadline,
         )

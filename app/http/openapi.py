@@ -114,14 +114,6 @@ SEED_HEADERS: Json = {
         "description": "Seed of the first image; image i has this seed plus i.",
     },
 }
-INPAINT_HEADERS: Json = {
-    **SEED_HEADERS,
-    "Lorgnette-Steps": {
-        "schema": {"type": "integer"},
-        "description": "Of the chain that made the images: 8, or fewer where the deadline was "
-        "near. The same seed with as many steps gives the same images.",
-    },
-}
 STRENGTH_HEADERS: Json = {
     "Lorgnette-Strength": {
         "schema": {"type": "number"},

@@ -153,7 +153,7 @@ class ScoreResponse(BaseModel):
     percentile: float | None = Field(
         description="Percentage of images like those of the training set that have a higher bound, "
         "0 to 100: near 100 the image is unusual for this model, near 0 it is unusually simple. "
-        "Null where the checkpoint has no statistics (`training score-statistics` adds them)."
+        "Null where the checkpoint has no statistics (`training image-statistics` adds them)."
     )
 
 

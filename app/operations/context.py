@@ -171,14 +171,12 @@ class Context(Resources):
         detail: of the images that the model makes, see ``chosen_detail``.
         alignment: of the images that are sent; None if they are not aligned.
         store: of the directions that users saved.
-        deadline: of the response, by the clock of the event loop.
     """
 
     model: LoadedModel
     detail: float
     alignment: Alignment | None
     store: DirectionStore
-    deadline: float
 
 
 def chosen_detail(model: LoadedModel, requested: float | None) -> float:

@@ -23,6 +23,7 @@ from vae.config import VAEConfig
 from vae.directions import Direction, WithinLabelSubspace
 from vae.latent import seeded_noise
 from vae.model import VAE
+from vae.pixel_regression import PixelRegression, coarse, fit_pixel_regression
 from vae.prior import GaussianMixture, LatentStatistics
 
 SIZE, DIM = 32, 8
@@ -61,7 +62,15 @@ def tiny_checkpoint(
         metrics={"psnr_db": 20.0, "pictures": 4},
         provenance={"data": "noise"},
         mixture=mixture,
+        pixel_regression=pixel_regression(model),
     )
+
+
+def pixel_regression(model: VAE) -> PixelRegression:
+    """Of decodes on their latents."""
+    latents = seeded_noise(range(200), model.config.latent_dim)
+    with torch.inference_mode():
+        return fit_pixel_regression(latents, coarse(model.eval().decode(latents)))
 
 
 def two_clumps(dim: int) -> GaussianMixture:

@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from vae.gaussian import DiagonalGaussian
-from vae.inpaint import draw, filled
+from vae.inpaint import filled, latent_posterior
+from vae.pixel_regression import coarse, fit_pixel_regression
+from vae.prior import LatentStatistics
 
 SIZE = 64
 
@@ -21,10 +22,75 @@ def smooth(seed: int) -> Tensor:
     return torch.nn.functional.interpolate(coarse, SIZE, mode="bicubic").clamp(0.0, 1.0)
 
 
-def test_noise_of_a_posterior() -> None:
-    posterior = DiagonalGaussian(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 2.0]]))
-    expected = torch.tensor([1.5, 2.0 - torch.e])
-    torch.testing.assert_close(draw(posterior, torch.tensor([0.5, -1.0])), expected)
+LATENTS = torch.randn(2000, 3, generator=torch.Generator().manual_seed(0)) + 1.0
+STATISTICS = LatentStatistics(LATENTS.mean(0), LATENTS.T.cov())
+
+
+def drawn(latents: Tensor) -> Tensor:
+    """Images ``(N, 1, 32, 32)`` that are linear in the latents.
+
+    The first value is the brightness of the left half, the second of the right one, the third of
+    both.
+    """
+    half = torch.zeros(1, 1, SIZE // 2, SIZE // 2)
+    half[..., : SIZE // 4] = 1.0
+    left, right, both = (0.1 * latents[:, i, None, None, None] for i in range(3))
+    return 0.5 + left * half + right * (1.0 - half) + both * torch.ones_like(half)
+
+
+REGRESSION = fit_pixel_regression(
+    LATENTS,
+    coarse(drawn(LATENTS) + 0.05 * torch.randn(2000, 1, 32, 32, generator=torch.Generator())),
+)
+
+
+def right_half() -> Tensor:
+    unknown = torch.zeros(1, 1, 32, 32)
+    unknown[..., 16:] = 1.0
+    return unknown
+
+
+def test_the_latent_is_that_of_the_known_pixels_where_they_say_it() -> None:
+    latent = torch.tensor([[2.0, -1.0, 0.5]])
+    found = latent_posterior(drawn(latent), torch.zeros(1, 1, 32, 32), STATISTICS, REGRESSION)
+    image = drawn(found.mean[None])
+    torch.testing.assert_close(image, drawn(latent), atol=0.01, rtol=0)
+    half = latent_posterior(drawn(latent), right_half(), STATISTICS, REGRESSION)
+    torch.testing.assert_close(
+        drawn(half.mean[None])[..., :16], drawn(latent)[..., :16], atol=0.01, rtol=0
+    )
+    assert float(half.mean[1]) == pytest.approx(1.0, abs=0.1)  # of which only the prior is known
+
+
+def test_draws_vary_where_nothing_is_known_and_nowhere_else() -> None:
+    latent = torch.tensor([[2.0, -1.0, 0.5]])
+    found = latent_posterior(drawn(latent), right_half(), STATISTICS, REGRESSION)
+    images = drawn(found.sample(torch.randn(500, 3, generator=torch.Generator().manual_seed(1))))
+    spread = images.std(0)[0]
+    assert float(spread[:, :16].max()) < 0.02
+    assert float(spread[:, 16:].min()) > 0.08
+    cold = found.sample(torch.randn(2, 3), temperature=0.0)
+    assert torch.equal(cold, found.mean.expand(2, 3))
+
+
+def test_what_is_unknown_is_not_looked_at() -> None:
+    latent = torch.tensor([[2.0, -1.0, 0.5]])
+    painted = drawn(latent).where(right_half() == 0, torch.tensor(0.0))
+    first, second = (
+        latent_posterior(image, right_half(), STATISTICS, REGRESSION)
+        for image in (drawn(latent), painted)
+    )
+    assert torch.equal(first.mean, second.mean)
+
+
+def test_a_dimension_that_never_varied_stays_as_it_was() -> None:
+    covariance = STATISTICS.covariance.clone()
+    covariance[1] = covariance[:, 1] = 0.0
+    collapsed = LatentStatistics(STATISTICS.mean, covariance)
+    latent = torch.tensor([[2.0, -1.0, 0.5]])
+    found = latent_posterior(drawn(latent), right_half(), collapsed, REGRESSION)
+    latents = found.sample(torch.randn(5, 3))
+    torch.testing.assert_close(latents[:, 1], STATISTICS.mean[1].expand(5))
 
 
 def test_known_pixels_are_kept_and_unknown_ones_have_no_influence(unknown: Tensor) -> None:

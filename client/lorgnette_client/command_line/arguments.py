@@ -87,6 +87,7 @@ def _add_inpaint(command: argparse.ArgumentParser) -> None:
     command.add_argument("mask", type=Path, help="of its size, white where it is filled in")
     command.add_argument("-n", type=int, default=1, help="results, 1 to 64 (default: 1)")
     command.add_argument("--seed", type=int, help="of the first result (default: random)")
+    command.add_argument("--temperature", type=float, help="0 for the most likely (default: 1)")
     _add_no_align(command)
     _add_drawing(command, tuple(FORMATS))
 

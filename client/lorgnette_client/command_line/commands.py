@@ -58,7 +58,7 @@ def faces(client: Client, args: argparse.Namespace) -> None:
 
 def inpaint(client: Client, args: argparse.Namespace) -> None:
     """Write the image with its masked part filled in, once or several times."""
-    options = _options(args, "n", "seed", "size", "detail", "quality")
+    options = _options(args, "n", "seed", "temperature", "size", "detail", "quality")
     if args.no_align:
         options["align"] = False
     file_format = _format(args.out)

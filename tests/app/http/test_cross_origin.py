@@ -17,8 +17,7 @@ SHOP = "https://shop.example"
 DIGEST = "2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683"  # of "key"
 KEY = {"Authorization": "Bearer key"}
 EXPOSED = {
-    *("etag", "lorgnette-model", "lorgnette-seed"),
-    *("lorgnette-steps", "lorgnette-strength"),
+    *("etag", "lorgnette-model", "lorgnette-seed", "lorgnette-strength"),
     *("retry-after", "server-timing", "x-request-id"),
 }
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from app.operations import inpaint
 from app.settings import Settings
 from tests.app.conftest import (
     DIM,
@@ -75,7 +74,6 @@ def test_seeds_differ_and_reproduce(client: httpx.Client) -> None:
     response = ok(post(client, IMAGE, file(mask(HALF)), seed=7, n=3))
     assert response.json()["seeds"] == [7, 8, 9]
     assert response.headers["lorgnette-seed"] == "7"
-    assert response.headers["lorgnette-steps"] == "8"
     found = images(response)
     assert min(apart(found[0], found[1]), apart(found[1], found[2])) > 2
     alone = images(post(client, IMAGE, file(mask(HALF)), seed=8))
@@ -187,16 +185,11 @@ def test_a_field_twice_is_refused(client: httpx.Client) -> None:
     problem(client.post("/inpaint", content=IMAGE, headers={"content-type": "image/png"}), 415)
 
 
-def test_the_chain_ends_early_where_the_deadline_is_near(
-    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(inpaint, "RESERVED", 1e9)
-    response = ok(post(client, IMAGE, file(mask(HALF)), seed=7))
-    assert response.headers["lorgnette-steps"] == "0"
-    early = images(response)[0]
-    assert not changed(early, pixels(IMAGE))[:, SIZE // 2 :].any()
-    monkeypatch.undo()
-    assert apart(images(post(client, IMAGE, file(mask(HALF)), seed=7))[0], early) > 2
+def test_temperature_0_is_the_most_likely_result(client: httpx.Client) -> None:
+    cold = images(post(client, IMAGE, file(mask(HALF)), seed=7, n=2, temperature=0))
+    assert apart(cold[0], cold[1]) <= 1
+    warm = images(post(client, IMAGE, file(mask(HALF)), seed=7))
+    assert apart(cold[0], warm[0]) > 2
 
 
 @pytest.fixture(scope="module")
@@ -207,8 +200,18 @@ def aligned(
     folder = tmp_path_factory.mktemp("aligned")
     checkpoint = replace(tiny_checkpoint(2), alignment_template=TEMPLATE)
     save(checkpoint, folder / "model.safetensors")
-    with serving(settings(models=(str(folder),))) as client:
+    (folder / "without").mkdir()
+    save(replace(checkpoint, pixel_regression=None), folder / "without" / "model.safetensors")
+    with serving(settings(models=(str(folder), str(folder / "without")))) as client:
         yield client
+
+
+def test_a_checkpoint_without_its_statistics_says_so(aligned: httpx.Client) -> None:
+    files = {"image": IMAGE, "mask": file(mask(HALF))}
+    found = problem(
+        aligned.post("/inpaint?model=without", files=files), 422, "training image-statistics"
+    )
+    assert found["type"] == "urn:lorgnette:no-inpainting"
 
 
 def test_the_mask_of_a_photograph_is_aligned_with_it(aligned: httpx.Client, tmp_path: Path) -> None:
