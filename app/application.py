@@ -15,11 +15,13 @@ from app.http import (
     direction_routes,
     face_routes,
     info_routes,
+    inpaint_routes,
     openapi,
     path_routes,
     problems,
     routes,
     sample_routes,
+    score_routes,
 )
 from app.http.auth import ApiKeyAuth
 from app.http.body_budget import BodyBudget
@@ -65,6 +67,8 @@ def create_app(settings: Settings) -> FastAPI:
         *sample_routes.router.routes,
         *path_routes.router.routes,
         *face_routes.router.routes,
+        *score_routes.router.routes,
+        *inpaint_routes.router.routes,
         *direction_routes.router.routes,
         *info_routes.router.routes,
         *admin_routes.router.routes,

@@ -1,6 +1,6 @@
 """The command line: ``python -m benchmarks WHAT``.
 
-WHAT is ``compare``, ``curves``, ``detail``, ``detection``, ``stall`` or ``report``.
+WHAT is ``compare``, ``curves``, ``detail``, ``detection``, ``inpainting``, ``stall`` or ``report``.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from benchmarks import (
     curves,
     detail,
     detection,
+    inpainting,
     load,
     processes,
     report,
@@ -24,13 +25,14 @@ from benchmarks import (
 from benchmarks.systems import SYSTEMS
 from benchmarks.works import WORKS
 
-WHAT = ("compare", "curves", "detail", "detection", "stall", "report")
+WHAT = ("compare", "curves", "detail", "detection", "inpainting", "stall", "report")
 ERRORS = (
     check.WrongImageError,
     load.LoadError,
     processes.ServerError,
     detail.NoDetailError,
     detection.NoPicturesError,
+    inpainting.NoRegressionError,
 )
 
 
@@ -75,6 +77,10 @@ def _run(arguments: argparse.Namespace) -> None:
         count = 2 if arguments.quick else detection.COUNT
         print(*detection.run(arguments.out, arguments.faces, count), sep="\n")
         return
+    elif arguments.what == "inpainting":
+        count = 2 if arguments.quick else inpainting.COUNT
+        print(*inpainting.run(arguments.out, arguments.faces, count), sep="\n")
+        return
     for file in report.write(arguments.out):
         print(file)
 
@@ -90,15 +96,17 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=plan.rounds)
     parser.add_argument("--seconds", type=float, default=plan.bounds.seconds)
     parser.add_argument("--png", choices=["pillow", "lorgnette"], default=plan.png)
-    parser.add_argument("--faces", type=Path, help="detection: a folder of pictures of one face")
+    parser.add_argument(
+        "--faces", type=Path, help="detection, inpainting: a folder of pictures of one face"
+    )
     parser.add_argument(
         "--out",
         type=Path,
         help="the folder for results (default: results, or results/scratch with other options)",
     )
     arguments = parser.parse_args()
-    if arguments.what == "detection" and arguments.faces is None:
-        parser.error("detection needs --faces, a folder of pictures with one face each")
+    if arguments.what in ("detection", "inpainting") and arguments.faces is None:
+        parser.error(f"{arguments.what} needs --faces, a folder of pictures with one face each")
     if arguments.out is None:
         options = vars(arguments).items()
         is_complete = all(

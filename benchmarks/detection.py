@@ -63,6 +63,19 @@ Box = tuple[float, float, float, float]
 Picture = tuple[Image.Image, Box | None]  # and where its face is, None for nowhere
 
 
+def chosen_pictures(faces: Path, count: int) -> list[Path]:
+    """At most ``count`` pictures in a folder, evenly spaced.
+
+    Raises:
+        NoPicturesError: if there is none.
+    """
+    files = [f for f in sorted(faces.rglob("*")) if f.suffix in (".png", ".jpg", ".webp")]
+    if not files:
+        raise NoPicturesError(f"{faces} has no .png, .jpg or .webp file, which --faces needs")
+    count = min(count, len(files))
+    return [files[i * len(files) // count] for i in range(count)]
+
+
 def run(out: Path, faces: Path, count: int) -> list[Path]:
     """Measure, and write the figures and a table to a folder.
 
@@ -77,10 +90,7 @@ def run(out: Path, faces: Path, count: int) -> list[Path]:
     Raises:
         NoPicturesError: if there is no picture in ``faces``.
     """
-    files = [f for f in sorted(faces.rglob("*")) if f.suffix in (".png", ".jpg", ".webp")]
-    if not files:
-        raise NoPicturesError(f"{faces} has no .png, .jpg or .webp file, which --faces needs")
-    chosen = [files[i * len(files) // count] for i in range(min(count, len(files)))]
+    chosen = chosen_pictures(faces, count)
     found = detector.load(DETECTOR)
     rows = [_row(found, name, pictures) for name, pictures in _kinds(chosen, count)]
     out.mkdir(parents=True, exist_ok=True)

@@ -155,6 +155,46 @@ def test_an_interpolation_is_a_smooth_path(client: httpx.Client) -> None:
     assert np.abs(tiles[-1] - ends[1]).max() <= 1
 
 
+def masks() -> dict[str, Pixels]:
+    """Where a face is unknown: the text-book masks."""
+    found = {name: np.zeros((256, 256)) for name in ("left half", "eyes", "random half")}
+    found["left half"][:, :128] = 255
+    found["eyes"][50:105, 40:216] = 255
+    found["random half"][np.random.default_rng(0).random((256, 256)) < 0.5] = 255
+    return found
+
+
+@pytest.mark.parametrize("name", masks())
+def test_what_is_filled_in_is_nearer_than_the_mean(client: httpx.Client, name: str) -> None:
+    mask = io.BytesIO()
+    Image.fromarray(masks()[name].astype(np.uint8)).save(mask, "png")
+    unknown = masks()[name] > 0
+    for seed in (1, 2):
+        sample = client.post("/sample", json={"seed": seed}).content
+        original, files = pixels(sample), {"image": sample, "mask": mask.getvalue()}
+        colour = original[~unknown].mean(0)
+        by_mean = np.square(colour - original)[unknown].mean()
+        for temperature, bound in (("0", 0.5), ("1", 0.8)):
+            data = {"temperature": temperature, "seed": "3"}
+            response = client.post("/inpaint", files=files, data=data).raise_for_status()
+            found = pixels(response.content)
+            assert (found[~unknown] == original[~unknown]).all()
+            assert np.square(found - original)[unknown].mean() < bound * by_mean
+
+
+def test_samples_are_as_usual_as_training_images_and_noise_is_not(client: httpx.Client) -> None:
+    samples = [
+        client.post("/sample", json={"seed": seed, "detail": 0}).content for seed in range(6)
+    ]
+    noise = io.BytesIO()
+    Image.effect_noise((256, 256), 100).save(noise, "png")
+    files = [("image", data) for data in (*samples, noise.getvalue())]
+    response = client.post("/score", files=files, data={"align": "false"}).raise_for_status()
+    *usual, unusual = (score["percentile"] for score in response.json()["scores"])
+    assert max(usual) < 50
+    assert unusual == 100
+
+
 @pytest.mark.parametrize(
     ("deterministic", "detail", "allowed"), [("false", 0, 1), ("false", 1, 2), ("true", 1, 0)]
 )

@@ -10,13 +10,15 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from vae import checkpoint_parts, tensor_file
 from vae import metadata as description
-from vae import tensor_file
 from vae.config import VAEConfig
-from vae.directions import Direction, WithinLabelSubspace
+from vae.directions import Direction
 from vae.latent import seeded_noise_and_uniform
 from vae.model import VAE
+from vae.pixel_regression import PixelRegression
 from vae.prior import GaussianMixture, LatentStatistics
+from vae.tensor_file import finite
 
 FORMAT = 2
 FORMAT_1_PREFIXES = {"kinds.": "within_label.", "kinds_centre.": "within_label_centre."}
@@ -47,6 +49,10 @@ class Checkpoint:
         alignment_template: where the faces of the training images have left eye, right eye, nose,
             left and right corner of the mouth (median of x and y in pixels, by ``vae.faces``);
             None where images are not aligned faces.
+        elbo_quantiles: of the evidence lower bound of images like the training set's, in nats,
+            ascending, ``(Q,)``: see ``vae.score``; None where it was not measured.
+        pixel_regression: of coarse pixels of the training set on its encoded means, for
+            ``vae.inpaint``; None where it was not fitted.
     """
 
     model: VAE
@@ -59,6 +65,8 @@ class Checkpoint:
     sha256: str = ""
     mixture: GaussianMixture | None = None
     alignment_template: tuple[tuple[float, float], ...] | None = None
+    elbo_quantiles: Tensor | None = None
+    pixel_regression: PixelRegression | None = None
 
     def sample(self, seeds: Sequence[int], temperature: float = 1.0) -> Tensor:
         """Latents sampled from the fitted prior, ``(len(seeds), D)``.
@@ -89,6 +97,13 @@ def save(checkpoint: Checkpoint, path: Path, dtype: torch.dtype = torch.float32)
     if checkpoint.mixture is not None:
         parts = vars(checkpoint.mixture).items()
         tensors |= {f"prior.{k}": _stored(v, torch.float32) for k, v in parts}
+    if checkpoint.elbo_quantiles is not None:
+        tensors["elbo.quantiles"] = _stored(checkpoint.elbo_quantiles, torch.float32)
+    if checkpoint.pixel_regression is not None:
+        parts = vars(checkpoint.pixel_regression).items()
+        tensors |= {
+            f"pixels.{k}": _stored(v, dtype if k == "weights" else torch.float32) for k, v in parts
+        }
     for name, direction in checkpoint.directions.items():
         tensors[f"direction.{name}"] = _stored(direction.vector, torch.float32)
         if (subspace := direction.within_label) is not None:
@@ -152,8 +167,8 @@ def _rebuild(file: tensor_file.TensorFile) -> Checkpoint:
         config = VAEConfig.from_dict(fields["config"])
         directions = {
             name: Direction(
-                _finite(tensors, f"direction.{name}", (config.latent_dim,)),
-                within_label=_within_label(tensors, name, config.latent_dim),
+                finite(tensors, f"direction.{name}", (config.latent_dim,)),
+                within_label=checkpoint_parts.within_label(tensors, name, config.latent_dim),
                 **about,
             )
             for name, about in fields["directions"].items()
@@ -167,13 +182,15 @@ def _rebuild(file: tensor_file.TensorFile) -> Checkpoint:
         raise CheckpointError(f"its metadata is damaged ({error!r})") from None
     _load_weights(model, tensors)
     dim = config.latent_dim
-    mean = _finite(tensors, "latent.mean", (dim,))
+    mean = finite(tensors, "latent.mean", (dim,))
     return Checkpoint(
         model=model.eval(),
-        statistics=LatentStatistics(mean, _finite(tensors, "latent.covariance", (dim, dim))),
+        statistics=LatentStatistics(mean, finite(tensors, "latent.covariance", (dim, dim))),
         directions=directions,
         sha256=file.sha256,
-        mixture=_mixture(tensors, dim),
+        mixture=checkpoint_parts.mixture(tensors, dim),
+        elbo_quantiles=checkpoint_parts.elbo_quantiles(tensors),
+        pixel_regression=checkpoint_parts.pixel_regression(tensors, config),
         **found,
     )
 
@@ -192,54 +209,9 @@ def _load_weights(model: VAE, tensors: dict[str, Tensor]) -> None:
     if surplus := sorted(weights - expected.keys()):
         raise CheckpointError(f"weights that its config does not have: {', '.join(surplus[:3])}")
     model.load_state_dict(
-        {k: _finite(tensors, f"model.{k}", tuple(v.shape), v.dtype) for k, v in expected.items()},
+        {k: finite(tensors, f"model.{k}", tuple(v.shape), v.dtype) for k, v in expected.items()},
         assign=True,
     )
-
-
-def _within_label(tensors: dict[str, Tensor], name: str, dim: int) -> WithinLabelSubspace | None:
-    rows = f"within_label.{name}"
-    if rows not in tensors:
-        return None
-    count = len(tensors[rows])
-    return WithinLabelSubspace(
-        rows=_finite(tensors, rows, (count, dim)),
-        centre=_finite(tensors, f"within_label_centre.{name}", (count,)),
-    )
-
-
-def _mixture(tensors: dict[str, Tensor], dim: int) -> GaussianMixture | None:
-    if "prior.weights" not in tensors:
-        return None
-    k = tensors["prior.weights"].numel()
-    mixture = GaussianMixture(
-        weights=_finite(tensors, "prior.weights", (k,)),
-        means=_finite(tensors, "prior.means", (k, dim)),
-        factors=_finite(tensors, "prior.factors", (k, dim, dim)),
-    )
-    if k < 1 or mixture.weights.min() < 0 or abs(float(mixture.weights.sum()) - 1) > 1e-3:
-        raise CheckpointError("prior.weights are no probabilities (at least 0, with the sum 1)")
-    return mixture
-
-
-def _finite(
-    tensors: dict[str, Tensor],
-    name: str,
-    shape: tuple[int, ...],
-    dtype: torch.dtype = torch.float32,
-) -> Tensor:
-    """The tensor of this name, converted to ``dtype``, of this shape and finite."""
-    if name not in tensors:
-        raise CheckpointError(f"{name} is missing")
-    tensor = tensors[name]
-    if tuple(tensor.shape) != shape:
-        raise CheckpointError(f"{name} is {tuple(tensor.shape)}, its config says {shape}")
-    if tensor.is_floating_point() != dtype.is_floating_point:
-        raise CheckpointError(f"{name} is {tensor.dtype}, its config says {dtype}")
-    tensor = tensor.to(dtype)
-    if not tensor.isfinite().all():
-        raise CheckpointError(f"{name} holds NaN or infinity")
-    return tensor
 
 
 def _stored(tensor: Tensor, dtype: torch.dtype) -> Tensor:

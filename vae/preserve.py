@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vae.blending import match_grain, match_light, radius, sigma
 from vae.filters import (
     close,
     coarse_blur,
@@ -19,7 +20,6 @@ from vae.filters import (
     fill_holes,
     gaussian_blur,
     gradient,
-    interpolate,
     reconstruct,
     smoothstep,
 )
@@ -38,9 +38,7 @@ EDGE_POWER = 4  # of gradients: the strongest edges decide
 BALANCE = (0.65, 0.25)  # share of vanishing edges from which more is replaced than added, of an
 # edit that is known to add, and of one that is known to take away
 SOFTNESS = 0.1  # of that share, on each side
-MAX_OFFSET = 0.35  # between photograph and decode that is taken for light
 LEFTOVER = 0.10  # difference of photograph and decode that is taken for what is removed
-MAX_GRAIN = 0.02  # mean absolute value of noise
 
 
 @dataclass(frozen=True)
@@ -84,13 +82,13 @@ def preserve_edit(
     unit = original.shape[-1] / 256
     before, after = _with_saturation_of(original, before, after)
     difference = after - before
-    change = gaussian_blur(difference.abs().amax(1, keepdim=True), _sigma(2, unit))
+    change = gaussian_blur(difference.abs().amax(1, keepdim=True), sigma(2, unit))
     least = (a + removal * (b - a) for a, b in zip(LEAST_ADDED, LEAST_BESIDE, strict=True))
-    seen = dilate(_region(change, *least), _radius(4, unit))
+    seen = dilate(_region(change, *least), radius(4, unit))
     fraction = _replaced_fraction(before, after, seen, removal, unit)
     added = (1.0 - fraction) * _feathered(seen, unit) * _agreement(original, before, unit)
     gain = (1.0 - removal) * (_contrast(original, before, seen, unit) - 1.0)
-    difference = difference + gain * (difference - coarse_blur(difference, _sigma(16, unit)))
+    difference = difference + gain * (difference - coarse_blur(difference, sigma(16, unit)))
     if not fraction.any():
         nothing = torch.zeros_like(added)
         return PixelEdit(alpha=nothing, replacement=after, added=added * difference, mask=added)
@@ -108,12 +106,12 @@ def _replacement(
     It is replaced with all that it surrounds, such as the lenses of a frame.
     """
     removed = coarse_maximum(_region(change, *LEAST_REMOVED), COARSE)
-    removed = enlarged(fill_holes(close(removed, _radius(2, unit))), COARSE, change)
-    removed = dilate(removed, _radius(3, unit))
-    matched = _matched(after, original, 1.0 - dilate(removed, _radius(4, unit)), unit)
+    removed = enlarged(fill_holes(close(removed, radius(2, unit))), COARSE, change)
+    removed = dilate(removed, radius(3, unit))
+    matched = match_light(after, original, 1.0 - dilate(removed, radius(4, unit)), unit)
     removed = _with_leftovers(removed, original, matched, unit)
-    matched = _matched(after, original, 1.0 - dilate(removed, _radius(4, unit)), unit)
-    return removed, matched + _grain(original, matched, removed, unit)
+    matched = match_light(after, original, 1.0 - dilate(removed, radius(4, unit)), unit)
+    return removed, matched + match_grain(original, matched, removed, unit)
 
 
 def _contrast(original: Tensor, before: Tensor, region: Tensor, unit: float) -> Tensor:
@@ -123,8 +121,8 @@ def _contrast(original: Tensor, before: Tensor, region: Tensor, unit: float) -> 
     """
 
     def variance(x: Tensor) -> Tensor:
-        fine = gaussian_blur(x.mean(1, keepdim=True), _sigma(1, unit))
-        band = fine - coarse_blur(fine, _sigma(8, unit))
+        fine = gaussian_blur(x.mean(1, keepdim=True), sigma(1, unit))
+        band = fine - coarse_blur(fine, sigma(8, unit))
         energy = (band.square() * region).sum((2, 3), keepdim=True)
         return energy / region.sum((2, 3), keepdim=True).clamp_min(1.0) + LOW_CONTRAST**2
 
@@ -150,9 +148,9 @@ def _agreement(original: Tensor, before: Tensor, unit: float) -> Tensor:
     Beside a face that is turned, for example, where the decode has a cheek.
     """
     difference = original - before
-    light = coarse_blur(difference, _sigma(24, unit))
-    local = coarse_blur(difference - light, _sigma(5, unit)).abs().amax(1, keepdim=True)
-    return 1.0 - smoothstep(gaussian_blur(local, _sigma(2, unit)), 0.05, 0.15)
+    light = coarse_blur(difference, sigma(24, unit))
+    local = coarse_blur(difference - light, sigma(5, unit)).abs().amax(1, keepdim=True)
+    return 1.0 - smoothstep(gaussian_blur(local, sigma(2, unit)), 0.05, 0.15)
 
 
 def _region(change: Tensor, faint: float, clear: float) -> Tensor:
@@ -180,62 +178,28 @@ def _replaced_fraction(
 
     A place with few edges follows the rest of the region.
     """
-    edges = gradient(after, _sigma(1, unit)) - gradient(before, _sigma(1, unit))
+    edges = gradient(after, sigma(1, unit)) - gradient(before, sigma(1, unit))
     local = []
     for part in (-edges, edges):
         energy = part.clamp_min(0.0) ** EDGE_POWER * region
         mean = energy.sum((2, 3), keepdim=True) / region.sum((2, 3), keepdim=True).clamp_min(1.0)
-        local.append(coarse_blur(energy, _sigma(16, unit)) + mean)
+        local.append(coarse_blur(energy, sigma(16, unit)) + mean)
     vanishing, appearing = local
     share = vanishing / (vanishing + appearing).clamp_min(1e-20)
     balance = BALANCE[0] + removal * (BALANCE[1] - BALANCE[0])
     return smoothstep(share, balance - SOFTNESS, balance + SOFTNESS)
 
 
-def _matched(image: Tensor, original: Tensor, known: Tensor, unit: float) -> Tensor:
-    """A decode in the light of the photograph, whose colour it continues at its edge.
-
-    The differences around a region are interpolated into it, as in Farbman et al., "Coordinates
-    for Instant Image Cloning", 2009, which approximates Poisson cloning.
-    """
-    offset = (original - image).clamp(-MAX_OFFSET, MAX_OFFSET)
-    return image + interpolate(offset, known, _sigma(2, unit))
-
-
 def _with_leftovers(removed: Tensor, original: Tensor, matched: Tensor, unit: float) -> Tensor:
     """The region, grown into the photograph's own frame, shadow or strand where they touch it."""
-    difference = gaussian_blur((original - matched).abs().amax(1, keepdim=True), _sigma(1, unit))
-    near = dilate(removed, _radius(12, unit))
+    difference = gaussian_blur((original - matched).abs().amax(1, keepdim=True), sigma(1, unit))
+    near = dilate(removed, radius(12, unit))
     grown = reconstruct(removed, torch.maximum((difference > LEFTOVER) * near, removed))
-    opened = dilate(-dilate(-grown, _radius(2, unit)), _radius(2, unit))  # no thin strands
+    opened = dilate(-dilate(-grown, radius(2, unit)), radius(2, unit))  # no thin strands
     return torch.maximum(opened, removed)
-
-
-def _grain(original: Tensor, matched: Tensor, region: Tensor, unit: float) -> Tensor:
-    """Noise ``(N, 1, S, S)`` with which a decode is as grainy as the photograph around it."""
-    ring = dilate(region, _radius(14, unit)) - dilate(region, _radius(3, unit))
-    count = ring.sum((2, 3), keepdim=True).clamp_min(1.0)
-
-    def grain(x: Tensor) -> Tensor:
-        fine = (x - gaussian_blur(x, 1.0)).abs().mean(1, keepdim=True)
-        return (fine * ring).sum((2, 3), keepdim=True) / count
-
-    generator = torch.Generator().manual_seed(0)  # the same request has the same answer
-    noise = torch.randn(1, 1, *original.shape[2:], generator=generator).to(original.device)
-    noise = noise - gaussian_blur(noise, 1.0)
-    missing = (grain(original) - grain(matched)).clamp(0.0, MAX_GRAIN)
-    return missing / noise.abs().mean() * noise
 
 
 def _feathered(region: Tensor, unit: float) -> Tensor:
     """A soft mask in [0, 1], which is exactly 0 a few pixels outside the region."""
-    soft = gaussian_blur(dilate(region, _radius(2, unit)), _sigma(2.5, unit))
+    soft = gaussian_blur(dilate(region, radius(2, unit)), sigma(2.5, unit))
     return smoothstep(soft, 0.05, 1.0)
-
-
-def _radius(pixels: float, unit: float) -> int:
-    return max(1, round(pixels * unit))
-
-
-def _sigma(pixels: float, unit: float) -> float:
-    return max(0.5, pixels * unit)

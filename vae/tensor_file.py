@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -54,6 +56,31 @@ def read(path: Path) -> TensorFile:
     except (OSError, ValueError) as error:
         raise TensorFileError(f"cannot be read ({error})") from None
     return TensorFile(tensors, metadata, hashlib.sha256(data).hexdigest())
+
+
+def finite(
+    tensors: Mapping[str, Tensor],
+    name: str,
+    shape: tuple[int, ...],
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """The tensor of this name, converted to ``dtype``.
+
+    Raises:
+        TensorFileError: if it is missing, has another shape, is not of floats where they are
+            expected or the other way round, or is not finite.
+    """
+    if name not in tensors:
+        raise TensorFileError(f"{name} is missing")
+    tensor = tensors[name]
+    if tuple(tensor.shape) != shape:
+        raise TensorFileError(f"{name} is {tuple(tensor.shape)}, its config says {shape}")
+    if tensor.is_floating_point() != dtype.is_floating_point:
+        raise TensorFileError(f"{name} is {tensor.dtype}, its config says {dtype}")
+    tensor = tensor.to(dtype)
+    if not tensor.isfinite().all():
+        raise TensorFileError(f"{name} holds NaN or infinity")
+    return tensor
 
 
 def write_atomically(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

@@ -10,6 +10,12 @@ IMAGE = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 )
 
+# Two by two pixels, of which the right half is white.
+HALF_WHITE = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAAAAABX3VL4AAAADklEQVR4"
+    "nGNg+M/EwAAABAgBAveh/HQAAAAASUVORK5CYII="
+)
+
 # A small file of each media type: name, what it is, content in base64.
 FILES: dict[str, tuple[str, str, str]] = {
     PNG: ("Png", "A PNG; several images are one contact sheet", IMAGE),
@@ -110,6 +116,18 @@ DIRECTIONS: Json = {
     "model": "faces@0123456789ab",
     "complete": True,
     "directions": [DIRECTION, SAVED_DIRECTION],
+}
+SCORES: Json = {
+    "model": "faces@0123456789ab",
+    "scores": [
+        {
+            "mse": 0.0031,
+            "distortion_nats": -268412.7,
+            "kl_nats": 473.2,
+            "elbo_nats": 267939.5,
+            "percentile": 43.1,
+        }
+    ],
 }
 METRICS = 'lorgnette_http_requests_total{path="/sample",status="200"} 1.0\n'
 MODEL: Json = {

@@ -2,11 +2,12 @@
 
 from fastapi import APIRouter, Request
 
-from app.http import examples, schemas
+from app.http import examples
 from app.http.body_budget import ReservedImagePool
 from app.http.context import request_context
 from app.http.examples import IMAGE
 from app.http.guarded_route import GuardedRoute, operation_id
+from app.http.image_schemas import FacesRequest
 from app.http.model_call import FormatName
 from app.http.model_choice import get_service
 from app.http.multipart import FormFields
@@ -35,7 +36,7 @@ router = APIRouter(route_class=GuardedRoute, generate_unique_id_function=operati
         **json_response("The faces.", examples.FACES),
         **errors(400, 401, 405, 406, 408, 413, 415, 422, 429, 503, 504),
     },
-    openapi_extra=body(schemas.FacesRequest, {"image": [IMAGE]}, files=("image",), raw=True),
+    openapi_extra=body(FacesRequest, {"image": [IMAGE]}, files=("image",), raw=True),
 )
 async def post_faces(request: Request, format_name: FormatName = None) -> FacesResponse:
     """The faces in each photograph: boxes, landmarks and scores, the largest face first."""
@@ -45,7 +46,7 @@ async def post_faces(request: Request, format_name: FormatName = None) -> FacesR
     assert current.reservation is not None
     pool = ReservedImagePool(service.image_pool, current.reservation)
     params = await read_request(
-        request, schemas.FacesRequest, PHOTOGRAPHS, service.settings, dim=0, image_pool=pool
+        request, FacesRequest, PHOTOGRAPHS, service.settings, dim=0, image_pool=pool
     )
     resources = Resources(pool, service.limits, current.timing, service.models.faces)
     found = await find_faces(resources, image_fields(params.image))

@@ -38,6 +38,7 @@ class FormFields:
 
     Attributes:
         images: field of image files; None if there is none.
+        files: fields that are each one image file.
         operands: fields that are each one operand: a file, or text such as ``{"seed": 7}``.
         groups: fields that each collect one or more operands.
         named_operands: field that collects all other operands in lists by their names; None if
@@ -45,6 +46,7 @@ class FormFields:
     """
 
     images: str | None = None
+    files: tuple[str, ...] = ()
     operands: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     named_operands: str | None = None
@@ -178,7 +180,7 @@ def _fields(parts: list[Part], form_fields: FormFields) -> Fields:
             fields.setdefault(name, []).append(content)
         elif name in form_fields.groups:
             fields.setdefault(name, []).append(_operand(part))
-        elif is_operand and name not in form_fields.operands:
+        elif is_operand and name not in (*form_fields.operands, *form_fields.files):
             if form_fields.named_operands is None:
                 detail = "this endpoint has no such file field"
                 raise InvalidError([(json_pointer((name,)), detail)])
@@ -195,7 +197,7 @@ def _fields(parts: list[Part], form_fields: FormFields) -> Fields:
 def _should_be_file(part: Part, form_fields: FormFields) -> bool:
     """Whether a text stands where a file is expected, and cannot be anything else."""
     text = part.content
-    if part.name == form_fields.images:
+    if part.name == form_fields.images or part.name in form_fields.files:
         return True
     operands = (*form_fields.operands, *form_fields.groups)
     takes_files = form_fields.named_operands is not None or part.name in operands

@@ -58,6 +58,7 @@ from app.operations.context import (
 from app.operations.directions import CheckpointDirectionError, UnknownDirectionError
 from app.operations.expression import ExpressionError
 from app.operations.faces import AlignmentError, NoFaceError
+from app.operations.inpaint import InpaintingError
 from app.operations.operands import OperandError
 from app.operations.strength import StrengthError
 from app.store.database import StoreError, StoreFullError
@@ -110,6 +111,7 @@ TABLE: dict[type[Exception], Entry] = {
     DetailError: Entry(422, "no-detail"),
     AlignmentError: Entry(422, "alignment"),
     StrengthError: Entry(422, "strength"),
+    InpaintingError: Entry(422, "no-inpainting"),
     NoFaceError: Entry(422, "no-face-found"),
     RateLimitExceededError: Entry(429, "rate"),
     RateStorageError: Entry(503, "rate-storage", RETRY_SOON),

@@ -149,6 +149,32 @@ class FacesResponse(BaseModel):
     images: list[PhotographResponse]
 
 
+class ScoreResponse(BaseModel):
+    """How well the model explains an image, by one draw of its posterior."""
+
+    mse: float = Field(description="Mean squared error of the reconstruction, of pixels 0 to 1.")
+    distortion_nats: float = Field(
+        description="Negative log-likelihood of the pixels around the reconstruction. A density, "
+        "so it may be negative, except where the model's pixels are Bernoulli."
+    )
+    kl_nats: float = Field(description="KL of the posterior to the standard normal prior.")
+    elbo_nats: float = Field(
+        description="Evidence lower bound: minus the sum of `distortion_nats` and `kl_nats`."
+    )
+    percentile: float | None = Field(
+        description="Percentage of images like those of the training set that have a higher bound, "
+        "0 to 100: near 100 the image is unusual for this model, near 0 it is unusually simple. "
+        "Null where the checkpoint has no statistics (`training image-statistics` adds them)."
+    )
+
+
+class ScoresResponse(BaseModel):
+    """Scores in the order of the images."""
+
+    model: str
+    scores: list[ScoreResponse]
+
+
 class FieldProblem(BaseModel):
     """What is wrong with one field."""
 

@@ -4,7 +4,7 @@ import base64
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from app.images.resizing import resized
 from app.inference.engine import Posterior
 from app.operations.arithmetic import ArithmeticResult
 from app.operations.decode import DecodedImage, PlannedImage
+from app.operations.score import ImageScore
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,12 @@ def posteriors_as_json(model_id: str, posteriors: Sequence[Posterior]) -> Encode
     """Mean and log-variance of every image."""
     latents = [{"mean": p.mean[0].tolist(), "logvar": p.logvar[0].tolist()} for p in posteriors]
     return EncodedResponse(json.dumps({"model": model_id, "latents": latents}).encode(), JSON)
+
+
+def scores_as_json(model_id: str, scores: Sequence[ImageScore]) -> EncodedResponse:
+    """The score of every image."""
+    body = {"model": model_id, "scores": list(map(asdict, scores))}
+    return EncodedResponse(json.dumps(body).encode(), JSON)
 
 
 def posteriors_as_npy(posteriors: Sequence[Posterior]) -> EncodedResponse:

@@ -42,6 +42,12 @@ def bounded(value: object) -> object:
     return value
 
 
+def check_last_seed(seed: int | None, n: int) -> None:
+    """Check the last of ``n`` seeds."""
+    if seed is not None and seed + n - 1 > MAX_SEED:
+        raise ValueError(f"seed + n - 1 must be at most {MAX_SEED}")
+
+
 def _as_list(value: object) -> object:
     return bounded(value if isinstance(value, list) else [value])
 
@@ -127,12 +133,6 @@ class ReconstructRequest(ImageOptions, SequenceRequest):
     compare: bool = Field(False, description="Put each original to the left of its reconstruction.")
 
 
-class FacesRequest(Request):
-    """Photographs in which faces are looked for."""
-
-    image: Images
-
-
 class DecodeRequest(SequenceRequest):
     """Latents to decode."""
 
@@ -151,8 +151,7 @@ class SampleRequest(SequenceRequest):
 
     @model_validator(mode="after")
     def _last_seed_in_range(self) -> Self:
-        if self.seed is not None and self.seed + self.n - 1 > MAX_SEED:
-            raise ValueError(f"seed + n - 1 must be at most {MAX_SEED}")
+        check_last_seed(self.seed, self.n)
         return self
 
 

@@ -1,10 +1,9 @@
 """Keeping a photograph's own pixels where an edit of its latent changes nothing."""
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from app.inference.engine import Pixels
+from app.operations.pixels import to_pixels, to_tensor
 from vae.preserve import PixelEdit, preserve_edit
 
 
@@ -17,7 +16,7 @@ def pixel_edit(original: Pixels, before: Pixels, after: Pixels, removal: float) 
         after: decode of the edited latent, of the same shape.
         removal: as of ``preserve_edit``.
     """
-    return preserve_edit(_to_tensor(original), _to_tensor(before), _to_tensor(after), removal)
+    return preserve_edit(to_tensor(original), to_tensor(before), to_tensor(after), removal)
 
 
 def preserved(edit: PixelEdit, original: Pixels, after: Pixels, fraction: float) -> Pixels:
@@ -33,21 +32,11 @@ def preserved(edit: PixelEdit, original: Pixels, after: Pixels, fraction: float)
     Returns:
         uint8 ``(S, S, C)``.
     """
-    edited = _to_pixels(edit.apply(_to_tensor(original)))
+    edited = to_pixels(edit.apply(to_tensor(original)))
     blended = after + fraction * (edited.astype(np.float32) - after)
     return blended.round().clip(0, 255).astype(np.uint8)
 
 
 def mask_pixels(edit: PixelEdit) -> Pixels:
     """The mask of an edit with N = 1, uint8 ``(S, S, 1)``: 0 where nothing changes."""
-    return _to_pixels(edit.mask)
-
-
-def _to_tensor(pixels: Pixels) -> Tensor:
-    """Float32 ``(1, C, S, S)`` in [0, 1]."""
-    return torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)[None].contiguous()
-
-
-def _to_pixels(x: Tensor) -> Pixels:
-    """The first image of a batch in [0, 1], uint8 ``(S, S, C)``."""
-    return (255 * x[0]).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+    return to_pixels(edit.mask)

@@ -17,6 +17,8 @@ from lorgnette_client.results import (
     Photograph,
     Posteriors,
     Reload,
+    Score,
+    Scores,
 )
 from lorgnette_client.retries import Retries
 from lorgnette_client.version import __version__
@@ -41,6 +43,8 @@ __all__ = [
     "Posteriors",
     "Reload",
     "Retries",
+    "Score",
+    "Scores",
     "Seed",
     "__version__",
 ]

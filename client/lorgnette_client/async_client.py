@@ -6,37 +6,36 @@ from typing import Any, Self, Unpack, overload
 from lorgnette_client import calls
 from lorgnette_client.admin_methods import AsyncAdminMethods
 from lorgnette_client.connection import connection
+from lorgnette_client.direction_methods import AsyncDirectionMethods
 from lorgnette_client.operands import NO_OPERANDS, Group, Latents, NamedGroups
 from lorgnette_client.options import (
     ArithmeticOptions,
     Axis,
-    DirectionOptions,
     EncodeOptions,
     Format,
     GridOptions,
-    ModelOptions,
+    InpaintOptions,
     PathOptions,
     PhotographFormat,
-    PreviewOptions,
     ReconstructOptions,
     SampleOptions,
+    ScoreOptions,
     SequenceOptions,
 )
-from lorgnette_client.pictures import Pictures
+from lorgnette_client.pictures import Picture, Pictures
 from lorgnette_client.results import (
-    Direction,
-    Directions,
     Edit,
     Images,
     ModelInfo,
     Photograph,
     Posteriors,
+    Scores,
 )
 from lorgnette_client.retries import DEFAULT, Retries
 from lorgnette_client.transport import AsyncTransport
 
 
-class AsyncClient(AsyncAdminMethods):
+class AsyncClient(AsyncAdminMethods, AsyncDirectionMethods):
     """A client of a service, for asyncio.
 
     Use it in ``async with``, or await ``close`` when it is no longer needed. Files are read
@@ -174,45 +173,32 @@ class AsyncClient(AsyncAdminMethods):
         """The image of a sum such as ``men - women + her`` of operands and directions."""
         return await self._transport.send(calls.arithmetic, expression, operands, format, options)
 
+    @overload
+    async def inpaint(
+        self,
+        picture: Picture,
+        mask: Picture,
+        *,
+        format: None = None,
+        **options: Unpack[InpaintOptions],
+    ) -> Images: ...
+    @overload
+    async def inpaint(
+        self, picture: Picture, mask: Picture, *, format: Format, **options: Unpack[InpaintOptions]
+    ) -> bytes: ...
+    async def inpaint(
+        self, picture: Picture, mask: Picture, *, format: Format | None = None, **options: Any
+    ) -> Images | bytes:
+        """An image whose part that is white in the mask is filled in; the rest is kept."""
+        return await self._transport.send(calls.inpaint, picture, mask, format, options)
+
+    async def score(self, pictures: Pictures, **options: Unpack[ScoreOptions]) -> Scores:
+        """How well the model explains each image, and how unusual it is."""
+        return await self._transport.send(calls.score, pictures, options)
+
     async def faces(self, pictures: Pictures) -> tuple[Photograph, ...]:
         """The faces in each photograph."""
         return await self._transport.send(calls.faces, pictures)
-
-    async def directions(self, **options: Unpack[ModelOptions]) -> Directions:
-        """The named directions of a model."""
-        return await self._transport.send(calls.directions, options)
-
-    async def direction(self, name: str, **options: Unpack[ModelOptions]) -> Direction:
-        """One named direction of a model."""
-        return await self._transport.send(calls.direction, name, options)
-
-    async def put_direction(
-        self,
-        name: str,
-        positives: Group,
-        negatives: Group | None = None,
-        **options: Unpack[DirectionOptions],
-    ) -> Direction:
-        """Make a direction from images with and without a property, and save it under a name."""
-        return await self._transport.send(calls.put_direction, name, positives, negatives, options)
-
-    async def delete_direction(self, name: str, **options: Unpack[ModelOptions]) -> None:
-        """Delete a saved direction."""
-        await self._transport.send(calls.delete_direction, name, options)
-
-    @overload
-    async def preview_direction(
-        self, name: str, *, format: None = None, **options: Unpack[PreviewOptions]
-    ) -> Images: ...
-    @overload
-    async def preview_direction(
-        self, name: str, *, format: Format, **options: Unpack[PreviewOptions]
-    ) -> bytes: ...
-    async def preview_direction(
-        self, name: str, *, format: Format | None = None, **options: Any
-    ) -> Images | bytes:
-        """A sample moved along a direction, from -2 to 2 steps of it."""
-        return await self._transport.send(calls.preview_direction, name, format, options)
 
     async def models(self) -> tuple[ModelInfo, ...]:
         """The loaded models, the default first."""

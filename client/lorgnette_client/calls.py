@@ -21,7 +21,7 @@ from lorgnette_client.operands import (
     text,
 )
 from lorgnette_client.options import Axis
-from lorgnette_client.pictures import Pictures
+from lorgnette_client.pictures import Picture, Pictures
 from lorgnette_client.results import (
     Direction,
     Directions,
@@ -31,6 +31,7 @@ from lorgnette_client.results import (
     Photograph,
     Posteriors,
     Reload,
+    Scores,
 )
 
 T = TypeVar("T")
@@ -94,6 +95,20 @@ def arithmetic(
         parts += group_parts(name, group)
     read = parsing.content if format else parsing.edit
     return _form("/arithmetic", read, parts, format, options)
+
+
+def inpaint(
+    picture: Picture, mask: Picture, format: str | None, options: Options
+) -> Call[Images | bytes]:
+    """``POST /inpaint``."""
+    parts = [*image_parts("image", [picture]), *image_parts("mask", [mask])]
+    read = parsing.content if format else parsing.images
+    return _form("/inpaint", read, parts, format, options)
+
+
+def score(pictures: Pictures, options: Options) -> Call[Scores]:
+    """``POST /score``."""
+    return _form("/score", parsing.scores, image_parts("image", pictures), None, options)
 
 
 def faces(pictures: Pictures) -> Call[tuple[Photograph, ...]]:

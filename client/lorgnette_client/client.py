@@ -6,37 +6,36 @@ from typing import Any, Self, Unpack, overload
 from lorgnette_client import calls
 from lorgnette_client.admin_methods import AdminMethods
 from lorgnette_client.connection import connection
+from lorgnette_client.direction_methods import DirectionMethods
 from lorgnette_client.operands import NO_OPERANDS, Group, Latents, NamedGroups
 from lorgnette_client.options import (
     ArithmeticOptions,
     Axis,
-    DirectionOptions,
     EncodeOptions,
     Format,
     GridOptions,
-    ModelOptions,
+    InpaintOptions,
     PathOptions,
     PhotographFormat,
-    PreviewOptions,
     ReconstructOptions,
     SampleOptions,
+    ScoreOptions,
     SequenceOptions,
 )
-from lorgnette_client.pictures import Pictures
+from lorgnette_client.pictures import Picture, Pictures
 from lorgnette_client.results import (
-    Direction,
-    Directions,
     Edit,
     Images,
     ModelInfo,
     Photograph,
     Posteriors,
+    Scores,
 )
 from lorgnette_client.retries import DEFAULT, Retries
 from lorgnette_client.transport import Transport
 
 
-class Client(AdminMethods):
+class Client(AdminMethods, DirectionMethods):
     """A client of a service, which threads may share.
 
     Use it in ``with``, or call ``close`` when it is no longer needed.
@@ -173,45 +172,32 @@ class Client(AdminMethods):
         """The image of a sum such as ``men - women + her`` of operands and directions."""
         return self._transport.send(calls.arithmetic, expression, operands, format, options)
 
+    @overload
+    def inpaint(
+        self,
+        picture: Picture,
+        mask: Picture,
+        *,
+        format: None = None,
+        **options: Unpack[InpaintOptions],
+    ) -> Images: ...
+    @overload
+    def inpaint(
+        self, picture: Picture, mask: Picture, *, format: Format, **options: Unpack[InpaintOptions]
+    ) -> bytes: ...
+    def inpaint(
+        self, picture: Picture, mask: Picture, *, format: Format | None = None, **options: Any
+    ) -> Images | bytes:
+        """An image whose part that is white in the mask is filled in; the rest is kept."""
+        return self._transport.send(calls.inpaint, picture, mask, format, options)
+
+    def score(self, pictures: Pictures, **options: Unpack[ScoreOptions]) -> Scores:
+        """How well the model explains each image, and how unusual it is."""
+        return self._transport.send(calls.score, pictures, options)
+
     def faces(self, pictures: Pictures) -> tuple[Photograph, ...]:
         """The faces in each photograph."""
         return self._transport.send(calls.faces, pictures)
-
-    def directions(self, **options: Unpack[ModelOptions]) -> Directions:
-        """The named directions of a model."""
-        return self._transport.send(calls.directions, options)
-
-    def direction(self, name: str, **options: Unpack[ModelOptions]) -> Direction:
-        """One named direction of a model."""
-        return self._transport.send(calls.direction, name, options)
-
-    def put_direction(
-        self,
-        name: str,
-        positives: Group,
-        negatives: Group | None = None,
-        **options: Unpack[DirectionOptions],
-    ) -> Direction:
-        """Make a direction from images with and without a property, and save it under a name."""
-        return self._transport.send(calls.put_direction, name, positives, negatives, options)
-
-    def delete_direction(self, name: str, **options: Unpack[ModelOptions]) -> None:
-        """Delete a saved direction."""
-        self._transport.send(calls.delete_direction, name, options)
-
-    @overload
-    def preview_direction(
-        self, name: str, *, format: None = None, **options: Unpack[PreviewOptions]
-    ) -> Images: ...
-    @overload
-    def preview_direction(
-        self, name: str, *, format: Format, **options: Unpack[PreviewOptions]
-    ) -> bytes: ...
-    def preview_direction(
-        self, name: str, *, format: Format | None = None, **options: Any
-    ) -> Images | bytes:
-        """A sample moved along a direction, from -2 to 2 steps of it."""
-        return self._transport.send(calls.preview_direction, name, format, options)
 
     def models(self) -> tuple[ModelInfo, ...]:
         """The loaded models, the default first."""

@@ -132,6 +132,22 @@ class ArithmeticOptions(DrawingOptions, OperandOptions, total=False):
     paste: bool
 
 
+class InpaintOptions(SequenceOptions, AlignmentOptions, total=False):
+    """Of ``inpaint``.
+
+    ``n``: results, 1 to 64. ``seed``: of the first; the next has the next seed; random if absent.
+    ``temperature``: 0 to 2, scale of the noise; 0 gives the most likely result.
+    """
+
+    n: int
+    seed: int
+    temperature: float
+
+
+class ScoreOptions(ModelOptions, AlignmentOptions, total=False):
+    """Of ``score``."""
+
+
 class DirectionOptions(ModelOptions, OperandOptions, total=False):
     """What a new direction is made from.
 

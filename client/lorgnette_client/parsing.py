@@ -23,6 +23,8 @@ from lorgnette_client.results import (
     Photograph,
     Posteriors,
     Reload,
+    Score,
+    Scores,
 )
 
 T = TypeVar("T")
@@ -72,6 +74,12 @@ def edit(response: httpx.Response) -> Edit:
         model=body["model"],
         detail=body["detail"],
     )
+
+
+def scores(response: httpx.Response) -> Scores:
+    """The response of ``/score``."""
+    body = response.json()
+    return Scores(tuple(_picked(Score, score) for score in body["scores"]), body["model"])
 
 
 def photographs(response: httpx.Response) -> tuple[Photograph, ...]:

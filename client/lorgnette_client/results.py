@@ -69,6 +69,39 @@ class Edit:
 
 
 @dataclass(frozen=True)
+class Score:
+    """How well the model explains an image.
+
+    Attributes:
+        mse: mean squared error of the reconstruction, of pixels 0..1.
+        distortion_nats: negative log-likelihood of the pixels.
+        kl_nats: KL of the posterior to the prior.
+        elbo_nats: evidence lower bound, minus the sum of the two.
+        percentile: of images like the training set's, how many have a higher bound, 0..100: near
+            100 the image is unusual. None where the model does not know it.
+    """
+
+    mse: float
+    distortion_nats: float
+    kl_nats: float
+    elbo_nats: float
+    percentile: float | None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of N images.
+
+    Attributes:
+        scores: in the order of the images.
+        model: ``NAME@SHA256-12``.
+    """
+
+    scores: tuple[Score, ...]
+    model: str
+
+
+@dataclass(frozen=True)
 class Landmarks:
     """Points of a face, each x and y in pixels; left and right are as seen in the image."""
 

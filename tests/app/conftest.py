@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ from vae.config import VAEConfig
 from vae.directions import Direction, WithinLabelSubspace
 from vae.latent import seeded_noise
 from vae.model import VAE
+from vae.pixel_regression import PixelRegression, coarse, fit_pixel_regression
 from vae.prior import GaussianMixture, LatentStatistics
 
 SIZE, DIM = 32, 8
+ELBO_QUANTILES = torch.linspace(-40_000, 0, 11)
 Pixels = npt.NDArray[np.uint8]
 Latents = npt.NDArray[np.float64]
 
@@ -59,7 +62,15 @@ def tiny_checkpoint(
         metrics={"psnr_db": 20.0, "pictures": 4},
         provenance={"data": "noise"},
         mixture=mixture,
+        pixel_regression=pixel_regression(model),
     )
+
+
+def pixel_regression(model: VAE) -> PixelRegression:
+    """Of decodes on their latents."""
+    latents = seeded_noise(range(200), model.config.latent_dim)
+    with torch.inference_mode():
+        return fit_pixel_regression(latents, coarse(model.eval().decode(latents)))
 
 
 def two_clumps(dim: int) -> GaussianMixture:
@@ -70,11 +81,15 @@ def two_clumps(dim: int) -> GaussianMixture:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Checkpoints ``tiny`` (RGB, 8 latents) and ``grey`` (1 channel, 5 latents, a mixture)."""
+    """Checkpoints ``tiny`` (RGB, 8 latents) and ``grey`` (1 channel, 5 latents).
+
+    ``grey`` has a mixture, and quantiles of the bound.
+    """
     folder = tmp_path_factory.mktemp("models")
+    grey = tiny_checkpoint(9, channels=1, dim=5, mixture=two_clumps(5))
     for name, found in {
         "tiny": tiny_checkpoint(0),
-        "grey": tiny_checkpoint(9, channels=1, dim=5, mixture=two_clumps(5)),
+        "grey": replace(grey, elbo_quantiles=ELBO_QUANTILES),
     }.items():
         (folder / name).mkdir()
         save(found, folder / name / "model.safetensors")

@@ -63,7 +63,25 @@ def test_faces_are_counted(tmp_path: Path) -> None:
         assert (rows[name]["found"], rows[name]["wrong"]) == (0, 0)
 
 
-def test_a_folder_without_pictures_is_named(tmp_path: Path) -> None:
-    ran = run_quick(tmp_path, "detection", "--faces", str(tmp_path))
+def test_filled_parts_are_compared(tmp_path: Path) -> None:
+    faces = tmp_path / "faces"
+    faces.mkdir()
+    photographs.head().crop((0, 0, 180, 180)).save(faces / "face.png")
+    assert bench(tmp_path, "inpainting", "--faces", str(faces)) == {
+        "inpainting.json",
+        "inpainting.md",
+    }
+    rows = json.loads((tmp_path / "inpainting.json").read_text())
+    assert list(rows) == ["lower half", "left half", "eyes", "random 50%"]
+    for by in rows.values():
+        [colour], [likely] = (by[name]["errors"] for name in ("mean colour", "`temperature` 0"))
+        assert 0 < likely < colour
+        assert len(by["draws"]["errors"]) == 4
+        assert by["draws"]["spreads"][0] > by["pseudo-Gibbs chain"]["spreads"][0]
+
+
+@pytest.mark.parametrize("what", ["detection", "inpainting"])
+def test_a_folder_without_pictures_is_named(tmp_path: Path, what: str) -> None:
+    ran = run_quick(tmp_path, what, "--faces", str(tmp_path))
     assert ran.returncode == 1
     assert f"{tmp_path} has no .png" in ran.stderr

@@ -118,6 +118,29 @@ def test_arithmetic_gives_the_mask(call: Call) -> None:
     assert opened(call("arithmetic", "smile", format="webp", quality=50)).format == "WEBP"
 
 
+def test_inpaint(call: Call) -> None:
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    mask[:, : SIZE // 2] = 255
+    found = call("inpaint", random_image(0), mask, n=2, seed=3)
+    assert found.seeds == (3, 4)
+    original = np.asarray(random_image(0))
+    for image in found.images:
+        assert np.array_equal(np.asarray(image)[mask == 0], original[mask == 0])
+    sheet = opened(call("inpaint", random_image(0), mask, n=2, seed=3, format="webp", size=64))
+    assert (sheet.format, sheet.size) == ("WEBP", (128, 64))
+
+
+def test_score(call: Call) -> None:
+    found = call("score", [random_image(0), random_image(1)], model="grey")
+    assert found.model.startswith("grey@")
+    assert len(found.scores) == 2
+    for score in found.scores:
+        assert score.elbo_nats == pytest.approx(-score.distortion_nats - score.kl_nats)
+        assert 0 <= score.percentile <= 100
+        assert score.mse > 0
+    assert call("score", random_image(0)).scores[0].percentile is None
+
+
 def test_faces(call: Call) -> None:
     [found] = call("faces", random_image(0, (40, 30)))
     assert (found.width, found.height, found.faces) == (40, 30, ())

@@ -14,6 +14,8 @@ def test_every_command_works(faces: str, tmp_path: Path) -> None:
     astronaut().save(tmp_path / "customer.jpg")
     sampled(faces, 34).save(tmp_path / "worn.jpg")
     without_face("coffee").save(tmp_path / "coffee.jpg")
+    (tmp_path / "portraits").mkdir()
+    astronaut().save(tmp_path / "portraits" / "1.jpg")
     commands = COMMAND.findall((EXAMPLES / "README.md").read_text())
     assert len(commands) >= 5
     for command, printed in commands:
@@ -21,7 +23,9 @@ def test_every_command_works(faces: str, tmp_path: Path) -> None:
         process = run(name, faces, *arguments, cwd=tmp_path)
         assert process.stderr == printed
         assert process.returncode == (1 if printed else 0)
-        if not printed:
+        if name == "odd_picture.py":
+            assert process.stdout.endswith("The odd picture out is 1.jpg\n")
+        elif not printed:
             assert pixels(tmp_path / arguments[-1]).std() > 20
 
 

@@ -13,13 +13,8 @@ from tests.app.conftest import DIM
 from tests.hostile.cases import JSON, Case
 
 POSTS = (
-    "/encode",
-    "/decode",
-    "/reconstruct",
-    "/sample",
-    "/interpolate",
-    "/traverse",
-    "/arithmetic",
+    *("/encode", "/decode", "/reconstruct", "/sample", "/interpolate", "/traverse"),
+    *("/arithmetic", "/inpaint", "/score"),
 )
 ODD_NUMBERS = ("", "NaN", "1e400", "-1", "9" * 400, "1.5", "0x1", "%00", "1,2", "[]", "1&n=x")
 DIRECTION = "/directions/mine"
@@ -119,6 +114,8 @@ def odd_values() -> Iterator[Case]:
         "/interpolate": ("start", "end", "via", "steps", "method", "easing"),
         "/traverse": ("operand", "along", "across", "low", "high", "steps", "rows"),
         "/arithmetic": ("expression", "operands", "preserve", "fit"),
+        "/inpaint": ("image", "mask", "n", "seed", "align", "size"),
+        "/score": ("image", "fit", "face", "detail"),
     }
     for path, names in fields.items():
         for name in names:
@@ -140,6 +137,8 @@ def base64_text() -> Iterator[Case]:
             "/reconstruct": {"image": [text]},
             "/interpolate": {"start": {"image": text}, "end": {"seed": 1}},
             "/arithmetic": {"expression": "a", "operands": {"a": {"image": text}}},
+            "/inpaint": {"image": text, "mask": text},
+            "/score": {"image": [text]},
         }
         for path, body in bodies.items():
             yield Case(f"base64 {i} to {path}", path, json.dumps(body).encode(), JSON, bad=True)

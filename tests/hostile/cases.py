@@ -63,8 +63,17 @@ def as_operand(name: str, data: bytes, bad: bool = False) -> Case:
     return Case(f"{name} as an operand", "/arithmetic", body, JSON, bad=bad)
 
 
+def as_mask(name: str, data: bytes, bad: bool = False) -> Case:
+    body = closed(file_part("image", data), file_part("mask", data))
+    return Case(f"{name} as image and mask", "/inpaint", body, FORM, bad=bad)
+
+
+def as_scored(name: str, data: bytes, bad: bool = False) -> Case:
+    return Case(f"{name} to be scored", "/score", data, {"Content-Type": "image/png"}, bad=bad)
+
+
 THREE_WAYS = (as_form, as_body, as_json)
-WAYS = (*THREE_WAYS, as_end, as_operand)
+WAYS = (*THREE_WAYS, as_end, as_operand, as_mask, as_scored)
 
 
 def in_turn(images: Iterator[tuple[str, bytes]], bad: bool = False) -> Iterator[Case]:

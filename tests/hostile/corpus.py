@@ -21,7 +21,7 @@ def groups(seed: int = 0, flips: int = 100) -> dict[str, Group]:
         *(images.too_large, images.as_large_as_may_be, images.many_at_once),
         *(structures.animations, structures.metadata, structures.directories, structures.fragments),
         *(bodies.broken_json, bodies.large_json, bodies.odd_values, bodies.base64_text),
-        *(bodies.expressions, forms.broken_forms, forms.part_names, bodies.arrays),
+        *(bodies.expressions, forms.broken_forms, forms.part_names, forms.masks, bodies.arrays),
         *(bodies.queries, bodies.headers, bodies.directions),
     ]
     named: dict[str, Group] = {group.__name__: group for group in made}

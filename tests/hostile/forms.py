@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tests.hostile.cases import BOUNDARY, FORM, Case, closed, file_part, part
-from tests.hostile.formats import dot
+from tests.hostile.formats import dot, flat_png, gif, png, whole
 
 IMAGE = file_part("image", dot())
 
@@ -30,7 +30,8 @@ def broken_forms() -> Iterator[Case]:
         "almost boundaries": closed(file_part("image", (b"\r\n" + edge[:-1]) * 400_000)),
         "a file twice nested": closed(file_part("image", closed(IMAGE))),
     }
-    for path in ("/encode", "/reconstruct", "/interpolate", "/arithmetic", "/sample"):
+    paths = ("/encode", "/reconstruct", "/interpolate", "/arithmetic", "/sample", "/inpaint")
+    for path in (*paths, "/score"):
         for name, body in bodies.items():
             yield Case(f"form of {name} to {path}", path, body, FORM, bad=True)
     for kind in ("", "; boundary", "; boundary=", "; boundary=" + "b" * 5000, "; boundary=\x7f"):
@@ -58,3 +59,37 @@ def part_names() -> Iterator[Case]:
     yield Case("a line break in a filename", "/encode", closed(part(lines, dot())), FORM)
     twice = closed(part(b'name="fit"', b"pad"), part(b'name="fit"', b"crop"), IMAGE)
     yield Case("a field twice", "/encode", twice, FORM, bad=True)
+
+
+def masks() -> Iterator[Case]:
+    """Masks that are none, or none of their image."""
+    image = file_part("image", whole("PNG"))
+    sent = {
+        "of one pixel": dot(),
+        "of one row": flat_png(40, 1, 1),
+        "turned": whole("PNG", (24, 40)),
+        "that is black": flat_png(40, 24, 1),
+        "of many pixels": flat_png(6_000, 6_000, 1),
+        "that says it has more pixels than there are": png(2**31 - 1, 2**31 - 1),
+        "that is a video": gif(40, 24, frames=5_000),
+        "that is its name": b"mask.png",
+        "that is empty": b"",
+        "that is a form": closed(image),
+    }
+    for name, data in sent.items():
+        body = closed(image, file_part("mask", data))
+        yield Case(f"a mask {name}", "/inpaint", body, FORM, bad=True)
+    text = part(b'name="mask"', b'{"seed": 1}')
+    for name, parts in {
+        "that is a seed": (image, text),
+        "twice": (image, image, file_part("mask", whole("PNG"))),
+        "without an image": (file_part("mask", whole("PNG")),),
+        "of two images": (image, *(2 * [file_part("mask", whole("PNG"))])),
+        "and much more": (*(60 * [image]), *(60 * [file_part("mask", whole("PNG"))])),
+    }.items():
+        yield Case(f"a mask {name}", "/inpaint", closed(*parts), FORM, bad=True)
+    good = file_part("mask", whole("PNG"))
+    fields = {"n": b"64", "seed": str(2**53 - 64).encode(), "size": b"1024", "format": b"zip"}
+    for name, value in fields.items():
+        body = closed(image, good, part(f'name="{name}"'.encode(), value))
+        yield Case(f"a mask with {name}", "/inpaint", body, FORM, bad=name == "format")

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.http.base64_image import ImageBytes
 from app.http.body import InvalidError, TooLargeError, UnreadableBodyError
+from app.http.image_schemas import InpaintRequest
 from app.http.json_body import from_json
 from app.http.npy import from_npy
 from app.http.request_parsing import validate
@@ -111,9 +112,14 @@ def test_json_is_read_or_told_what_is_wrong(body: bytes | str) -> None:
 
 @bounded
 @given(
-    st.dictionaries(st.sampled_from(["expression", "operands", "start", "latents"]), JSON_VALUES)
+    st.dictionaries(
+        st.sampled_from(["expression", "operands", "start", "latents", "image", "mask"]),
+        JSON_VALUES,
+    )
 )
-@pytest.mark.parametrize("schema", [ArithmeticRequest, DecodeRequest, InterpolateRequest])
+@pytest.mark.parametrize(
+    "schema", [ArithmeticRequest, DecodeRequest, InpaintRequest, InterpolateRequest]
+)
 def test_fields_are_taken_or_pointed_at(schema: Any, fields: dict[str, Any]) -> None:
     try:
         validate(schema, fields)

@@ -10,7 +10,14 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from tests.vae.checkpoints import DIM, WEIGHT, assert_same_contents, contents, some_checkpoint
+from tests.vae.checkpoints import (
+    DIM,
+    WEIGHT,
+    assert_refused,
+    assert_same_contents,
+    contents,
+    some_checkpoint,
+)
 from vae import networks
 from vae.checkpoint import Checkpoint, CheckpointError, load, save, stored_dtype
 from vae.config import VAEConfig
@@ -78,7 +85,7 @@ def test_a_file_of_format_1_is_read_with_its_old_names(file: Path) -> None:
     ("name", "sha256", "subspaces"),
     [
         ("avatars", "851c22fca330", {"glasses": 4, "beard": 4, "long_hair": 7, "smile": 1}),
-        ("faces", "5d33e0ba7420", {"glasses": 4, "male": 1}),  # of format 2
+        ("faces", "338017d497f3", {"glasses": 4, "male": 1}),  # of format 2
     ],
 )
 def test_bundled_checkpoints_keep_their_hash_and_all_their_parts(
@@ -115,6 +122,30 @@ def test_batch_statistics_are_loaded_as_saved(
     for name, value in written.model.state_dict().items():
         assert torch.equal(found[name], value)
         assert found[name].dtype == value.dtype
+
+
+def test_the_quantiles_of_the_bound_are_loaded_as_saved(tmp_path: Path) -> None:
+    quantiles = torch.tensor([-3e5, -1.5, -1.5, 7.25])
+    save(replace(some_checkpoint(), elbo_quantiles=quantiles), tmp_path / "scored.safetensors")
+    found = load(tmp_path / "scored.safetensors").elbo_quantiles
+    assert found is not None
+    assert torch.equal(found, quantiles)
+
+
+@pytest.mark.parametrize(
+    ("quantiles", "words"),
+    [
+        (torch.tensor([1.0, 0.0]), "ascending"),
+        (torch.tensor([1.0]), "two or more"),
+        (torch.tensor([[0.0], [1.0]]), "(2, 1)"),
+        (torch.tensor([0, 1]), "int64"),
+        (torch.tensor([0.0, torch.nan]), "NaN"),
+    ],
+)
+def test_damaged_quantiles_are_refused(file: Path, quantiles: torch.Tensor, words: str) -> None:
+    tensors, fields = contents(file)
+    save_file(tensors | {"elbo.quantiles": quantiles}, file, {"lorgnette": json.dumps(fields)})
+    assert_refused(file, "elbo.quantiles", words)
 
 
 def test_a_checkpoint_without_optional_parts_is_loaded_as_saved(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from training.cli.measure_commands import Card, Evaluate, TrainClassifier
 from training.cli.pipeline import run_recipe
 from training.cli.run_command import RunCommand
 from training.cli.run_folder import require_writable
+from training.cli.statistics_command import MeasureImages
 from training.cli.terminal import PROGRAM, OptionalPath, console, plain_errors
 from training.data import avatars
 from training.fit.adversarial_recipe import (
@@ -114,6 +115,7 @@ COMMANDS: dict[str, Callable[..., Callable[[], None]]] = {
     "baseline": Baseline,
     "align-template": AlignTemplate,
     "directions": Directions,
+    "image-statistics": MeasureImages,
     "average-detail": AverageDetail,
     "avatars": Avatars,
 }

@@ -64,6 +64,8 @@ def write(checkpoint: Checkpoint, folder: Path, compare_with: dict[str, Any] | N
             lines += edit_tables.carried_edits(carried, f"Frames of others{at}")
         if preserved := values.get("preserved_edits"):
             lines += edit_tables.preserved_edits(preserved, f"Edited photographs{at}")
+    if "score" in metrics:
+        lines += card_tables.score(metrics["score"])
     if baselines:
         lines += card_comparison.comparison(by_detail, baselines)
     if checkpoint.directions:

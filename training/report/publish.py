@@ -24,6 +24,7 @@ from training.evaluate.counterfactuals import counterfactual_edits, has_counterf
 from training.evaluate.edit_evaluation import evaluate_edits
 from training.evaluate.realism import realism
 from training.evaluate.reconstruction import evaluate
+from training.evaluate.with_image_statistics import with_image_statistics
 from training.fit import loss_log
 from training.fit.adversarial_recipe import AdversarialRecipe
 from training.fit.loss import LossConfig
@@ -151,7 +152,7 @@ def publish(
     stored = checkpoint.load(file)
     device = device_of(described.model)
     stored.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    stored = _measured(stored, train, test, classifier)
+    stored = with_image_statistics(_measured(stored, train, test, classifier), train, test)
     checkpoint.save(stored, file, dtype)
     with atomic_write(folder / "metrics.json") as metrics:
         metrics.write((json.dumps(stored.metrics, indent=2) + "\n").encode())

@@ -34,6 +34,10 @@ def parser() -> argparse.ArgumentParser:
     _add_morph(commands.add_parser("morph", help="make a path from one image to another"))
     faces = commands.add_parser("faces", help="list the faces in photographs")
     faces.add_argument("photographs", type=Path, nargs="+", metavar="PHOTOGRAPH")
+    _add_inpaint(commands.add_parser("inpaint", help="fill in a part of an image"))
+    score = commands.add_parser("score", help="say how unusual images are for the model")
+    score.add_argument("source", type=Path, metavar="FOLDER", help="with images, or an image")
+    _add_no_align(score)
     _add_encode(commands.add_parser("encode", help="write the latents of images as a NumPy file"))
     commands.add_parser("directions", help="list what expressions can add or subtract")
     reload = commands.add_parser("reload", help="load a model again whose file has changed")
@@ -79,6 +83,20 @@ def _add_morph(command: argparse.ArgumentParser) -> None:
         "--bounce", action="store_true", default=None, help="play it backwards too"
     )
     _add_drawing(command, tuple(FORMATS))
+
+
+def _add_inpaint(command: argparse.ArgumentParser) -> None:
+    command.add_argument("image", type=Path)
+    command.add_argument("mask", type=Path, help="of its size, white where it is filled in")
+    command.add_argument("-n", type=int, default=1, help="results, 1 to 64 (default: 1)")
+    command.add_argument("--seed", type=int, help="of the first result (default: random)")
+    command.add_argument("--temperature", type=float, help="0 for the most likely (default: 1)")
+    _add_no_align(command)
+    _add_drawing(command, tuple(FORMATS))
+
+
+def _add_no_align(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--no-align", action="store_true", help="look for no face")
 
 
 def _add_encode(command: argparse.ArgumentParser) -> None:

@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from lorgnette_client.client import Client
 from lorgnette_client.command_line.arguments import FORMATS
-from lorgnette_client.command_line.encoding import encode_images, image_files
+from lorgnette_client.command_line.encoding import REFUSED, encode_images, image_files
+from lorgnette_client.errors import LorgnetteError
 from lorgnette_client.operands import Operand
 from lorgnette_client.options import Format, PhotographFormat
 
@@ -55,6 +56,35 @@ def faces(client: Client, args: argparse.Namespace) -> None:
             print(f"{path}: no face", file=sys.stderr)
 
 
+def inpaint(client: Client, args: argparse.Namespace) -> None:
+    """Write the image with its masked part filled in, once or several times."""
+    options = _options(args, "n", "seed", "temperature", "size", "detail", "quality")
+    if args.no_align:
+        options["align"] = False
+    file_format = _format(args.out)
+    args.out.write_bytes(client.inpaint(args.image, args.mask, format=file_format, **options))
+
+
+def score(client: Client, args: argparse.Namespace) -> None:
+    """Print a line for each image: file, percentile, ELBO in nats, mean squared error.
+
+    An image that the service refuses is named, and left out.
+    """
+    options = _options(args)
+    if args.no_align:
+        options["align"] = False
+    for path in image_files(args.source):
+        try:
+            [found] = client.score(path, **options).scores
+        except LorgnetteError as error:
+            if error.status not in REFUSED:
+                raise
+            print(f"{path}: {error}", file=sys.stderr)
+            continue
+        percentile = "" if found.percentile is None else f"{found.percentile:.1f}"
+        print(f"{path}\t{percentile}\t{found.elbo_nats:.0f}\t{found.mse:.5f}")
+
+
 def encode(client: Client, args: argparse.Namespace) -> None:
     """Write the latents of an image, or of all images in a folder and those below it."""
     files = image_files(args.source)
@@ -78,6 +108,8 @@ COMMANDS: dict[str, Callable[[Client, argparse.Namespace], None]] = {
     "edit": edit,
     "morph": morph,
     "faces": faces,
+    "inpaint": inpaint,
+    "score": score,
     "encode": encode,
     "directions": directions,
     "reload": reload,

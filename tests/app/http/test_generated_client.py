@@ -12,8 +12,9 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
-from tests.app.conftest import DIM, file, means, random_image
+from tests.app.conftest import DIM, SIZE, file, means, random_image
 
 DOCUMENT = Path(__file__).parents[3] / "openapi.json"
 PACKAGE = "generated_lorgnette"
@@ -100,6 +101,15 @@ def test_forms_of_operands(call: Call, client: httpx.Client) -> None:
     assert found.latents[0] == pytest.approx(2 * mean, abs=1e-4)
 
 
+def test_an_image_and_its_mask(call: Call) -> None:
+    image, mask = file(random_image(1)), file(Image.linear_gradient("L").resize((SIZE, SIZE)))
+    form = body("InpaintFilesBody", image=part(image), mask=part(mask), n=2, seed=4)
+    assert call("inpaint", body=form, format_="json").seeds == [4, 5]
+    [found] = call("score", body=body("ScoreFilesBody", image=[part(image)])).scores
+    assert found.elbo_nats == pytest.approx(-found.distortion_nats - found.kl_nats)
+    assert found.percentile is None
+
+
 def test_operands_as_json(call: Call) -> None:
     names = body("ArithmeticJsonArithmeticRequestOperands")
     names["me"] = [operand(seed=3)]
@@ -135,4 +145,4 @@ def test_every_operation_is_there() -> None:
     folder = SimpleNamespace(path=generated("api.default").__path__)
     found = {module.name for module in pkgutil.iter_modules(folder.path)}
     assert found >= {"encode", "sample", "put_direction", "metrics"}
-    assert len(found) == 20
+    assert len(found) == 22

@@ -53,6 +53,8 @@ def test_every_endpoint_is_in_it() -> None:
         "post /traverse",
         "post /arithmetic",
         "post /faces",
+        "post /inpaint",
+        "post /score",
         "get /directions",
         "get /directions/{name}",
         "put /directions/{name}",

@@ -100,6 +100,40 @@ def test_faces(run: Run, photograph: Path, folder: Path) -> None:
     assert errors == f"{folder / 'b.png'}: no face\n"
 
 
+def test_inpaint(run: Run, tmp_path: Path, folder: Path, url: str) -> None:
+    out, mask = tmp_path / "out.png", tmp_path / "mask.png"
+    half = Image.new("L", (SIZE, SIZE))
+    half.paste(255, (0, 0, SIZE // 2, SIZE))
+    half.save(mask)
+    words = ("--model", "aligned", "inpaint", folder / "b.png", mask, "-n", 2, "--seed", 5)
+    assert run(*words, "--no-align", "-o", out) == (0, "", "")
+    with Client(url) as client:
+        same = client.inpaint(
+            folder / "b.png", mask, n=2, seed=5, format="png", model="aligned", align=False
+        )
+    assert out.read_bytes() == same
+    status, _, errors = run(*words, "-o", out)
+    assert (status, "no face was found" in errors) == (1, True)
+
+
+def test_score(run: Run, folder: Path, url: str) -> None:
+    (folder / "a.png").write_text("broken")
+    status, printed, errors = run("--model", "grey", "score", folder)
+    lines = [line.split("\t") for line in printed.splitlines()]
+    names = [folder / "b.png", folder / "more" / "c.JPG"]
+    assert [line[0] for line in lines] == list(map(str, names))
+    with Client(url) as client:
+        found = client.score(names, model="grey").scores
+    for (_, percentile, elbo, mse), score in zip(lines, found, strict=True):
+        assert score.percentile is not None
+        assert float(percentile) == pytest.approx(score.percentile, abs=1)
+        assert float(elbo) == pytest.approx(score.elbo_nats, rel=0.02)
+        assert float(mse) == pytest.approx(score.mse, rel=0.02)
+    assert (status, errors.startswith(f"{folder / 'a.png'}: ")) == (0, True)
+    status, printed, _ = run("score", "--no-align", names[0])
+    assert (status, printed.split("\t")[1]) == (0, "")
+
+
 def test_encode(run: Run, tmp_path: Path, folder: Path, url: str) -> None:
     out = tmp_path / "latents.npy"
     assert run("encode", folder, "-o", out) == (0, "", "")
