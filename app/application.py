@@ -16,6 +16,7 @@ from app.http import (
     info_routes,
     openapi,
     path_routes,
+    playground_routes,
     problems,
     routes,
     sample_routes,
@@ -66,6 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
         *face_routes.router.routes,
         *direction_routes.router.routes,
         *info_routes.router.routes,
+        *playground_routes.routes(),
     ]
     app = FastAPI(
         title="Lorgnette",
