@@ -9,11 +9,11 @@ const HEADER_AT = 10;
  * @throws Error if it is not a little-endian float32 array of two dimensions in C order.
  */
 export function readNpy(buffer: ArrayBuffer): number[][] {
-  const view = new DataView(buffer);
-  const start = new TextDecoder("latin1").decode(buffer.slice(0, HEADER_AT));
-  if (!start.startsWith(MAGIC)) throw new Error("not an .npy file");
-  const headerLength = view.getUint16(8, true);
-  const header = start + new TextDecoder("latin1").decode(buffer.slice(HEADER_AT, HEADER_AT + headerLength));
+  if (buffer.byteLength < HEADER_AT || text(buffer, 0, MAGIC.length) !== MAGIC) {
+    throw new Error("not an .npy file");
+  }
+  const headerLength = new DataView(buffer).getUint16(8, true);
+  const header = text(buffer, HEADER_AT, headerLength);
   const shape = /'shape': \((\d+), (\d+)\)/.exec(header);
   if (!header.includes("'<f4'") || !header.includes("'fortran_order': False") || !shape) {
     throw new Error("not a float32 array of two dimensions");
@@ -23,4 +23,9 @@ export function readNpy(buffer: ArrayBuffer): number[][] {
   return Array.from({ length: rows }, (_, row) =>
     Array.from(values.subarray(row * columns, (row + 1) * columns)),
   );
+}
+
+/** Bytes as characters, one each. */
+function text(buffer: ArrayBuffer, start: number, length: number): string {
+  return String.fromCharCode(...new Uint8Array(buffer, start, length));
 }

@@ -31,8 +31,8 @@ export const en = {
   "intake.ready": "{name} is ready.",
   "intake.faces": "Faces in {name}",
   "intake.face": "Face {number}",
-  "intake.chooseFace": "Choose a face",
-  "intake.noFace": "No face was found in {name}. An upright photo of someone who looks at the camera works best.",
+  "intake.noFace":
+    "No face was found in {name}. An upright photo of someone who looks at the camera works best.",
   "intake.asItIs": "Use its centre as it is",
   "intake.close": "Close",
   "intake.one": "1 face found",
@@ -48,7 +48,6 @@ export const en = {
   "shelf.edit": "Edit {name}",
   "shelf.morph": "Add {name} to the path",
   "shelf.arithmetic": "Add {name} to {group}",
-  "shelf.remove": "Remove {name}",
   "shelf.loading": "Sampling faces…",
 
   "edit.title": "Edit a face",
@@ -63,7 +62,8 @@ export const en = {
   "edit.detail": "Detail",
   "edit.detailHint": "Fine structure: 0 is smooth, 1 is sharp.",
   "edit.preserve": "Keep the photo",
-  "edit.preserveHint": "1 changes only the pixels that the edit needs; 0 draws the whole face anew.",
+  "edit.preserveHint":
+    "1 changes only the pixels that the edit needs; 0 draws the whole face anew.",
   "edit.reset": "Reset",
   "edit.undo": "Undo",
   "edit.redo": "Redo",
@@ -72,11 +72,12 @@ export const en = {
   "edit.format": "Format",
   "edit.preparing": "Preparing the photo at its full size…",
   "edit.downloaded": "Downloaded {file}.",
-  "edit.view": "Show",
-  "edit.viewFace": "Face",
-  "edit.viewPhoto": "Whole photo",
-  "edit.resetOne": "Set {name} to {value}",
   "edit.noDirections": "This model has no directions.",
+
+  "direction.glasses": "glasses",
+  "direction.male": "male",
+  "direction.age": "age",
+  "direction.young": "young",
 
   "curl.title": "The same with curl",
   "curl.copy": "Copy",
@@ -127,7 +128,6 @@ export const en = {
   "arithmetic.title": "Add and subtract faces",
   "arithmetic.expression": "Expression",
   "arithmetic.hint": "Names of groups and directions with + and −, and a weight before *.",
-  "arithmetic.groups": "Groups",
   "arithmetic.groupName": "Name of the group",
   "arithmetic.addGroup": "Add a group",
   "arithmetic.removeGroup": "Remove the group {name}",
@@ -156,7 +156,8 @@ export const en = {
   "arithmetic.sameGroups": "Choose two different groups with pictures.",
 
   "map.title": "A map of the latent space",
-  "map.note": "Each dot is a sample of the prior, projected onto the plane of the two largest principal axes.",
+  "map.note":
+    "Each dot is a sample of the prior, projected onto the plane of the two largest principal axes.",
   "map.noteFlat": "Each dot is a sample of the prior. The latent space has two dimensions.",
   "map.chart": "Samples on the plane. Arrow keys move the cross, whose decode is shown.",
   "map.color": "Colour",
@@ -178,16 +179,19 @@ export const en = {
   "error.no-key": "The service needs an API key.",
   "error.wrong-key": "The service does not know this API key.",
   "error.read-only-key": "This API key may not save directions.",
-  "error.no-face-found": "No face was found in the photo. An upright photo of someone who looks at the camera works best.",
+  "error.no-face-found":
+    "No face was found in the photo. An upright photo of someone who looks at the camera works best.",
   "error.corrupt-picture": "The image file is damaged.",
-  "error.unknown-picture-format": "This kind of file cannot be read. PNG, JPEG, WebP, AVIF, HEIC, GIF, BMP and TIFF can.",
+  "error.unknown-picture-format":
+    "This kind of file cannot be read. PNG, JPEG, WebP, AVIF, HEIC, GIF, BMP and TIFF can.",
   "error.picture-too-large": "The image file is too large.",
   "error.too-many-pixels": "The image has too many pixels.",
   "error.too-many-pictures": "These are too many pictures for one request.",
   "error.too-large": "That is more than the service accepts at once.",
   "error.expression": "The expression is not complete.",
   "error.operand": "The expression does not fit the groups.",
-  "error.direction-of-checkpoint": "The model has a direction of this name itself. Choose another name.",
+  "error.direction-of-checkpoint":
+    "The model has a direction of this name itself. Choose another name.",
   "error.rate": "That were too many requests. Wait a moment.",
   "error.queue-full": "The service is busy. Wait a moment.",
   "error.not-ready": "The service is starting. Wait a moment.",

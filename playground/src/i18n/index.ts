@@ -36,3 +36,9 @@ export function errorKey(kind: string): MessageKey {
   const key = `error.${kind}`;
   return key in en ? (key as MessageKey) : "error.unknown";
 }
+
+/** The name of a direction for people; expressions have its name as it is. */
+export function directionName(t: Translate, name: string): string {
+  const key = `direction.${name}`;
+  return key in en ? t(key as MessageKey) : name;
+}

@@ -41,7 +41,7 @@ export function Answer({ state }: { state: ArithmeticState }) {
   const isProblem = failure instanceof ApiError;
   const alt = t("arithmetic.answerOf", { expression: answer?.expression ?? "" });
   return (
-    <section class="stage" aria-label={t("arithmetic.answer")}>
+    <section class="stage answer" aria-label={t("arithmetic.answer")}>
       <BlobImage image={answer?.image} alt={alt} />
       {isProblem && <ErrorBox t={t} error={failure} />}
       <div class="row">

@@ -68,6 +68,12 @@ export function ArithmeticTab({ params }: TabProps) {
     setTarget(name);
   }
 
+  function remove(name: string): void {
+    const others = groups.filter((group) => group.name !== name);
+    setGroups(others);
+    if (target === name) setTarget(others[0]?.name ?? "");
+  }
+
   function rename(before: string, after: string): void {
     setState({
       expression: renamed(expression, before, after),
@@ -110,7 +116,7 @@ export function ArithmeticTab({ params }: TabProps) {
             onPictures={(pictures) => setPictures(group.name, pictures)}
             onDrop={(picture) => add(group.name, picture)}
             onTerm={build}
-            onRemove={() => setGroups(groups.filter(({ name }) => name !== group.name))}
+            onRemove={() => remove(group.name)}
           />
         ))}
       </div>

@@ -34,7 +34,11 @@ export function GroupMean({ group }: { group: Group }) {
   const mean = useMean(group);
   return (
     <figure class="mean">
-      <BlobImage image={mean} alt={t("arithmetic.meanOf", { name: group.name })} class="mean-image" />
+      <BlobImage
+        image={mean}
+        alt={t("arithmetic.meanOf", { name: group.name })}
+        class="mean-image"
+      />
       <figcaption>{t("arithmetic.mean")}</figcaption>
     </figure>
   );

@@ -38,11 +38,7 @@ export function SaveDirection({ groups }: { groups: readonly Group[] }) {
     }
   }
 
-  const choice = (
-    label: string,
-    chosen: Group | undefined,
-    onChoose: (group: string) => void,
-  ) => (
+  const choice = (label: string, chosen: Group | undefined, onChoose: (group: string) => void) => (
     <label class="field">
       {label}
       <select value={chosen?.name} onChange={(event) => onChoose(event.currentTarget.value)}>

@@ -1,6 +1,7 @@
 /** The sliders of the tab Edit, with undo, redo and reset. */
 
 import { signed, Slider } from "../../components/slider";
+import { directionName } from "../../i18n";
 import { usePage } from "../../page";
 import { pushed, redone, undone, type History } from "../../state/history";
 import { unedited, WEIGHTS, withWeight, type EditState } from "./edit-state";
@@ -24,7 +25,7 @@ export function Controls({ state, history, onInput, onSettled, onHistory }: Prop
         {directions.map(({ name, saved }) => (
           <Slider
             key={name}
-            label={name}
+            label={directionName(t, name)}
             badge={saved ? t("edit.saved") : undefined}
             min={min}
             max={max}

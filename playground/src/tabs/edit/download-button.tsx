@@ -62,6 +62,7 @@ export function DownloadButton({ picture, state, format, onFormat }: Props) {
 }
 
 function fileName({ source, seed }: Picture, format: "png" | "jpeg"): string {
-  const stem = source?.file.name.replace(/\.[^.]*$/, "") ?? (seed === undefined ? "face" : `face-${seed}`);
+  const stem =
+    source?.file.name.replace(/\.[^.]*$/, "") ?? (seed === undefined ? "face" : `face-${seed}`);
   return `${stem}-edited.${format === "jpeg" ? "jpg" : "png"}`;
 }

@@ -5,14 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Curl } from "../../components/curl";
 import { Shelf } from "../../components/shelf";
 import { usePage, type TabProps } from "../../page";
-import {
-  historyOf,
-  pushed,
-  redone,
-  replaced,
-  undone,
-  type History,
-} from "../../state/history";
+import { historyOf, pushed, redone, replaced, undone, type History } from "../../state/history";
 import { seedsParam } from "../../state/location";
 import { samplePicture, type Picture } from "../../state/pictures";
 import { Controls } from "./controls";
@@ -87,12 +80,7 @@ export function EditTab({ params }: TabProps) {
             <div class="picture placeholder" aria-busy="true" />
           )}
           {picture && (
-            <DownloadButton
-              picture={picture}
-              state={state}
-              format={format}
-              onFormat={setFormat}
-            />
+            <DownloadButton picture={picture} state={state} format={format} onFormat={setFormat} />
           )}
         </div>
         <Controls

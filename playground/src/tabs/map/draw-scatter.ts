@@ -3,12 +3,19 @@
 import type { Point } from "../../state/plane";
 
 const RADIUS = 4;
-/** Two colours that people with any colour vision tell apart, for low and high values. */
-export const COLORS = { low: [51, 117, 187], high: [222, 132, 31] } as const;
+/** From low to high values; people with any colour vision tell the ends apart. */
+const COLORS = [
+  [38, 104, 190],
+  [176, 176, 180],
+  [222, 112, 12],
+] as const;
 
 /** The colour of a value from 0 to 1. */
 export function colorOf(value: number): string {
-  const channels = COLORS.low.map((low, i) => Math.round(low + value * (COLORS.high[i]! - low)));
+  const position = value * (COLORS.length - 1);
+  const index = Math.min(COLORS.length - 2, Math.floor(position));
+  const [from, to] = [COLORS[index]!, COLORS[index + 1]!];
+  const channels = from.map((low, i) => Math.round(low + (position - index) * (to[i]! - low)));
   return `rgb(${channels.join(" ")})`;
 }
 

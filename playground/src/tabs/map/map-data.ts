@@ -61,7 +61,11 @@ async function planeAxes(
   model: Model,
   signal: AbortSignal,
 ): Promise<readonly [Latent, Latent]> {
-  if (isFlat(model)) return [[1, 0], [0, 1]];
+  if (isFlat(model))
+    return [
+      [1, 0],
+      [0, 1],
+    ];
   return Promise.all([
     displacement(service, model, 1, signal),
     displacement(service, model, 2, signal),

@@ -67,7 +67,11 @@ export function MapTab({ params }: TabProps) {
           label={t("map.chart")}
           onCross={(point, sample) => setCross({ point, sample })}
         />
-        <PointPicture data={data} cross={cross} onPoint={(point) => setCross({ point, sample: undefined })} />
+        <PointPicture
+          data={data}
+          cross={cross}
+          onPoint={(point) => setCross({ point, sample: undefined })}
+        />
       </div>
       <PlaneGrid plane={data.plane} />
     </>
