@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.app.conftest import client, models, settings
 from tests.app.processes import running
+
+__all__ = ["client", "models", "settings"]
 
 CHROMIUM = shutil.which("chromium")
 ARGUMENTS = (

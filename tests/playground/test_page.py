@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import FilePayload, Request, expect
 
 from app.settings import Settings
 from tests.app.conftest import apart, ok, serving
@@ -33,9 +33,12 @@ def test_a_slider_is_followed(faces: str, open_page: OpenPage, capsys: Any) -> N
             in_flight.add(request)
             most = max(most, len(in_flight))
 
+    def end(request: Request) -> None:
+        in_flight.discard(request)
+
     page.on("request", begin)
-    page.on("requestfinished", in_flight.discard)
-    page.on("requestfailed", in_flight.discard)
+    page.on("requestfinished", end)
+    page.on("requestfailed", end)
     page.evaluate("performance.clearMeasures()")
     box = slider(page, "age").bounding_box()
     assert box is not None
@@ -67,9 +70,7 @@ def test_a_slider_is_followed(faces: str, open_page: OpenPage, capsys: Any) -> N
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_axe_finds_no_violation(
-    faces: str, open_page: OpenPage, width: int, scheme: str
-) -> None:
+def test_axe_finds_no_violation(faces: str, open_page: OpenPage, width: int, scheme: str) -> None:
     if not AXE.exists():
         pytest.skip("axe-core is not here; make playground installs it")
     page = open_page(faces, width, color_scheme=scheme)
@@ -145,11 +146,11 @@ def test_a_photo_is_taken_with_the_camera(client: httpx.Client, open_page: OpenP
 
 
 def test_a_file_is_chosen_or_pasted(client: httpx.Client, open_page: OpenPage) -> None:
-    page: Page = open_page(str(client.base_url))
+    page = open_page(str(client.base_url))
     edited(page)
     data = ok(client.get("/sample?seed=3")).content
-    image = {"name": "mine.png", "mimeType": "image/png", "buffer": data}
-    page.get_by_label("Choose a photo").set_input_files([image])  # type: ignore[list-item]
+    image = FilePayload(name="mine.png", mimeType="image/png", buffer=data)
+    page.get_by_label("Choose a photo").set_input_files([image])
     page.get_by_role("button", name="Edit mine.png", pressed=True).wait_for()
     page.evaluate(
         """(bytes) => {

@@ -14,7 +14,6 @@ interface Props {
 export function BlobImage({ image, alt, class: name = "picture" }: Props) {
   const [url, setUrl] = useImageUrl();
   useLayoutEffect(() => setUrl(image), [image]);
-  if (!url)
-    return <div class={`${name} placeholder`} role="img" aria-label={alt} aria-busy="true" />;
+  if (!url) return <div class={`${name} placeholder`} aria-busy="true" />;
   return <img class={name} src={url} alt={alt} />;
 }

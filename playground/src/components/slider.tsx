@@ -27,10 +27,10 @@ export function Slider(props: Props) {
   const text = props.format?.(value) ?? value.toFixed(2);
   return (
     <div class="slider">
-      <label for={id}>
-        {label}
+      <span>
+        <label for={id}>{label}</label>
         {badge && <span class="badge">{badge}</span>}
-      </label>
+      </span>
       <output for={id}>{text}</output>
       <input
         id={id}
