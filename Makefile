@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_PYTHON := $(CURDIR)/$(BIN)/python
 
-.PHONY: serve dev test test-long soak check audit lock openapi train-avatars train-faces bench bench-curves bench-lock clean
+PLAYGROUND := playground/node_modules/.package-lock.json
+
+.PHONY: serve dev test test-long soak check audit playground check-playground lock openapi train-avatars train-faces bench bench-curves bench-lock clean
 
 serve: $(VENV)/serve.stamp  ## serve the bundled checkpoint on port 8000
 	$(BIN)/python -m app
@@ -20,7 +22,7 @@ test-long: $(VENV)/dev.stamp  ## the tests that take minutes, such as the harnes
 soak: $(VENV)/dev.stamp  ## faults at random times, and a minute of overload: seven minutes when idle
 	$(BIN)/python -m tests.soak $(or $(SOAK),--out benchmarks/results/soak.json)
 
-check: $(VENV)/dev.stamp audit  ## format, lint, types, security, container files, advisories
+check: $(VENV)/dev.stamp audit check-playground  ## format, lint, types, security, container files, advisories
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -30,6 +32,14 @@ check: $(VENV)/dev.stamp audit  ## format, lint, types, security, container file
 
 audit: $(VENV)/dev.stamp  ## known vulnerabilities of what serves, where a source of them is reachable
 	$(BIN)/python .ci/audit.py $(BIN)/pip-audit -r requirements.lock --disable-pip --require-hashes --timeout 5
+
+playground: $(PLAYGROUND)  ## bundle the page into app/http/playground; needs Node.js 18 or later
+	npm --prefix playground run build
+
+check-playground:  ## format, types and unit tests of the page, and that its bundle is of its sources
+	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory $(PLAYGROUND) && \
+	  npm --prefix playground run --silent check; \
+	else echo "playground: NOTHING was checked: npm is not installed"; fi
 
 lock: $(VENV)/bin/uv  ## resolve the dependencies of pyproject.toml; UPGRADE=--upgrade for newer ones
 	$(BIN)/uv pip compile $(LOCK) $(UPGRADE) pyproject.toml -o requirements.lock
@@ -91,7 +101,7 @@ bench-lock: $(VENV)/bin/uv requirements.lock  ## the same for the other systems,
 	  benchmarks/requirements/$$name.in -o benchmarks/requirements/$$name.lock || exit 1; done
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache playground/node_modules playground/.tests
 
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
@@ -107,6 +117,10 @@ $(VENV)/bench/%.stamp: benchmarks/requirements/%.lock | $(BIN)/uv
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/bench/$*
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(VENV)/bench/$*/bin/python \
 	  --require-hashes -r $<
+	@touch $@
+
+$(PLAYGROUND): playground/package-lock.json
+	npm --prefix playground ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.lock | $(BIN)/uv

@@ -18,6 +18,7 @@ from app.http import (
     inpaint_routes,
     openapi,
     path_routes,
+    playground_routes,
     problems,
     routes,
     sample_routes,
@@ -72,6 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
         *direction_routes.router.routes,
         *info_routes.router.routes,
         *admin_routes.router.routes,
+        *playground_routes.routes(),
     ]
     app = FastAPI(
         title="Lorgnette",

@@ -26,6 +26,7 @@ TOP_LEVEL = (
     *PACKAGES,
     "examples",
     "models",
+    "playground",
     "tests",
     "Dockerfile",
     "docker-compose.yml",

@@ -1,5 +1,6 @@
 """The locks: hashes for everything, no addresses, one version of each package, enough to serve."""
 
+import json
 import re
 import sys
 import tomllib
@@ -90,3 +91,18 @@ def test_what_serves_needs_the_serving_lock_only(path: str) -> None:
 def test_the_image_and_make_install_with_the_same_uv() -> None:
     files = [(ROOT / name).read_text() for name in ("Dockerfile", "Makefile")]
     assert len({tuple(re.findall(r"uv==([\d.]+)", text)) for text in files}) == 1
+
+
+def test_the_lock_of_the_page_has_hashes_and_no_addresses() -> None:
+    lock = json.loads((ROOT / "playground/package-lock.json").read_text())
+    packages = {path: package for path, package in lock["packages"].items() if path}
+    assert packages
+    for path, package in packages.items():
+        assert package["integrity"].startswith("sha512-"), path
+        assert "resolved" not in package, path
+
+
+def test_the_page_pins_its_packages() -> None:
+    package = json.loads((ROOT / "playground/package.json").read_text())
+    for name, version in package["devDependencies"].items():
+        assert re.fullmatch(r"\d+\.\d+\.\d+", version), name

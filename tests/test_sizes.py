@@ -22,6 +22,12 @@ FILES = sorted(
     for folder in FOLDERS
     for file in (ROOT / folder).rglob("*.py")
 )
+PAGE_FILES = sorted(
+    file.relative_to(ROOT).as_posix()
+    for pattern in ("src/**/*.ts*", "src/**/*.css", "tests/*.ts", "build.mjs")
+    for file in (ROOT / "playground").glob(pattern)
+    if file.name != "schema.d.ts"  # generated
+)
 MAX_FILE_LINES = 250
 MAX_FUNCTION_LINES = 50
 
@@ -37,3 +43,8 @@ def test_files_and_functions_stay_short(path: str) -> None:
     ]
     assert long == []
     assert len(source.splitlines()) <= MAX_FILE_LINES
+
+
+@pytest.mark.parametrize("path", PAGE_FILES)
+def test_files_of_the_page_stay_short(path: str) -> None:
+    assert len((ROOT / path).read_text().splitlines()) <= MAX_FILE_LINES

@@ -115,12 +115,28 @@ def check_caches(
     encoded = media_type == JSON and accepts_gzip(request.scope)
     tag = _entity_tag(model, detail, params, f"{media_type} {'gzip' if encoded else ''}")
     visibility = "private" if settings.needs_key else "public"
+    vary = "Accept, Accept-Encoding" if media_type == JSON else "Accept"
+    check_tag(request, tag, f"{visibility}, max-age={MAX_AGE_SECONDS}, immutable", vary)
+
+
+def check_tag(request: Request, tag: str, cache_control: str, vary: str) -> None:
+    """Give a response its cache headers, or end a request that needs no other one.
+
+    Args:
+        request: whose response is about to be made.
+        tag: the entity tag of the response.
+        cache_control: value of ``Cache-Control``.
+        vary: value of ``Vary``.
+
+    Raises:
+        NotModifiedError: if ``If-None-Match`` has the tag of the response, or ``*``.
+    """
     request_context(request.scope).cache_headers = {
         b"etag": tag.encode(),
-        b"cache-control": f"{visibility}, max-age={MAX_AGE_SECONDS}, immutable".encode(),
+        b"cache-control": cache_control.encode(),
     }
     if _matches(", ".join(request.headers.getlist("if-none-match")), tag):
-        raise NotModifiedError("Accept, Accept-Encoding" if media_type == JSON else "Accept")
+        raise NotModifiedError(vary)
 
 
 async def not_modified(_: Request, error: Exception) -> Response:

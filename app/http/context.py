@@ -25,6 +25,7 @@ class RequestContext:
         key_name: name of the key that it was sent with; None without one.
         cache_headers: of its response if that can be kept; empty if not, or not yet known.
         reservation: of the memory for its body; None before its route is known.
+        is_page: whether its response is the playground, which may load its own scripts.
     """
 
     request_id: str
@@ -35,6 +36,7 @@ class RequestContext:
     key_name: str | None = None
     cache_headers: Mapping[bytes, bytes] = field(default_factory=dict)
     reservation: Reservation | None = None
+    is_page: bool = False
 
 
 def request_context(scope: Scope) -> RequestContext:

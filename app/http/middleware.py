@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.http.asgi import only
 from app.http.context import SCOPE_KEY, RequestContext, request_context
-from app.http.security_headers import NO_STORE, raw_security_headers
+from app.http.security_headers import NO_STORE, PLAYGROUND_POLICY, raw_security_headers
 from app.observability.logs import log_response
 
 CACHEABLE_STATUSES = (200, 304)
@@ -30,6 +30,7 @@ class RequestContextMiddleware:
     def __init__(self, app: ASGIApp, cross_origin: bool) -> None:
         self.app = app
         self._security_headers = raw_security_headers(cross_origin)
+        self._page_headers = raw_security_headers(cross_origin, PLAYGROUND_POLICY)
         # Not a secret: it only has to differ.
         self._random = random.Random()  # nosec B311  # noqa: S311
 
@@ -48,7 +49,7 @@ class RequestContextMiddleware:
             if message["type"] == "http.response.start":
                 context.status = message["status"]
                 headers = [*message["headers"], (b"x-request-id", request_id)]
-                headers += self._security_headers
+                headers += self._page_headers if context.is_page else self._security_headers
                 kept = context.cache_headers if context.status in CACHEABLE_STATUSES else None
                 headers += (kept or NO_STORE).items()
                 if context.model_id is not None:
