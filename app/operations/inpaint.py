@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from app.inference.engine import DecoderInput, Pixels
-from app.inference.registry import LoadedModel
+from app.inference.loaded_model import LoadedModel
 from app.operations.context import Context
 from app.operations.decode import PlannedImage
 from app.operations.mask import Mask, read_unknown
