@@ -87,8 +87,8 @@ def save(checkpoint: Checkpoint, path: Path, dtype: torch.dtype = torch.float32)
     tensors["latent.mean"] = _stored(statistics.mean, torch.float32)
     tensors["latent.covariance"] = _stored(statistics.covariance, torch.float32)
     if checkpoint.mixture is not None:
-        parts = vars(checkpoint.mixture).items()
-        tensors |= {f"prior.{k}": _stored(v, torch.float32) for k, v in parts}
+        for name in ("weights", "means", "factors"):
+            tensors[f"prior.{name}"] = _stored(getattr(checkpoint.mixture, name), torch.float32)
     for name, direction in checkpoint.directions.items():
         tensors[f"direction.{name}"] = _stored(direction.vector, torch.float32)
         if (subspace := direction.within_label) is not None:
