@@ -95,8 +95,8 @@ def save(checkpoint: Checkpoint, path: Path, dtype: torch.dtype = torch.float32)
     tensors["latent.mean"] = _stored(statistics.mean, torch.float32)
     tensors["latent.covariance"] = _stored(statistics.covariance, torch.float32)
     if checkpoint.mixture is not None:
-        parts = vars(checkpoint.mixture).items()
-        tensors |= {f"prior.{k}": _stored(v, torch.float32) for k, v in parts}
+        for name in ("weights", "means", "factors"):
+            tensors[f"prior.{name}"] = _stored(getattr(checkpoint.mixture, name), torch.float32)
     if checkpoint.elbo_quantiles is not None:
         tensors["elbo.quantiles"] = _stored(checkpoint.elbo_quantiles, torch.float32)
     if checkpoint.pixel_regression is not None:

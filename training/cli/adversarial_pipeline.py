@@ -3,21 +3,18 @@
 from dataclasses import replace
 from pathlib import Path
 
-from training.cli.pipeline import (
+from training.cli.run_folder import EPOCHS, clean_run, run_folder
+from training.cli.run_stages import (
     RunOptions,
-    check_labels,
-    print_counts,
+    publish_run,
+    read_splits,
     require_folders_outside,
     train_logged,
 )
-from training.cli.run_folder import EPOCHS, clean_run, run_folder
-from training.cli.terminal import console, print_metrics
 from training.data.dataset import Dataset
-from training.data.decoding import prepare
 from training.fit.adversarial import GRID, AdversarialTrainer
 from training.fit.adversarial_recipe import AdversarialRecipe
 from training.fit.errors import TrainingError
-from training.report import publish
 from training.report.previews import preview
 from vae.checkpoint import Checkpoint
 
@@ -58,42 +55,13 @@ def _require_fit(recipe: AdversarialRecipe, init_from: Checkpoint) -> None:
 def _run(
     recipe: AdversarialRecipe, data: Path, options: RunOptions, init_from: Checkpoint
 ) -> Checkpoint:
-    console.print(f"Reading {data}")
-    config = init_from.model.config
-    train, test = prepare(
-        data,
-        recipe.source,
-        config.size,
-        config.channels,
-        options.folder,
-        check=lambda train, test: check_labels(train, test, recipe.balance, options),
-    )
-    print_counts(train, test)
+    train, test = read_splits(recipe, init_from.model.config, data, options)
     trainer = AdversarialTrainer(recipe, train, options.folder, options.device, init_from)
     shown, previews = test if len(test) else train, options.folder / EPOCHS
     train_logged(
         trainer, options, lambda n: _save_preview(trainer, shown, previews / f"detail-{n:04d}.png")
     )
-    facts = publish.provenance(
-        recipe,
-        train,
-        options.licence,
-        options.command,
-        trainer.step / trainer.steps_per_epoch,
-        init_from,
-    )
-    published = publish.publish(
-        replace(trainer.checkpoint(), provenance=facts),
-        train,
-        test,
-        options.folder / EPOCHS,
-        options.out,
-        options.dtype,
-        options.classifier,
-        options.private,
-    )
-    print_metrics(published, options.out)
-    return published
+    return publish_run(trainer, trainer.checkpoint(), test, options)
 
 
 def _save_preview(trainer: AdversarialTrainer, shown: Dataset, file: Path) -> None:

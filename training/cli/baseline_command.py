@@ -7,9 +7,10 @@ from typing import Any, Literal
 from tyro.conf import Positional
 
 from training import progress
-from training.cli.pipeline import RunOptions, run_recipe
+from training.cli.pipeline import run_recipe
 from training.cli.run_command import read_classifier
 from training.cli.run_folder import require_writable, require_writable_file, run_folder
+from training.cli.run_stages import RunOptions
 from training.cli.terminal import Device, OptionalPath, console, pick_device
 from training.data.decoding import prepare
 from training.data.sources import Source

@@ -10,7 +10,6 @@ import tyro
 from training import progress
 from training.analysis import attribute_classifier
 from training.analysis.classifier_networks import Network
-from training.cli.pipeline import require_edits
 from training.cli.run_command import DTYPES, read_classifier
 from training.cli.run_folder import (
     EPOCHS,
@@ -18,6 +17,7 @@ from training.cli.run_folder import (
     require_writable_file,
     run_folder,
 )
+from training.cli.run_stages import require_edits
 from training.cli.terminal import Device, OptionalPath, console, pick_device, print_metrics
 from training.data.decoding import prepare
 from training.data.sources import Source

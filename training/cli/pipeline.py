@@ -1,28 +1,18 @@
 """From a recipe and data to a checkpoint: train, describe, measure, write."""
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
-from training import progress
-from training.analysis.attribute_classifier import label_table
 from training.analysis.encoding import encoded_means
 from training.analysis.prior import latent_statistics
-from training.cli.run_folder import EPOCHS, clean_run, require_outside, run_folder
-from training.cli.terminal import console, print_metrics
-from training.data import decoding
-from training.data.dataset import DataError, Dataset
-from training.data.sources import Source
-from training.evaluate import frechet
-from training.evaluate.edit_evaluation import require_labels
-from training.fit.adversarial import AdversarialTrainer
-from training.fit.batches import rows_with
+from training.cli.run_folder import EPOCHS, clean_run, run_folder
+from training.cli.run_stages import (
+    RunOptions,
+    publish_run,
+    read_splits,
+    require_folders_outside,
+    train_logged,
+)
 from training.fit.errors import TrainingError
-from training.fit.loop import Progress
-from training.fit.loss_log import LossLog
 from training.fit.presets import Recipe
 from training.fit.trainer import Trainer, check_run
 from training.report import figures, publish
@@ -31,43 +21,6 @@ from vae.checkpoint import Checkpoint
 
 PRIOR_IMAGES = 512  # to which the prior of an epoch's samples is fitted
 SAMPLES = 8  # of each epoch
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """Everything about a run that is not its recipe.
-
-    Attributes:
-        out: folder of the checkpoint.
-        folder: working folder: saves, decoded images, logs.
-        device: where to run.
-        command: for the card.
-        licence: of the data, for the card.
-        dtype: of the stored weights.
-        max_minutes: of training in this call.
-        save_minutes: between saves.
-        classifier: to evaluate edits with.
-        private: keep images that show the data in ``folder``.
-        tensorboard: write the losses for TensorBoard too.
-        init_from: the checkpoint with the initial weights.
-        auxiliary_classifier: of the loss.
-        restart: begin anew; what earlier runs wrote to ``folder`` is removed.
-    """
-
-    out: Path
-    folder: Path
-    device: torch.device
-    command: str
-    licence: str
-    dtype: torch.dtype = torch.float16
-    max_minutes: float = math.inf
-    save_minutes: float = 3.0
-    classifier: AttributeClassifier | None = None
-    private: bool = False
-    tensorboard: bool = False
-    init_from: Checkpoint | None = None
-    auxiliary_classifier: AttributeClassifier | None = None
-    restart: bool = False
 
 
 def run_recipe(recipe: Recipe, data: Path, options: RunOptions) -> Checkpoint:
@@ -88,29 +41,8 @@ def run_recipe(recipe: Recipe, data: Path, options: RunOptions) -> Checkpoint:
         return _run_recipe(recipe, data, options)
 
 
-def require_folders_outside(data: Path, source: Source, options: RunOptions) -> None:
-    """Check that what a run writes does not become images of its data.
-
-    Raises:
-        TrainingError: if it would.
-    """
-    if source in ("auto", "folder"):
-        require_outside(data, options.out, "--out")
-        require_outside(data, options.folder, "--run")
-
-
 def _run_recipe(recipe: Recipe, data: Path, options: RunOptions) -> Checkpoint:
-    console.print(f"Reading {data}")
-    config = recipe.model
-    train, test = decoding.prepare(
-        data,
-        recipe.source,
-        config.size,
-        config.channels,
-        options.folder,
-        check=lambda train, test: check_labels(train, test, recipe.balance, options),
-    )
-    print_counts(train, test)
+    train, test = read_splits(recipe, recipe.model, data, options)
     trainer = Trainer(
         recipe,
         train,
@@ -121,49 +53,8 @@ def _run_recipe(recipe: Recipe, data: Path, options: RunOptions) -> Checkpoint:
     )
     samples = options.folder / EPOCHS
     train_logged(trainer, options, lambda n: _save_samples(trainer, samples / f"epoch-{n:04d}.png"))
-    return _write(trainer, train, test, options)
-
-
-def print_counts(train: Dataset, test: Dataset) -> None:
-    """The size of each split, and what a small test split means for the figures."""
-    console.print(f"{len(train)} images to train on, {len(test)} to test on")
-    if not len(test):
-        console.print(
-            "No image is in the test split: the model gets no figures, and its report no images"
-        )
-    elif min(len(train), len(test)) < frechet.MIN_IMAGES:
-        console.print(
-            f"Fréchet distances need {frechet.MIN_IMAGES} images in each split: they are left out"
-        )
-
-
-def check_labels(train: Dataset, test: Dataset, balance: str, options: RunOptions) -> None:
-    """Check that the labels are there that a run needs.
-
-    Raises:
-        DataError: if one is missing that a classifier needs.
-        TrainingError: if no train image has the label ``balance``, and it is not empty.
-    """
-    if balance:
-        rows_with(train, balance)
-    if options.classifier is not None:
-        require_edits(train, test)
-    if options.auxiliary_classifier is not None:
-        label_table(train, options.auxiliary_classifier.labels)
-
-
-def require_edits(train: Dataset, test: Dataset) -> None:
-    """Check, before a training, that edits can be evaluated after it.
-
-    Raises:
-        DataError: if a label is missing, or the train split does not have both of its values.
-    """
-    require_labels(test)
-    for value in (0, 1):
-        if not (train.labels["glasses"] == value).any():
-            raise DataError(
-                f"no train image has glasses {value}; evaluating edits needs both 0 and 1"
-            )
+    described = publish.describe(trainer.averaged_model(), train, recipe.loss)
+    return publish_run(trainer, described, test, options)
 
 
 def _require_two_classifiers(
@@ -178,38 +69,6 @@ def _require_two_classifiers(
         )
 
 
-def train_logged(
-    trainer: Trainer | AdversarialTrainer, options: RunOptions, epoch_ended: Callable[[int], None]
-) -> None:
-    """Train to the end or until time is up, show the progress and log the losses.
-
-    Args:
-        trainer: of the run.
-        options: of the run.
-        epoch_ended: called with the number of each epoch at its end.
-    """
-    if trainer.step:
-        console.print(f"Resuming from step {trainer.step} of {trainer.steps}")
-    batch = trainer.recipe.batch_size
-    with (
-        LossLog(options.folder, trainer.step, options.tensorboard) as losses,
-        progress.task("Training", trainer.steps, trainer.step, "steps", batch) as running,
-    ):
-
-        def report(step: Progress) -> None:
-            running.update(step.step, step.terms)
-            losses.add(step)
-            if step.epoch_ended is not None:
-                epoch_ended(step.epoch_ended)
-
-        done = trainer.run(report, options.max_minutes, options.save_minutes)
-    if not done:
-        console.print(
-            f"Time is up at step {trainer.step} of {trainer.steps}: the same command resumes from "
-            "there. The checkpoint is written as it is so far."
-        )
-
-
 def _save_samples(trainer: Trainer, file: Path) -> None:
     """A row of samples from a prior fitted to a few hundred images, always of the same noise."""
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -217,27 +76,3 @@ def _save_samples(trainer: Trainer, file: Path) -> None:
     means = encoded_means(model, trainer.data.evenly_spaced(PRIOR_IMAGES))
     now = Checkpoint(model, latent_statistics(means))
     figures.grid([figures.samples(now, range(SAMPLES))]).save(file)
-
-
-def _write(trainer: Trainer, train: Dataset, test: Dataset, options: RunOptions) -> Checkpoint:
-    provenance = publish.provenance(
-        trainer.recipe,
-        train,
-        options.licence,
-        options.command,
-        trainer.step / trainer.steps_per_epoch,
-        options.init_from,
-    )
-    described = publish.describe(trainer.averaged_model(), train, trainer.recipe.loss, provenance)
-    published = publish.publish(
-        described,
-        train,
-        test,
-        options.folder / EPOCHS,
-        options.out,
-        options.dtype,
-        options.classifier,
-        options.private,
-    )
-    print_metrics(published, options.out)
-    return published

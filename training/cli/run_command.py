@@ -10,8 +10,8 @@ from typing import Literal
 import torch
 
 from training.analysis import attribute_classifier
-from training.cli.pipeline import RunOptions
 from training.cli.run_folder import require_writable
+from training.cli.run_stages import RunOptions
 from training.cli.terminal import PROGRAM, Device, OptionalPath, pick_device
 from training.data.files import text_of
 from training.report import publish

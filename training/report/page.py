@@ -22,7 +22,7 @@ figcaption { margin-bottom: .4rem; }
 td:nth-child(2):last-child { overflow-wrap: anywhere; }
 td:nth-child(4):last-child { min-width: 14rem; }
 img { max-width: 100%; height: auto; }
-img[src="losses.png"] { min-width: 40rem; }
+img.losses { min-width: 40rem; }
 code { background: #f3f3f3; padding: 0 .2em; }
 """
 
@@ -54,5 +54,6 @@ def _figure(name: str, caption: str) -> str:
     text = escape(caption)
     return (
         f"<figure><figcaption>{text}</figcaption>"
-        f'<img src="{escape(name)}" alt="{text}" loading="lazy"></figure>'
+        f'<img class="{escape(Path(name).stem)}" src="{escape(name)}" alt="{text}" loading="lazy">'
+        "</figure>"
     )

@@ -40,9 +40,7 @@ from vae.model import VAE
 SIGMA_IMAGES = 1000  # enough for a scale that is one number
 
 
-def describe(
-    model: VAE, train: Dataset, loss: LossConfig, provenance: dict[str, Any]
-) -> Checkpoint:
+def describe(model: VAE, train: Dataset, loss: LossConfig) -> Checkpoint:
     """The checkpoint of a model, with latent statistics and directions of the train split."""
     with progress.task("Encoding the train split"):
         means = encoded_means(model, train)
@@ -61,7 +59,6 @@ def describe(
         directions=directions,
         sigma=sigma,
         labels=list(train.labels),
-        provenance=provenance,
     )
 
 

@@ -36,7 +36,7 @@ def test_edits_of_faces_are_evaluated_and_the_images_stay_private(
     assert result.exit_code == 0, result.output
     evaluated = json.loads((out / "metrics.json").read_text())["edit_evaluation"]
     figures = {"recall", "false_positive_rate", "edits", "sums", "smoothness"}
-    figures |= {"sex_changed_by_reconstruction", "accuracy_by_group"}
+    figures |= {"accuracy_by_group", "sex_changed_by_reconstruction"}
     assert evaluated.keys() == {"classifier", *figures}
     methods = {"regression", "regression, without within-label subspace", "group means"}
     assert evaluated["edits"].keys() == methods

@@ -10,7 +10,15 @@ import pytest
 from PIL import Image
 
 from tests.training.conftest import Command, Result
-from tests.training.data.archives import DEFLATE64, ENCRYPTED, mark, members, write_zip
+from tests.training.data.archives import (
+    DEFLATE64,
+    ENCRYPTED,
+    damage,
+    mark,
+    members,
+    write_zip,
+)
+from tests.training.data.levels import UNSUPPORTED
 from tests.training.sources import class_folders, disc, plain
 from vae import checkpoint
 
@@ -114,6 +122,32 @@ def test_a_zip_that_cannot_be_read_is_refused_by_name(
     result = fit(file, tmp_path)
     assert result.exit_code == 1
     assert f"error: {file}: manifest.csv cannot be read: it {message}" in result.output
+
+
+def test_a_zip_of_windows_is_trained_on_without_what_is_damaged_in_it(
+    tmp_path: Path, fit: Fit
+) -> None:
+    """Backslashes, one folder at the top, Windows-1252; of 240 images two cannot be decoded."""
+    file, content = tmp_path / "data.zip", members(range(240))
+    content["manifest.csv"] = content["manifest.csv"].replace(b"bright", "größe".encode("cp1252"))
+    content["p/61.png"] = UNSUPPORTED
+    renamed = {f"top/{name}".replace("/", "\\"): data for name, data in content.items()}
+    write_zip(file, {**renamed, "__MACOSX\\._top": b"Mac OS X"})
+    damage(file, "top\\p\\60.png")
+    result = fit(file, tmp_path)
+    assert result.exit_code == 0, result.output
+    for line in (
+        f"{file}: manifest.csv is not UTF-8; it is read as Windows-1252",
+        "columns that are labels: größe (0 to 239)",
+        "left out hidden or system files and folders: 1 (__MACOSX)",
+        "skipped p/60.png: ",
+        "skipped p/61.png: ",
+        "2 of 240 images are corrupt; at most 1% may be",
+        "238 images to train on, 0 to test on",
+    ):
+        assert line in result.output
+    [direction] = checkpoint.load(tmp_path / "out" / "model.safetensors").directions.values()
+    assert direction.meaning.startswith("größe: up by ")
 
 
 def test_more_corrupt_images_than_the_limit_are_refused(tmp_path: Path, fit: Fit) -> None:

@@ -51,3 +51,13 @@ def mark(file: Path, names: Sequence[str], method: int | None = None, flags: int
         if method is not None:
             struct.pack_into("<H", data, offset + 2, method)
     file.write_bytes(data)
+
+
+def damage(file: Path, name: str) -> None:
+    """Overwrite the compressed bytes of a member."""
+    with zipfile.ZipFile(file) as archive:
+        info = archive.getinfo(name)
+    data = bytearray(file.read_bytes())
+    start = info.header_offset + 30 + len(info.filename)
+    data[start : start + info.compress_size] = b"\xff" * info.compress_size
+    file.write_bytes(data)

@@ -8,6 +8,9 @@ from training.data.dataset import Dataset
 from training.data.decoding import prepare
 
 HEADER = ["file", "split", "bright"]
+UNSUPPORTED = (  # a DDS with a pixel format at which Pillow raises NotImplementedError
+    b"DDS |\0\0\0\x07\x10\x20\0" + bytes(60) + b" \0\0\0\0\0\x20\0" + bytes(44)
+)
 
 
 def manifest(folder: Path, levels: Sequence[int], test: int = 0) -> list[list[object]]:

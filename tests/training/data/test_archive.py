@@ -6,6 +6,7 @@ import pytest
 from tests.training.data.archives import (
     DEFLATE64,
     ENCRYPTED,
+    damage,
     mark,
     members,
     with_names,
@@ -99,11 +100,7 @@ def test_a_damaged_member_costs_one_image(
     with zipfile.ZipFile(file, "w", compression) as archive:
         for name, content in members(LEVELS).items():
             archive.writestr(name, content)
-        info = archive.getinfo("p/60.png")
-    data = bytearray(file.read_bytes())
-    start = info.header_offset + 30 + len(info.filename)
-    data[start : start + info.compress_size] = b"\xff" * info.compress_size
-    file.write_bytes(data)
+    damage(file, "p/60.png")
     train, _ = read(file, tmp_path / "cache")
     assert levels_of(train) == [i for i in LEVELS if i != 60]
     assert "skipped p/60.png: " in caplog.text
