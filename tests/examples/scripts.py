@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from training.data.avatars import Portrait, counterfactuals, png
 
@@ -42,8 +42,17 @@ def result(name: str, url: str, *arguments: str | Path) -> Pixels:
 
 
 def pixels(source: Path | Image.Image) -> Pixels:
-    image = source if isinstance(source, Image.Image) else Image.open(source)
+    if isinstance(source, Image.Image):
+        image = source
+    else:  # of an animation, Pillow would keep the file open
+        image = Image.open(io.BytesIO(source.read_bytes()))
     return np.asarray(image.convert("RGB"), np.float64)
+
+
+def frames(animation: Path) -> list[Pixels]:
+    """The images of a GIF."""
+    opened = Image.open(io.BytesIO(animation.read_bytes()))
+    return [pixels(frame) for frame in ImageSequence.Iterator(opened)]
 
 
 def sampled(url: str, seed: int) -> Image.Image:

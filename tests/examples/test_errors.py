@@ -15,11 +15,15 @@ COMMANDS = {
     "glasses.py": ("on", "{photo}", "out.png"),
     "shop_frame.py": ("face.png", "{photo}", "out.png"),
     "morph.py": ("face.png", "{photo}", "out.png"),
+    "frame_steps.py": ("face.png", "face.png", "{photo}", "out.png"),
+    "new_frame.py": ("frame", "--worn", "{photo}", "face.png", "out.png"),
 }
 FIELDS = {
     "glasses.py": "#/operands/me/0/image",
     "shop_frame.py": "#/operands/worn/0/image",
     "morph.py": "#/end/0/image",
+    "frame_steps.py": "#/operands/worn/0/image",
+    "new_frame.py": "#/with/0/image",
 }
 
 
@@ -71,6 +75,9 @@ def test_an_address_without_a_scheme(folder: Path, name: str) -> None:
 
 class Proxy(BaseHTTPRequestHandler):
     """Responds to every request with an error that is not the service's."""
+
+    def do_PUT(self) -> None:
+        self.do_POST()
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))

@@ -12,12 +12,13 @@ COMMAND = re.compile(r"^\$ \.venv/bin/python examples/(.+)\n((?:#.+\n)?)", re.MU
 
 def test_every_command_works(faces: str, tmp_path: Path) -> None:
     astronaut().save(tmp_path / "customer.jpg")
-    sampled(faces, 34).save(tmp_path / "worn.jpg")
+    for name, seed in {"worn": 34, "black": 37, "white": 26, "plain": 11}.items():
+        sampled(faces, seed).save(tmp_path / f"{name}.jpg")
     without_face("coffee").save(tmp_path / "coffee.jpg")
     (tmp_path / "portraits").mkdir()
     astronaut().save(tmp_path / "portraits" / "1.jpg")
     commands = COMMAND.findall((EXAMPLES / "README.md").read_text())
-    assert len(commands) >= 5
+    assert len(commands) >= 9
     for command, printed in commands:
         name, *arguments = shlex.split(command)
         process = run(name, faces, *arguments, cwd=tmp_path)
