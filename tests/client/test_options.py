@@ -21,6 +21,8 @@ ENDPOINTS: dict[str, tuple[str, Any, set[str]]] = {
     "post /interpolate": ("interpolate", options.PathOptions, {"start", "end"}),
     "post /traverse": ("traverse", options.GridOptions, {"operand", "along"}),
     "post /arithmetic": ("arithmetic", options.ArithmeticOptions, {"expression", "operands"}),
+    "post /inpaint": ("inpaint", options.InpaintOptions, {"image", "mask"}),
+    "post /score": ("score", options.ScoreOptions, {"image"}),
     "post /faces": ("faces", NONE, {"image"}),
     "get /directions": ("directions", options.ModelOptions, set()),
     "get /directions/{name}": ("direction", options.ModelOptions, {"name"}),
@@ -42,7 +44,7 @@ ENDPOINTS: dict[str, tuple[str, Any, set[str]]] = {
 def test_every_endpoint_has_a_method() -> None:
     documented = {f"{m} {path}" for path, methods in DOCUMENT["paths"].items() for m in methods}
     assert documented == set(ENDPOINTS)
-    methods = {name for name in vars(Client) if not name.startswith("_")} - {"close"}
+    methods = {name for name in dir(Client) if not name.startswith("_")} - {"close"}
     assert methods == {method for method, _, _ in ENDPOINTS.values()}
 
 
