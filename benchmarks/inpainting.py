@@ -92,8 +92,8 @@ def run(out: Path, faces: Path, count: int = COUNT) -> list[Path]:
     }
     out.mkdir(parents=True, exist_ok=True)
     raw, page = out / RESULT, out / "inpainting.md"
-    values = {m: {k: vars(row) for k, row in by.items()} for m, by in rows.items()}
-    raw.write_text(json.dumps(values, indent=1) + "\n")
+    values = {m: {k: _rounded(row) for k, row in by.items()} for m, by in rows.items()}
+    raw.write_text(json.dumps(values) + "\n")
     page.write_text("\n".join(_page(rows, len(files))) + "\n")
     return [raw, page]
 
@@ -113,13 +113,13 @@ def _measured(
         "reconstruction": lambda x, _: _decode(engine, _mean(engine, x)),
     }
     rows = {name: Row() for name in methods}
-    for picture in pictures:
+    for number, picture in enumerate(pictures):
         x = to_tensor(picture)
         for name, method in methods.items():
             results = []
-            for seed in range(DRAWS if name in ("pseudo-Gibbs chain", "draws") else 1):
+            for i in range(DRAWS if name in ("pseudo-Gibbs chain", "draws") else 1):
                 started = time.perf_counter()
-                results.append(method(x, seed))
+                results.append(method(x, DRAWS * number + i))
                 rows[name].seconds.append(time.perf_counter() - started)
                 error = ((results[-1] - x).square() * mask).sum() / (mask.sum() * x.shape[1])
                 rows[name].errors.append(float(error))
@@ -190,6 +190,10 @@ def _page(rows: dict[str, dict[str, Row]], count: int) -> list[str]:
         "",
         f"The chain of {CHAIN + 1} encoder calls takes {ratio:.1f} times as long as a draw.",
     ]
+
+
+def _rounded(row: Row) -> dict[str, list[float]]:
+    return {name: [round(value, 6) for value in values] for name, values in vars(row).items()}
 
 
 def _psnr(row: Row) -> float:

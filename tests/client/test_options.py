@@ -21,6 +21,8 @@ ENDPOINTS: dict[str, tuple[str, Any, set[str]]] = {
     "post /interpolate": ("interpolate", options.PathOptions, {"start", "end"}),
     "post /traverse": ("traverse", options.GridOptions, {"operand", "along"}),
     "post /arithmetic": ("arithmetic", options.ArithmeticOptions, {"expression", "operands"}),
+    "post /inpaint": ("inpaint", options.InpaintOptions, {"image", "mask"}),
+    "post /score": ("score", options.ScoreOptions, {"image"}),
     "post /faces": ("faces", NONE, {"image"}),
     "get /directions": ("directions", options.ModelOptions, set()),
     "get /directions/{name}": ("direction", options.ModelOptions, {"name"}),

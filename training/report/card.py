@@ -52,18 +52,7 @@ def write(checkpoint: Checkpoint, folder: Path, compare_with: dict[str, Any] | N
         lines += card_tables.frechet(by_detail)
     if "realism" in metrics:
         lines += card_tables.realism(by_detail)
-    for name, values in by_detail.items():
-        at = f", {name}" if name else ""
-        if edits := values.get("edits"):
-            title = f"Edits compared with their correct result{at}"
-            lines += card_tables.counterfactuals(edits, title)
-        if evaluation := values.get("edit_evaluation"):
-            title = f"Edits evaluated by classifiers{at}"
-            lines += card_tables.edit_evaluation(evaluation, title)
-        if carried := values.get("carried_edits"):
-            lines += edit_tables.carried_edits(carried, f"Frames of others{at}")
-        if preserved := values.get("preserved_edits"):
-            lines += edit_tables.preserved_edits(preserved, f"Edited photographs{at}")
+    lines += _edits(by_detail)
     if "score" in metrics:
         lines += card_tables.score(metrics["score"])
     if baselines:
@@ -87,6 +76,24 @@ def _by_detail(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
     if "at_detail_1" not in metrics:
         return {"": metrics}
     return {"`detail` 0": metrics, "`detail` 1": metrics["at_detail_1"]}
+
+
+def _edits(by_detail: dict[str, dict[str, Any]]) -> list[str]:
+    """The tables of edits that were measured."""
+    lines: list[str] = []
+    for name, values in by_detail.items():
+        at = f", {name}" if name else ""
+        if edits := values.get("edits"):
+            title = f"Edits compared with their correct result{at}"
+            lines += card_tables.counterfactuals(edits, title)
+        if evaluation := values.get("edit_evaluation"):
+            title = f"Edits evaluated by classifiers{at}"
+            lines += card_tables.edit_evaluation(evaluation, title)
+        if carried := values.get("carried_edits"):
+            lines += edit_tables.carried_edits(carried, f"Frames of others{at}")
+        if preserved := values.get("preserved_edits"):
+            lines += edit_tables.preserved_edits(preserved, f"Edited photographs{at}")
+    return lines
 
 
 def _introduction(checkpoint: Checkpoint) -> list[str]:
