@@ -49,7 +49,7 @@ def test_a_slider_is_followed(faces: str, open_page: OpenPage, capsys: Any) -> N
         page.wait_for_timeout(16)
     page.mouse.up()
     shown = pixels(edited(page))
-    assert most == 2
+    assert most in (1, 2)
 
     sample = ok(httpx.get(f"{faces}/sample?seed=24")).content
     weight = float(slider(page, "age").input_value())
