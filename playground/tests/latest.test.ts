@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { LatestRequests } from "../src/state/latest";
 
 /** Requests whose answers the test gives, in any order. */
-function harness() {
+function harness(secondAfter = 0) {
   const started: string[] = [];
   const aborted: string[] = [];
   const shown: string[] = [];
@@ -23,6 +23,7 @@ function harness() {
     run,
     (output) => shown.push(output),
     (error) => failed.push(error),
+    secondAfter,
   );
   const answer = async (input: string, error?: Error) => {
     answers.get(input)!(error);
@@ -40,7 +41,20 @@ test("at most two requests are in flight, and of those that wait only the newest
   await answer("b");
   await answer("d");
   assert.deepEqual(shown, ["A", "B", "D"]);
-  assert.equal(requests.busy, false);
+});
+
+test("a second request is sent only beside one that takes long", async () => {
+  const { requests, started, shown, answer } = harness(50);
+  requests.request("a");
+  requests.request("b");
+  assert.deepEqual(started, ["a"]);
+  await answer("a");
+  assert.deepEqual(started, ["a", "b"]);
+  requests.request("c");
+  await new Promise((resolve) => setTimeout(resolve, 80));
+  assert.deepEqual(started, ["a", "b", "c"]);
+  await answer("c");
+  assert.deepEqual(shown, ["A", "C"]);
 });
 
 test("an answer aborts the requests before it", async () => {

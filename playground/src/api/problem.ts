@@ -11,13 +11,11 @@ export class ApiError extends Error {
    *   no response.
    * @param status of the response, 0 where there was none.
    * @param detail what the service says, in English.
-   * @param retryAfter seconds to wait before another attempt, where the service says so.
    */
   constructor(
     readonly kind: string,
     readonly status: number,
     readonly detail: string,
-    readonly retryAfter?: number,
   ) {
     super(detail);
     this.name = "ApiError";
@@ -26,16 +24,14 @@ export class ApiError extends Error {
 
 /** The error of a response whose status is not 2xx. */
 export async function errorOf(response: Response): Promise<ApiError> {
-  const seconds = Number(response.headers.get("Retry-After") ?? NaN);
-  const retryAfter = Number.isFinite(seconds) ? seconds : undefined;
   const text = await response.text();
   try {
     const body = JSON.parse(text) as Partial<ProblemBody>;
     const kind = (body.type ?? "").split(":").pop() || "unknown";
-    return new ApiError(kind, response.status, body.detail ?? response.statusText, retryAfter);
+    return new ApiError(kind, response.status, body.detail ?? response.statusText);
   } catch {
     // Of a proxy between the page and the service.
-    return new ApiError("unknown", response.status, response.statusText, retryAfter);
+    return new ApiError("unknown", response.status, response.statusText);
   }
 }
 

@@ -13,17 +13,17 @@ interface Props {
 
 export function ErrorBox({ t, error, onDismiss, onRetry }: Props) {
   const known = error instanceof ApiError ? error : undefined;
-  const detail = known?.detail ?? (error instanceof Error ? error.message : String(error));
+  const text = known ? t(errorKey(known.kind)) : error instanceof Error && error.message;
   return (
     <div role="alert" class="alert-region">
       {error !== undefined && (
         <div class="error">
           <div>
-            <p class="error-text">{t(errorKey(known?.kind ?? "unknown"))}</p>
-            {detail && (
+            <p class="error-text">{text || t("error.unknown")}</p>
+            {known?.detail && (
               <details>
                 <summary>{t("error.details")}</summary>
-                <p>{detail}</p>
+                <p>{known.detail}</p>
               </details>
             )}
           </div>

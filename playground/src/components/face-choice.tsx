@@ -23,7 +23,7 @@ export function FaceChoice({ intake, isChosen, onChoose, onAsItIs, onClose }: Pr
 
   return (
     <div class="card faces" role="group" aria-label={t("intake.faces", { name })}>
-      <div class="row spread">
+      <div class="faces-text">
         <p class={faces.length === 0 ? "error-text" : ""}>
           {faces.length === 0
             ? t("intake.noFace", { name })
@@ -31,15 +31,16 @@ export function FaceChoice({ intake, isChosen, onChoose, onAsItIs, onClose }: Pr
               ? t("intake.one")
               : t("intake.many", { count: faces.length })}
         </p>
-        <button type="button" class="quiet" aria-label={t("intake.close")} onClick={onClose}>
-          ✕
+        {faces.length === 0 && (
+          <button type="button" onClick={onAsItIs}>
+            {t("intake.asItIs")}
+          </button>
+        )}
+        <p class="hint">{t("app.privacy")}</p>
+        <button type="button" class="small" onClick={onClose}>
+          {t("intake.close")}
         </button>
       </div>
-      {faces.length === 0 && (
-        <button type="button" onClick={onAsItIs}>
-          {t("intake.asItIs")}
-        </button>
-      )}
       <div
         class={visible ? "photo" : "photo without-image"}
         style={{ aspectRatio: `${width} / ${height}`, "--ratio": `${width / height}` }}

@@ -1,6 +1,6 @@
 /** The pictures at hand, and the ways to add one: sampled faces, files, the camera, drop and paste. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { usePage } from "../page";
 import { alignsFaces, cropPicture, findFaces, type Intake, type Picture } from "../state/pictures";
@@ -150,8 +150,12 @@ interface ThumbProps {
 }
 
 function Thumb({ picture, label, chosen, onChoose }: ThumbProps) {
+  const item = useRef<HTMLLIElement>(null);
+  useEffect(() => {
+    if (chosen) item.current?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [chosen]);
   return (
-    <li>
+    <li ref={item}>
       <button
         type="button"
         class="thumb"

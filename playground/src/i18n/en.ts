@@ -123,6 +123,7 @@ export const en = {
   "morph.remove": "Remove {name} from the path",
   "morph.earlier": "Move {name} earlier",
   "morph.picture": "The picture at {percent} % of the path",
+  "morph.decoding": "Frames of the path that are decoded",
   "morph.preparing": "Preparing the file…",
 
   "arithmetic.title": "Add and subtract faces",

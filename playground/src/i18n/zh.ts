@@ -123,6 +123,7 @@ export const zh: Messages = {
   "morph.remove": "从路径中移除 {name}",
   "morph.earlier": "把 {name} 前移",
   "morph.picture": "路径 {percent} % 处的图片",
+  "morph.decoding": "已解码的路径帧",
   "morph.preparing": "正在生成文件…",
 
   "arithmetic.title": "人脸的加减",

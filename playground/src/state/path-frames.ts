@@ -51,6 +51,11 @@ export class PathFrames {
     return this.latents.length;
   }
 
+  /** How many images are there. */
+  get decoded(): number {
+    return this.images.filter((image) => image !== undefined).length;
+  }
+
   /** The image of a frame, if it is there. */
   at(index: number): Blob | undefined {
     return this.images[index];

@@ -45,6 +45,9 @@ export function PathPlayer({ frames, frame, onFrame }: Props) {
   return (
     <div class="stage">
       <BlobImage image={frames?.nearest(frame)} alt={t("morph.picture", { percent })} />
+      {frames && frames.decoded < frames.count && (
+        <progress aria-label={t("morph.decoding")} max={frames.count} value={frames.decoded} />
+      )}
       <div class="player">
         <button type="button" class="primary" onClick={() => setPlaying(!playing)}>
           {t(playing ? "morph.pause" : "morph.play")}
