@@ -17,6 +17,8 @@ from vae.model import VAE
 from vae.pixels import to_uint8
 from vae.prior import LatentStatistics
 
+pytestmark = pytest.mark.long
+
 
 def small_checkpoint(folder: Path, detail_channels: int) -> str:
     torch.manual_seed(0)

@@ -10,12 +10,14 @@ from tests.soak import faults, overload
 from tests.soak.rounds import ROUNDS
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_every_kind_of_fault_once(models: Path, tmp_path: Path) -> None:
     found = asyncio.run(faults.run(models / "tiny", tmp_path, len(ROUNDS), seed=1))
     assert found["kinds"].keys() == ROUNDS.keys()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_four_times_what_it_can_serve(models: Path, tmp_path: Path) -> None:
     asyncio.run(overload.run(models / "tiny", tmp_path, 8.0)).check()
