@@ -21,7 +21,6 @@ from lorgnette_client import (
     Seed,
 )
 from tests.app.conftest import DIM, SIZE, apart, file, random_image
-from tests.client.conftest import TEMPLATE
 from tests.photographs import FACE_CENTRE, astronaut
 
 Call = Callable[..., Any]
@@ -173,30 +172,6 @@ def test_directions_from_first_to_last(call: Call) -> None:
     with pytest.raises(LorgnetteError) as caught:
         call("direction", "mine")
     assert (caught.value.status, caught.value.type) == (404, "urn:lorgnette:unknown-direction")
-
-
-def test_models(call: Call) -> None:
-    tiny, grey, aligned = call("models")
-    assert [model.name for model in (tiny, grey, aligned)] == ["tiny", "grey", "aligned"]
-    assert aligned.alignment_template == TEMPLATE
-    assert call("model", "grey") == grey
-    assert tiny.id == f"tiny@{tiny.sha256[:12]}"
-    assert tiny.config["latent_dim"] == DIM
-    assert (tiny.alignment_template, tiny.auxiliary_classifier) == (None, None)
-    assert tiny.directions == ("glasses", "smile")
-
-
-def test_reload(call: Call) -> None:
-    found = call("reload", "grey")
-    assert (found.outcome, found.workers) == ("unchanged", 1)
-    assert found.model == call("model", "grey")
-    assert found.former == found.model.id
-
-
-def test_health_and_metrics(call: Call) -> None:
-    assert call("live") is None
-    assert call("ready") is True
-    assert "lorgnette_http_requests_total" in call("metrics")
 
 
 def test_a_type_checker_knows_the_results(url: str) -> None:
