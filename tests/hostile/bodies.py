@@ -207,7 +207,7 @@ def queries() -> Iterator[Case]:
     places = [
         *("/models/..%2f..%2fetc%2fpasswd", "/models/%00", "/models/%ff", "/%2e%2e/%2e%2e/etc"),
         *("//encode", "/encode/", "/ENCODE", "/encode;a=b", "/" + "a/" * 9_000, "/%0d%0aX:y", "/*"),
-        *("/models/" + "%41" * 9_000, "/static/app.js", "/.git/config", "/docs", "/models/tiny/.."),
+        *("/models/" + "%41" * 9_000, "/a.js", "/.git/config", "/docs", "/models/%00/reload"),
     ]
     for place in places:
         for method in ("GET", "POST", "DELETE"):

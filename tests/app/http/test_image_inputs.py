@@ -11,6 +11,7 @@ from httpx import Client
 from PIL import Image
 
 from tests.app.conftest import SIZE, file, images, means, ok, problem, random_image
+from tests.app.images.test_helper_image import BLUE, HEIC, ORANGE
 
 A = file(random_image(1))
 JSON = {"Content-Type": "application/json"}
@@ -137,13 +138,13 @@ def test_the_identity_is_no_content_coding(client: Client) -> None:
     ok(client.post("/encode", content=A, headers={"Content-Encoding": "identity"} | PNG))
 
 
-TRUNCATED, HEIC = A[:-100], b"\0\0\0\x1cftypheic\0\0\0\0mif1heic" + bytes(20)
+TRUNCATED, NO_HEIC = A[:-100], b"\0\0\0\x1cftypheic\0\0\0\0mif1heic" + bytes(20)
 
 
 @pytest.mark.parametrize("align", ["false", "auto"])
 @pytest.mark.parametrize(
     ("bad", "status", "words"),
-    [(TRUNCATED, 400, "truncated"), (b"hello", 415, "PNG"), (HEIC, 400, "declares no image")],
+    [(TRUNCATED, 400, "truncated"), (b"hello", 415, "PNG"), (NO_HEIC, 400, "declares no image")],
 )
 def test_an_error_in_one_of_several_images_points_at_it(
     client: Client, bad: bytes, status: int, words: str, align: str
@@ -179,3 +180,28 @@ def test_pixels_arrive_as_the_file_declares_them(client: Client) -> None:
         )
     )
     assert np.abs(compared[:, :, 0].astype(int) - (255 - levels // 257)).max() <= 1
+
+
+def halves(mode: str = "RGB") -> Image.Image:
+    """Blue above orange."""
+    image = Image.new("RGB", (64, 64), BLUE)
+    image.paste(ORANGE, (0, 32, 64, 64))
+    return image.convert(mode)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(file(halves(), kind) for kind in ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")),
+        HEIC,
+        file(halves("P"), "PNG"),
+        file(halves("CMYK"), "JPEG"),
+        file(halves("RGBA"), "WEBP"),
+    ],
+    ids=["png", "jpeg", "webp", "bmp", "tiff", "gif", "avif", "heic", "palette", "cmyk", "rgba"],
+)
+def test_every_format_is_read_by_its_bytes(client: Client, data: bytes) -> None:
+    path = "/reconstruct?compare=true&format=json&align=false"
+    [compared, _] = images(client.post(path, files={"image": ("photo.txt", data, "text/plain")}))
+    for row, color in ((SIZE // 4, BLUE), (3 * SIZE // 4, ORANGE)):
+        assert np.abs(compared[row].astype(int) - color).max() <= 16

@@ -15,6 +15,7 @@ from tests.app.server.test_supervisor import children, wait_until
 from vae.checkpoint import save
 
 CLIENTS = 4
+PATIENCE = 240.0  # seconds, on a machine that has other work
 RELOAD = "/models/mine/reload"
 
 
@@ -63,9 +64,9 @@ def under_load(url: str, change: Callable[[], None]) -> set[tuple[str, bytes]]:
     for thread in threads:
         thread.start()
     try:
-        wait_until(lambda: bool(samples or errors))
+        wait_until(lambda: bool(samples or errors), PATIENCE)
         change()
-        wait_until(lambda: len({model for model, _ in samples}) > 1 or bool(errors))
+        wait_until(lambda: len({model for model, _ in samples}) > 1 or bool(errors), PATIENCE)
     finally:
         done.set()
         for thread in threads:
@@ -86,16 +87,16 @@ def test_under_load_no_request_fails_and_each_image_is_of_the_model_that_it_name
             process.send_signal(signal.SIGHUP)
 
         samples = under_load(url, replace)
-        wait_until(lambda: sample(url)[0] != before[0])
+        wait_until(lambda: sample(url)[0] != before[0], PATIENCE)
         after = sample(url)
         assert samples == {before, after}
         assert after[1] != before[1]
 
         (folder / "model.safetensors").write_bytes(b"broken")
         process.send_signal(signal.SIGHUP)
-        wait_until(lambda: failures(url) == 1)
+        wait_until(lambda: failures(url) == 1, PATIENCE)
         process.send_signal(signal.SIGHUP)  # it can be told again
-        wait_until(lambda: failures(url) == 2)
+        wait_until(lambda: failures(url) == 2, PATIENCE)
         assert sample(url) == after
         assert process.poll() is None
 
@@ -103,7 +104,7 @@ def test_under_load_no_request_fails_and_each_image_is_of_the_model_that_it_name
 def test_all_workers_serve_what_one_was_asked_for(folder: Path) -> None:
     with running(MODELS=str(folder), DETERMINISTIC="true", WORKERS="2") as (process, client):
         url = str(client.base_url)
-        wait_until(lambda: ok(client.post(RELOAD)).json()["workers"] == 2)
+        wait_until(lambda: ok(client.post(RELOAD)).json()["workers"] == 2, PATIENCE)
 
         def served() -> set[str]:
             return {sample(url)[0] for _ in range(12)}
@@ -116,11 +117,11 @@ def test_all_workers_serve_what_one_was_asked_for(folder: Path) -> None:
 
         write(folder, 1)
         process.send_signal(signal.SIGHUP)
-        wait_until(lambda: served() == {first})
+        wait_until(lambda: served() == {first}, PATIENCE)
 
         (folder / "model.safetensors").unlink()
         problem(client.post(RELOAD), 409, "no such checkpoint")
         process.send_signal(signal.SIGHUP)
-        wait_until(lambda: failures(url) == 3)  # of the one that was asked, then of both
+        wait_until(lambda: failures(url) == 3, PATIENCE)  # of the one that was asked, then of both
         assert served() == {first}
         assert len(children(process)) == 2
