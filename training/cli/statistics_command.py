@@ -58,8 +58,6 @@ class MeasureImages:
         with atomic_write(self.model / "metrics.json") as metrics:
             metrics.write((json.dumps(described.metrics, indent=2) + "\n").encode())
         card.write(described, self.model)
-        for name, value in described.metrics["score"].items():
-            console.print(
-                f"  {name}: {value:.4g}" if isinstance(value, float) else f"  {name}: {value}"
-            )
+        for name, value in described.metrics.get("score", {}).items():
+            console.print(f"  {name}: {value:.4g}")
         console.print(f"Wrote {self.model}: model.safetensors, metrics.json, README.md")

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from training import progress
 from training.analysis.image_statistics import (
@@ -26,23 +27,31 @@ def with_image_statistics(checkpoint: Checkpoint, train: Dataset, test: Dataset)
 
     Its metrics get ``score``: the test of Kolmogorov and Smirnov of the percentiles of test images,
     each half by the quantiles that the other half calibrated. With fewer than ``MIN_TEST_IMAGES``
-    the quantiles are those of train images as they are, and not tested.
+    there is none, and the quantiles are those of train images as they are.
     """
     with progress.task("Measuring train images"):
         seen = image_statistics(checkpoint, train.evenly_spaced(TRAIN_IMAGES))
     unseen = torch.empty(0, dtype=torch.float64)
+    metrics = {name: value for name, value in checkpoint.metrics.items() if name != "score"}
     if len(test) >= MIN_TEST_IMAGES:
         with progress.task("Measuring test images"):
             unseen = image_statistics(checkpoint, test).elbo
-    figures: dict[str, Any] = {"train_images": len(seen.elbo), "test_images": len(unseen)}
-    if len(unseen):
-        percentiles = cross_fitted_percentiles(seen.elbo, unseen)
-        statistic, p = kolmogorov_smirnov(percentiles / 100)
-        gap = generalisation_gap(seen.elbo, unseen)
-        figures |= {"gap_nats": gap, "kolmogorov_smirnov": statistic, "p": p}
+        metrics["score"] = _figures(seen.elbo, unseen)
     return replace(
         checkpoint,
         elbo_quantiles=calibrated_quantiles(seen.elbo, unseen),
         pixel_regression=fit_pixel_regression(seen.means, seen.coarse_pixels),
-        metrics={**checkpoint.metrics, "score": figures},
+        metrics=metrics,
     )
+
+
+def _figures(train: Tensor, test: Tensor) -> dict[str, Any]:
+    """Of the bound of train images ``(N,)`` and of test images ``(M,)``."""
+    statistic, p = kolmogorov_smirnov(cross_fitted_percentiles(train, test) / 100)
+    return {
+        "train_images": len(train),
+        "test_images": len(test),
+        "gap_nats": generalisation_gap(train, test),
+        "kolmogorov_smirnov": statistic,
+        "p": p,
+    }

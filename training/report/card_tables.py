@@ -192,17 +192,14 @@ def _classifier(evaluation: Mapping[str, Any]) -> str:
 
 def score(figures: Mapping[str, Any]) -> list[str]:
     """How the percentiles of ``/score`` were calibrated, and whether they are uniform."""
-    text = f"Quantiles of the evidence lower bound (ELBO) of {figures['train_images']} train images"
-    if "p" not in figures:
-        text += "; there were too few test images to calibrate them."
-    else:
-        text += (
-            f", moved by {figures['gap_nats']:.0f} nats: the difference of the means of "
-            f"{figures['test_images']} test images and of these. The percentiles of the test "
-            "images, each half by what the other half calibrated, were compared with a uniform "
-            f"distribution: Kolmogorov-Smirnov statistic {figures['kolmogorov_smirnov']:.3f}, "
-            f"p = {figures['p']:.2f}."
-        )
+    text = (
+        f"Quantiles of the evidence lower bound (ELBO) of {figures['train_images']} train images, "
+        f"moved by {figures['gap_nats']:.0f} nats: the difference of the means of "
+        f"{figures['test_images']} test images and of these. The percentiles of the test images, "
+        "each half by what the other half calibrated, were compared with a uniform distribution: "
+        f"Kolmogorov-Smirnov statistic {figures['kolmogorov_smirnov']:.3f}, "
+        f"p = {figures['p']:.2f}."
+    )
     return ["", "## Percentiles of `/score`", "", text]
 
 
