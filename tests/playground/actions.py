@@ -66,7 +66,7 @@ def edited(page: Page) -> Locator:
 
 def wait_for_change(image: Locator, before: Pixels) -> Pixels:
     """The pixels of an image as soon as they are others than before."""
-    for _ in range(100):
+    for _ in range(600):
         now = pixels(image)
         if now.shape != before.shape or not np.array_equal(now, before):
             return now
