@@ -42,9 +42,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a service of ``models/faces``, whose directions are kept for the tests only."""
-    database = f"sqlite:///{tmp_path_factory.mktemp('directions')}/directions.sqlite3"
-    with running(MODELS="models/faces", DIRECTIONS_DATABASE=database) as (_, client):
+    """The address of a service of ``models/faces``, with a database of its own."""
+    options = {
+        "MODELS": "models/faces",
+        "DIRECTIONS_DATABASE": f"sqlite:///{tmp_path_factory.mktemp('store')}/directions.sqlite3",
+        "LOG_LEVEL": "warning",  # nobody reads its log, and a full pipe would stop it
+    }
+    with running(**options) as (_, client):
         yield str(client.base_url)
 
 
