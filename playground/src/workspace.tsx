@@ -8,6 +8,7 @@ import { Tabs } from "./components/tabs";
 import { Toast } from "./components/toast";
 import { translator, type Language } from "./i18n";
 import { PageContext, type Page } from "./page";
+import { AddressWriter } from "./state/address-writer";
 import { fragmentOf, parseFragment, TABS, type Tab } from "./state/location";
 import { FIRST_SEEDS, samplePicture, type Picture } from "./state/pictures";
 import { ArithmeticTab } from "./tabs/arithmetic/arithmetic-tab";
@@ -47,6 +48,7 @@ export function Workspace(props: Props) {
     return { [first.tab]: { params: first.params, revision: 0 } };
   });
   const written = useRef<Partial<Record<Tab, string>>>({});
+  const address = useRef(new AddressWriter((text) => history.replaceState(null, "", text))).current;
   const [pictures, setPictures] = useState<readonly Picture[]>([]);
   const [message, setMessage] = useState("");
   const t = useMemo(() => translator(language), [language]);
@@ -71,7 +73,7 @@ export function Workspace(props: Props) {
   const writeParams = useCallback(
     (of: Tab, params: URLSearchParams) => {
       written.current[of] = params.toString();
-      if (of === tab) history.replaceState(null, "", addressOf(of, params));
+      if (of === tab) address.schedule(addressOf(of, params));
     },
     [tab, addressOf],
   );
@@ -89,6 +91,7 @@ export function Workspace(props: Props) {
   function choose(next: Tab): void {
     if (next === tab) return;
     const params = new URLSearchParams(written.current[next] ?? "");
+    address.flush();
     history.pushState(null, "", addressOf(next, params));
     setTab(next);
     setOpened((before) => ({ [next]: { params, revision: 0 }, ...before }));

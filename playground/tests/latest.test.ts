@@ -21,7 +21,7 @@ function harness(secondAfter = 0) {
     });
   const requests = new LatestRequests<string, string>(
     run,
-    (output) => shown.push(output),
+    (output, _, isNewest) => shown.push(isNewest ? `${output}!` : output),
     (error) => failed.push(error),
     secondAfter,
   );
@@ -40,7 +40,7 @@ test("at most two requests are in flight, and of those that wait only the newest
   assert.deepEqual(started, ["a", "b", "d"]);
   await answer("b");
   await answer("d");
-  assert.deepEqual(shown, ["A", "B", "D"]);
+  assert.deepEqual(shown, ["A", "B", "D!"]);
 });
 
 test("a second request is sent only beside one that takes long", async () => {
@@ -54,7 +54,7 @@ test("a second request is sent only beside one that takes long", async () => {
   await new Promise((resolve) => setTimeout(resolve, 80));
   assert.deepEqual(started, ["a", "b", "c"]);
   await answer("c");
-  assert.deepEqual(shown, ["A", "C"]);
+  assert.deepEqual(shown, ["A", "C!"]);
 });
 
 test("an answer aborts the requests before it", async () => {
@@ -62,10 +62,10 @@ test("an answer aborts the requests before it", async () => {
   requests.request("a");
   requests.request("b");
   await answer("b");
-  assert.deepEqual([aborted, shown], [["a"], ["B"]]);
+  assert.deepEqual([aborted, shown], [["a"], ["B!"]]);
   requests.request("c");
   await answer("c");
-  assert.deepEqual(shown, ["B", "C"]);
+  assert.deepEqual(shown, ["B!", "C!"]);
 });
 
 test("after cancel nothing is shown", async () => {

@@ -2,9 +2,11 @@
 
 import base64
 import io
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
@@ -18,6 +20,7 @@ DROP = """([name, text]) => {
     document.body.dispatchEvent(new DragEvent(type, { dataTransfer: data, bubbles: true }));
   }
 }"""
+AXE = Path(__file__).parents[2] / "playground/node_modules/axe-core/axe.min.js"
 READ_PIXELS = """(image) => {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
@@ -35,6 +38,13 @@ def tab(page: Page, name: str) -> Locator:
     """Choose a tab; its panel."""
     page.get_by_role("tab", name=name, exact=True).click()
     return page.get_by_role("tabpanel", name=name)
+
+
+def download(page: Page, button: str) -> bytes:
+    """The file that a button saves."""
+    with page.expect_download() as saved:
+        page.get_by_role("button", name=button, exact=True).click()
+    return Path(saved.value.path()).read_bytes()
 
 
 def slider(page: Page, name: str) -> Locator:
@@ -56,9 +66,18 @@ def edited(page: Page) -> Locator:
 
 def wait_for_change(image: Locator, before: Pixels) -> Pixels:
     """The pixels of an image as soon as they are others than before."""
-    for _ in range(100):
+    for _ in range(600):
         now = pixels(image)
         if now.shape != before.shape or not np.array_equal(now, before):
             return now
         image.page.wait_for_timeout(100)
     raise AssertionError("the image does not change")
+
+
+def violations(page: Page) -> list[tuple[str, list[str]]]:
+    """What axe-core finds wrong on the page: the rule, and the elements that break it."""
+    if not AXE.exists():
+        pytest.skip("axe-core is not here; make playground installs it")
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run()")["violations"]
+    return [(rule["id"], [str(node["target"]) for node in rule["nodes"]]) for rule in found]

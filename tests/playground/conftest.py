@@ -1,11 +1,10 @@
 """A browser, a service of the bundled model, and pages that may log no error."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.app.conftest import client, models, settings
 from tests.app.processes import running
@@ -24,6 +23,7 @@ ARGUMENTS = (
     "--use-fake-ui-for-media-stream",
 )
 SIZES = {1280: 900, 390: 844}  # width and height of a screen, in pixels
+PATIENCE_MS = 60_000  # with whatever is awaited; machines may be busy
 HTTP_ERROR = "Failed to load resource"  # that Chromium logs for a status from 400
 
 OpenPage = Callable[..., Page]
@@ -33,6 +33,7 @@ OpenPage = Callable[..., Page]
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("chromium is not here; Debian has it in the package chromium")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
@@ -41,15 +42,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a service of ``models/faces``, whose directions are kept for the tests only.
-
-    Where a browser is tested elsewhere, ``PLAYGROUND_ADDRESS`` names one that runs.
-    """
-    if running_already := os.environ.get("PLAYGROUND_ADDRESS"):
-        yield running_already
-        return
-    database = f"sqlite:///{tmp_path_factory.mktemp('directions')}/directions.sqlite3"
-    with running(MODELS="models/faces", DIRECTIONS_DATABASE=database) as (_, client):
+    """The address of a service of ``models/faces``, with a database of its own."""
+    options = {
+        "MODELS": "models/faces",
+        "DIRECTIONS_DATABASE": f"sqlite:///{tmp_path_factory.mktemp('store')}/directions.sqlite3",
+        "LOG_LEVEL": "warning",  # nobody reads its log, and a full pipe would stop it
+    }
+    with running(**options) as (_, client):
         yield str(client.base_url)
 
 
@@ -67,7 +66,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("console", lambda m: logged.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: logged.append(str(error)))
         page.goto(address)

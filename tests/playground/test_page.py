@@ -1,90 +1,34 @@
-"""The page itself: latency, accessibility, languages, keys, several models, the camera."""
+"""The page itself: accessibility, languages, keys, several models, ways to add a photograph."""
 
 import hashlib
-import statistics
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
-import numpy as np
 import pytest
-from playwright.sync_api import FilePayload, Request, expect
+from playwright.sync_api import FilePayload, expect
 
 from app.settings import Settings
-from tests.app.conftest import ok, serving
+from tests.app.conftest import apart, file, ok, serving, tiny_checkpoint
 from tests.app.conftest import pixels as pixels_of
-from tests.playground.actions import Pixels, edited, pixels, slider, tab
+from tests.photographs import astronaut
+from tests.playground.actions import drop, edited, pixels, slider, tab, violations
 from tests.playground.conftest import OpenPage
+from vae.checkpoint import save
 
-AXE = Path(__file__).parents[2] / "playground/node_modules/axe-core/axe.min.js"
 TABS = ("Edit", "Sample", "Morph", "Arithmetic", "Map")
-MEASURES = "performance.getEntriesByName('slider-to-picture').map(({ duration }) => duration)"
-
-
-def edit(faces: str, age: float) -> Pixels:
-    """What the page shows of its first face."""
-    files = {"me": ok(httpx.get(f"{faces}/sample?seed=24")).content}
-    data = {"expression": f"me + 1.5*glasses + {age:.2f}*age", "preserve": "1"}
-    return pixels_of(ok(httpx.post(f"{faces}/arithmetic", files=files, data=data)).content)
-
-
-def test_a_slider_is_followed(faces: str, open_page: OpenPage, capsys: Any) -> None:
-    """At most two requests at a time, and in the end the picture of where the slider is."""
-    page = open_page(faces)
-    edited(page)
-    in_flight, most = set[Request](), 0
-
-    def begin(request: Request) -> None:
-        nonlocal most
-        if "/arithmetic" in request.url:
-            in_flight.add(request)
-            most = max(most, len(in_flight))
-
-    def end(request: Request) -> None:
-        in_flight.discard(request)
-
-    page.on("request", begin)
-    page.on("requestfinished", end)
-    page.on("requestfailed", end)
-    page.evaluate("performance.clearMeasures()")
-    box = slider(page, "age").bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    for step in range(60):
-        page.mouse.move(box["x"] + (0.5 + 0.006 * step) * box["width"], box["y"] + 10)
-        page.wait_for_timeout(16)
-    page.mouse.up()
-    shown = pixels(edited(page))
-    assert most in (1, 2)
-    weight = float(slider(page, "age").input_value())
-    here, before = (edit(faces, weight - less).astype(int) for less in (0, 0.2))
-    assert np.abs(shown - here).mean() < 0.5 * np.abs(shown - before).mean()
-
-    milliseconds = page.evaluate(MEASURES)
-    assert len(milliseconds) > 2
-    median = statistics.median(milliseconds)
-    p95 = statistics.quantiles(milliseconds, n=20)[-1]
-    with capsys.disabled():
-        print(
-            f"\nslider to picture: median {median:.0f} ms, p95 {p95:.0f} ms, "
-            f"{len(milliseconds)} pictures of 60 moves"
-        )
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_axe_finds_no_violation(faces: str, open_page: OpenPage, width: int, scheme: str) -> None:
-    if not AXE.exists():
-        pytest.skip("axe-core is not here; make playground installs it")
-    page = open_page(faces, width, color_scheme=scheme)
-    page.evaluate(AXE.read_text())
+def test_axe_finds_no_violation(
+    client: httpx.Client, open_page: OpenPage, width: int, scheme: str
+) -> None:
+    page = open_page(str(client.base_url), width, color_scheme=scheme)
     for name in TABS:
         panel = tab(page, name)
-        expect(panel.locator(".placeholder, .spinner")).to_have_count(0)
-        result = page.evaluate("axe.run()")
-        found = [(v["id"], [n["target"] for n in v["nodes"]]) for v in result["violations"]]
-        assert found == [], name
+        expect(panel.locator("img, canvas").first).to_be_visible()
+        expect(panel.locator(".placeholder, .spinner, progress")).to_have_count(0)
+        assert violations(page) == [], name
 
 
 def test_the_keyboard_moves_between_tabs(client: httpx.Client, open_page: OpenPage) -> None:
@@ -165,3 +109,34 @@ def test_a_file_is_chosen_or_pasted(client: httpx.Client, open_page: OpenPage) -
         list(data),
     )
     page.get_by_role("button", name="Edit pasted.png", pressed=True).wait_for()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "text"),
+    [
+        ("broken.png", file(astronaut())[:5000], "The image file is damaged."),
+        ("text.png", b"not an image", "This kind of file cannot be read."),
+    ],
+)
+def test_a_file_that_is_no_image_is_explained(
+    client: httpx.Client, open_page: OpenPage, name: str, data: bytes, text: str
+) -> None:
+    page = open_page(str(client.base_url))
+    page.get_by_role("button", name="Edit Face 24", pressed=True).wait_for()
+    drop(page, name, data)
+    alert = page.get_by_role("alert").filter(has_text=text)
+    alert.wait_for()
+    page.get_by_role("button", name="Close").click()
+    alert.wait_for(state="hidden")
+
+
+def test_the_map_of_two_dimensions_is_the_latent_space(
+    settings: Callable[..., Settings], open_page: OpenPage, tmp_path: Path
+) -> None:
+    save(tiny_checkpoint(3, dim=2), tmp_path / "plane.safetensors")
+    with serving(settings(models=(str(tmp_path / "plane.safetensors"),))) as service:
+        page = open_page(f"{service.base_url}/#map?x=1.5&y=-0.5")
+        page.get_by_text("The latent space has two dimensions.").wait_for()
+        shown = pixels(page.locator("figure.point img"))
+        expected = ok(service.post("/decode", json={"latents": [[1.5, -0.5]]})).content
+        assert apart(shown, pixels_of(expected)) <= 1

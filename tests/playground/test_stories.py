@@ -1,18 +1,76 @@
-"""Each tab, at the width of a desk and of a phone."""
+"""Each tab, and the way of a first visit, at the width of a desk and of a phone."""
 
 import io
 import re
+import statistics
+import subprocess
 from pathlib import Path
 
 import httpx
 import numpy as np
+import pytest
 from PIL import Image
-from playwright.sync_api import expect
+from playwright.sync_api import Request, expect
 
-from tests.app.conftest import apart, ok
+from tests.app.conftest import apart, file, ok
 from tests.app.conftest import pixels as pixels_of
-from tests.playground.actions import edited, pixels, slider, tab, wait_for_change
+from tests.photographs import FACE_CENTRE, FACE_WIDTH, LANDMARKS, astronaut, without_face
+from tests.playground.actions import (
+    Pixels,
+    download,
+    drop,
+    edited,
+    pixels,
+    slider,
+    tab,
+    violations,
+    wait_for_change,
+)
 from tests.playground.conftest import OpenPage
+
+MEASURES = "performance.getEntriesByName('slider-to-picture').map(({ duration }) => duration)"
+
+
+def test_glasses_on_a_photograph(
+    faces: str, open_page: OpenPage, width: int, tmp_path: Path
+) -> None:
+    page = open_page(faces, width)
+    photograph = file(astronaut())
+    drop(page, "astronaut.png", photograph)
+    page.get_by_role("button", name="Face 1", exact=True).wait_for()
+    slider(page, "glasses").fill("1.5")
+    edited(page)
+    assert violations(page) == []
+    page.get_by_label("Format").select_option("png")
+    saved = download(page, "Download at full size")
+
+    before = np.asarray(astronaut()).astype(int)
+    after = np.asarray(Image.open(io.BytesIO(saved))).astype(int)
+    assert after.shape == before.shape
+    change = np.abs(after - before).max(2)
+    y, x = np.indices(change.shape)
+    away = np.maximum(abs(x - FACE_CENTRE[0]), abs(y - FACE_CENTRE[1])) > FACE_WIDTH
+    assert (change[away] == 0).all()  # the photograph's own
+    eyes, mouth = [  # around each pair of points, 31 pixels high
+        change[int(ys.min()) - 15 : int(ys.max()) + 16, int(xs.min()) : int(xs.max())].mean()
+        for xs, ys in (LANDMARKS[:2].T, LANDMARKS[3:].T)
+    ]
+    assert eyes > 3 * mouth
+
+    (tmp_path / "astronaut.png").write_bytes(photograph)
+    command = page.locator(".curl code").first.inner_text()
+    subprocess.run(["sh", "-ec", command], cwd=tmp_path, check=True)
+    again = np.asarray(Image.open(tmp_path / "edited.png")).astype(int)
+    difference = np.abs(again - after).mean()  # another batch, so another rounding
+    assert difference < 0.1 * change.mean()
+
+
+def test_a_picture_without_a_face_is_explained(faces: str, open_page: OpenPage) -> None:
+    page = open_page(faces)
+    drop(page, "coffee.png", file(without_face("coffee")))
+    page.get_by_text("No face was found in coffee.png").wait_for()
+    page.get_by_role("button", name="Use its centre as it is").click()
+    page.get_by_role("button", name="Edit coffee.png", pressed=True).wait_for()
 
 
 def test_edit(faces: str, open_page: OpenPage, width: int) -> None:
@@ -25,6 +83,7 @@ def test_edit(faces: str, open_page: OpenPage, width: int) -> None:
     slider(page, "Keep the photo").fill("0")
     wait_for_change(edited(page), older)
 
+    expect(page).to_have_url(re.compile("w.age=1&preserve=0"))
     other = open_page(page.url, width)  # the link shows the same
     expect(slider(other, "age")).to_have_value("1")
     expect(slider(other, "Keep the photo")).to_have_value("0")
@@ -68,9 +127,7 @@ def test_morph(faces: str, open_page: OpenPage, width: int) -> None:
     panel.get_by_role("button", name="Pause").click()
 
     slider(page, "Frames").fill("4")
-    with page.expect_download() as download:
-        panel.get_by_role("button", name="Download as GIF").click()
-    animation = Image.open(io.BytesIO(Path(download.value.path()).read_bytes()))
+    animation = Image.open(io.BytesIO(download(page, "Download as GIF")))
     assert (animation.format, getattr(animation, "n_frames", 1)) == ("GIF", 6)  # and backwards
 
 
@@ -121,3 +178,57 @@ def test_map(faces: str, open_page: OpenPage, width: int) -> None:
     expect(page).to_have_url(re.compile("color=age"))
     panel.get_by_role("button", name="Decode the plane").click()
     assert pixels(panel.locator(".plane img")).shape == (1024, 1024, 3)
+
+
+def edit(faces: str, age: float) -> Pixels:
+    """What the page shows of its first face."""
+    files = {"me": ok(httpx.get(f"{faces}/sample?seed=24")).content}
+    data = {"expression": f"me + 1.5*glasses + {age:.2f}*age", "preserve": "1"}
+    return pixels_of(ok(httpx.post(f"{faces}/arithmetic", files=files, data=data)).content)
+
+
+def test_a_slider_is_followed(
+    faces: str, open_page: OpenPage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At most two requests at a time, and in the end the picture of where the slider is."""
+    page = open_page(faces)
+    edited(page)
+    in_flight, most = set[Request](), 0
+
+    def begin(request: Request) -> None:
+        nonlocal most
+        if "/arithmetic" in request.url:
+            in_flight.add(request)
+            most = max(most, len(in_flight))
+
+    def end(request: Request) -> None:
+        in_flight.discard(request)
+
+    page.on("request", begin)
+    page.on("requestfinished", end)
+    page.on("requestfailed", end)
+    page.evaluate("performance.clearMeasures()")
+    box = slider(page, "age").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    for step in range(60):
+        page.mouse.move(box["x"] + (0.5 + 0.006 * step) * box["width"], box["y"] + 10)
+        page.wait_for_timeout(16)
+    page.mouse.up()
+    weight = float(slider(page, "age").input_value())
+    expect(page).to_have_url(re.compile(f"w.age={weight:g}$"))
+    shown = pixels(edited(page))
+    assert most in (1, 2)
+    here, before = (edit(faces, weight - less).astype(int) for less in (0, 0.5))
+    assert np.abs(shown - here).mean() < 0.5 * np.abs(shown - before).mean()
+
+    milliseconds = page.evaluate(MEASURES)
+    assert len(milliseconds) > 2
+    median = statistics.median(milliseconds)
+    p95 = statistics.quantiles(milliseconds, n=20)[-1]
+    with capsys.disabled():
+        print(
+            f"\nslider to picture: median {median:.0f} ms, p95 {p95:.0f} ms, "
+            f"{len(milliseconds)} pictures of 60 moves"
+        )

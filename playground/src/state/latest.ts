@@ -32,7 +32,7 @@ export class LatestRequests<Input, Output> {
 
   constructor(
     private readonly run: (input: Input, signal: AbortSignal) => Promise<Output>,
-    private readonly show: (output: Output, input: Input) => void,
+    private readonly show: (output: Output, input: Input, isNewest: boolean) => void,
     private readonly fail: (error: unknown) => void,
     private readonly secondAfter = SECOND_AFTER_MS,
   ) {}
@@ -70,7 +70,7 @@ export class LatestRequests<Input, Output> {
       const output = await this.run(input, flight.controller.signal);
       if (flight.controller.signal.aborted) return;
       this.abortBefore(order);
-      this.show(output, input);
+      this.show(output, input, order === this.order);
     } catch (error) {
       // An error of an input that is no longer current says nothing to anybody.
       if (!isAbort(error) && order === this.order) this.fail(error);

@@ -6,7 +6,7 @@ import { LatestRequests } from "./latest";
 
 export function useLatest<Input, Output>(
   run: (input: Input, signal: AbortSignal) => Promise<Output>,
-  show: (output: Output, input: Input) => void,
+  show: (output: Output, input: Input, isNewest: boolean) => void,
   fail: (error: unknown) => void,
 ): LatestRequests<Input, Output> {
   const current = useRef({ run, show, fail });
@@ -15,7 +15,7 @@ export function useLatest<Input, Output>(
     () =>
       new LatestRequests<Input, Output>(
         (input, signal) => current.current.run(input, signal),
-        (output, input) => current.current.show(output, input),
+        (output, input, isNewest) => current.current.show(output, input, isNewest),
         (error) => current.current.fail(error),
       ),
     [],

@@ -1,6 +1,6 @@
 /** The tab Arithmetic: pictures in named groups, and an expression over the groups. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { Curl } from "../../components/curl";
 import { Shelf } from "../../components/shelf";
@@ -27,7 +27,9 @@ export function ArithmeticTab({ params }: TabProps) {
   const { t, service } = page;
   const shown = page.isShown("arithmetic");
   const [state, setState] = useState<ArithmeticState>();
-  const [target, setTarget] = useState("");
+  // Name of the group that pictures go into; a reference, because they may arrive later.
+  const target = useRef("");
+  const [, redraw] = useState({});
 
   useEffect(() => {
     const { expression, seeds } = readArithmetic(params);
@@ -37,8 +39,8 @@ export function ArithmeticTab({ params }: TabProps) {
     }));
     Promise.all(groups)
       .then((loaded) => {
+        target.current = loaded[0]?.name ?? "";
         setState({ expression, groups: loaded });
-        setTarget(loaded[0]?.name ?? "");
       })
       .catch(page.report);
   }, [params]);
@@ -50,53 +52,64 @@ export function ArithmeticTab({ params }: TabProps) {
   if (!state) return <div class="placeholder picture" aria-busy="true" />;
   const { expression, groups } = state;
 
-  const setExpression = (next: string) => setState({ ...state, expression: next });
-  const setGroups = (next: readonly Group[]) => setState({ ...state, groups: next });
+  // From the state before, because a photograph arrives while other things may have changed.
+  function update(change: (before: ArithmeticState) => Partial<ArithmeticState>): void {
+    setState((before) => before && { ...before, ...change(before) });
+  }
 
-  function setPictures(name: string, pictures: readonly Picture[]): void {
-    setGroups(groups.map((group) => (group.name === name ? { name, pictures } : group)));
+  const setExpression = (next: string) => update(() => ({ expression: next }));
+  const build = (sign: "+" | "-", name: string) =>
+    update((before) => ({ expression: withTerm(before.expression, sign, name) }));
+
+  function changeGroup(name: string, change: (group: Group) => Group): void {
+    update((before) => ({
+      groups: before.groups.map((group) => (group.name === name ? change(group) : group)),
+    }));
   }
 
   function add(name: string, picture: Picture): void {
-    const group = groups.find((known) => known.name === name);
-    if (group) setPictures(name, [...group.pictures, picture]);
+    changeGroup(name, (group) => ({ ...group, pictures: [...group.pictures, picture] }));
+  }
+
+  function aim(name: string): void {
+    target.current = name;
+    redraw({});
   }
 
   function addGroup(): void {
     const name = freeName(groups);
-    setGroups([...groups, { name, pictures: [] }]);
-    setTarget(name);
+    update(() => ({ groups: [...groups, { name, pictures: [] }] }));
+    target.current = name;
   }
 
   function remove(name: string): void {
     const others = groups.filter((group) => group.name !== name);
-    setGroups(others);
-    if (target === name) setTarget(others[0]?.name ?? "");
+    update(() => ({ groups: others }));
+    if (target.current === name) target.current = others[0]?.name ?? "";
   }
 
   function rename(before: string, after: string): void {
-    setState({
-      expression: renamed(expression, before, after),
-      groups: groups.map((group) => (group.name === before ? { ...group, name: after } : group)),
-    });
-    if (target === before) setTarget(after);
+    if (target.current === before) target.current = after;
+    update(() => ({ expression: renamed(expression, before, after) }));
+    changeGroup(before, (group) => ({ ...group, name: after }));
   }
 
-  const build = (sign: "+" | "-", name: string) => setExpression(withTerm(expression, sign, name));
   const { connection } = service;
   return (
     <>
       <h2 class="visually-hidden">{t("arithmetic.title")}</h2>
       <Shelf
         shown={shown}
-        labelOf={(item) => t("shelf.arithmetic", { name: page.nameOf(item), group: target })}
+        labelOf={(item) =>
+          t("shelf.arithmetic", { name: page.nameOf(item), group: target.current })
+        }
         isChosen={(item) => groups.some(({ pictures }) => pictures.some((p) => p.id === item.id))}
-        onChoose={(item) => add(target, item)}
+        onChoose={(item) => add(target.current, item)}
       />
       <div class="row">
         <label class="inline">
           {t("arithmetic.target")}
-          <select value={target} onChange={(event) => setTarget(event.currentTarget.value)}>
+          <select value={target.current} onChange={(event) => aim(event.currentTarget.value)}>
             {groups.map(({ name }) => (
               <option key={name}>{name}</option>
             ))}
@@ -113,8 +126,9 @@ export function ArithmeticTab({ params }: TabProps) {
             group={group}
             taken={groups.map(({ name }) => name)}
             onRename={(name) => rename(group.name, name)}
-            onPictures={(pictures) => setPictures(group.name, pictures)}
+            onPictures={(pictures) => changeGroup(group.name, () => ({ ...group, pictures }))}
             onDrop={(picture) => add(group.name, picture)}
+            onDropFile={() => aim(group.name)}
             onTerm={build}
             onRemove={() => remove(group.name)}
           />

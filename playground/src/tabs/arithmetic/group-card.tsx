@@ -14,6 +14,8 @@ interface Props {
   onRename: (name: string) => void;
   onPictures: (pictures: readonly Picture[]) => void;
   onDrop: (picture: Picture) => void;
+  /** Called before the page receives a file that is dropped here. */
+  onDropFile: () => void;
   onTerm: (sign: "+" | "-", name: string) => void;
   onRemove: () => void;
 }
@@ -34,6 +36,7 @@ export function GroupCard(props: Props) {
   }
 
   function drop(event: DragEvent): void {
+    if (event.dataTransfer?.types.includes("Files")) props.onDropFile();
     const id = event.dataTransfer?.getData("text/x-picture");
     const picture = page.pictures.find((known) => known.id === id);
     if (!picture) return;

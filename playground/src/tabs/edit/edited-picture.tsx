@@ -28,10 +28,10 @@ export function EditedPicture({ picture, state }: { picture: Picture; state: Edi
   const requests = useLatest<Input, Blob>(
     (input, signal) =>
       service.arithmeticOfFiles(cropFields(input.picture, input.state), "png", signal),
-    (image, input) => {
+    (image, input, isNewest) => {
       moved.current = input.moved;
       setAfter(image);
-      setBusy(false);
+      setBusy(!isNewest);
     },
     (error) => {
       setBusy(false);

@@ -61,15 +61,15 @@ async function planeAxes(
   model: Model,
   signal: AbortSignal,
 ): Promise<readonly [Latent, Latent]> {
-  if (isFlat(model))
+  if (isFlat(model)) {
     return [
       [1, 0],
       [0, 1],
     ];
-  return Promise.all([
-    displacement(service, model, 1, signal),
-    displacement(service, model, 2, signal),
-  ]);
+  }
+  const first = await displacement(service, model, 1, signal);
+  if (latentDimensions(model) === 1) return [first, [0]];
+  return [first, await displacement(service, model, 2, signal)];
 }
 
 /** What one step along a direction, or one standard deviation along a principal axis, adds. */

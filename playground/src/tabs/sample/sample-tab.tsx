@@ -28,9 +28,9 @@ export function SampleTab({ params }: TabProps) {
       const sampling = isPlain ? {} : { sampling: { temperature, prior } };
       return images.seeds.map((each, i) => pictureOf(images, i, { seed: each, ...sampling }));
     },
-    (pictures) => {
+    (pictures, _, isNewest) => {
       setWall(pictures);
-      setBusy(false);
+      setBusy(!isNewest);
     },
     (error) => {
       setBusy(false);
