@@ -29,8 +29,9 @@ HTTP_ERROR = "Failed to load resource"  # that Chromium logs for a status from 4
 OpenPage = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Chromium; not for the session, since Playwright keeps an event loop in this thread."""
     if CHROMIUM is None:
         pytest.skip("chromium is not here; Debian has it in the package chromium")
     expect.set_options(timeout=PATIENCE_MS)

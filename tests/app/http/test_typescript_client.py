@@ -64,6 +64,8 @@ def test_forms(called: dict[str, Any], client: httpx.Client) -> None:
     assert np.shape(forms["path"]) == (3, DIM)
     for row in (forms["path"][0], forms["path"][-1], forms["row"][0]):
         assert row == pytest.approx(z, abs=1e-5)
+    assert (forms["filled"], len(forms["scores"])) == ([1], 1)
+    assert forms["scores"][0] > 0
     assert forms["sum"][0] == pytest.approx(2 * z, abs=1e-5)
 
 

@@ -109,7 +109,7 @@ def test_workers_end_with_their_parent(models: Path) -> None:
 
 def test_a_worker_that_cannot_start_stops_them_all(tmp_path: Path) -> None:
     process = start(MODELS=str(tmp_path / "none"), WORKERS="2", PORT="0")
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=180)
     assert process.returncode == 3
     assert "none" in output
     assert "could not start" in output

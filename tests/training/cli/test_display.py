@@ -39,6 +39,7 @@ def test_a_log_has_lines_with_speed_losses_and_time(
         "Fitting the directions",
         "Measuring the residuals",
         "Evaluating reconstructions",
+        "Measuring train images",
         "Writing the report",
     ]
     assert any(re.match(r"Writing the report: 0:00:\d\d so far", line) for line in lines)
@@ -59,7 +60,7 @@ def test_a_classifier_shows_its_progress(
 
 def test_a_terminal_has_bars(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
-    words = ["-m", "training", "avatars", "--out", str(tmp_path), "-n", "2", "--test", "0"]
+    words = ["-m", "training", "avatars", "--out", str(tmp_path), "-n", "40", "--test", "0"]
     process = subprocess.Popen(
         [sys.executable, *words, "--workers", "1"],
         cwd=ROOT,
@@ -78,5 +79,5 @@ def test_a_terminal_has_bars(tmp_path: Path) -> None:
     os.close(ours)
     assert process.wait(60) == 0, shown
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
-    assert re.search(r"Drawing portraits ━+ +\d of 2 images", text), text
-    assert "2 portraits" in text
+    assert re.search(r"Drawing portraits ━+ +\d+ of 40 images", text), text
+    assert "40 portraits" in text

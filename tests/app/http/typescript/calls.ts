@@ -69,8 +69,14 @@ async function forms(): Promise<object> {
   const sum = await ok(
     service.POST("/arithmetic", { body: { expression: "2*me", me: [png] }, ...files }),
   );
+  const filled = await ok(
+    service.POST("/inpaint", { body: { image: png, mask: png, seed: 1 }, ...files }),
+  );
+  const scores = await ok(service.POST("/score", { body: { image: [png] }, ...files }));
   return {
     encoded: encoded.latents.length,
+    filled: filled.seeds,
+    scores: scores.scores.map((score) => score.kl_nats),
     copies: copies.images.length,
     faces: faces.images[0]?.faces,
     path: path.latents,
