@@ -1,0 +1,47 @@
+"""The page of the training's command line, from its ``--help``."""
+
+import os
+import re
+import subprocess
+import sys
+
+from docs.generate.repository import ROOT
+
+INTRODUCTION = """# The command line of training
+
+`python -m training COMMAND --help` prints these texts.
+"""
+WIDTH = "100"
+COMMANDS = """
+import contextlib
+from training.cli.commands import COMMANDS, parse
+for name in COMMANDS:
+    print(f"COMMAND {name}", flush=True)
+    with contextlib.suppress(SystemExit):
+        parse([name, "--help"])
+"""
+ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def page() -> str:
+    """The page, in Markdown.
+
+    Raises:
+        subprocess.CalledProcessError: if the training cannot be imported.
+    """
+    printed = subprocess.run(
+        [sys.executable, "-c", COMMANDS],
+        cwd=ROOT,
+        env=os.environ | {"COLUMNS": WIDTH, "NO_COLOR": "1"},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    sections = ESCAPES.sub("", printed).split("COMMAND ")[1:]
+    return INTRODUCTION + "".join(_section(text) for text in sections)
+
+
+def _section(text: str) -> str:
+    name, _, printed = text.partition("\n")
+    lines = "\n".join(line.rstrip() for line in printed.strip().splitlines())
+    return f"\n## {name}\n\n```text\n{lines}\n```\n"
