@@ -1,4 +1,4 @@
-"""The page of the training's command line, from its ``--help``."""
+"""The sections of the training's command line, from its ``--help``."""
 
 import os
 import re
@@ -7,10 +7,6 @@ import sys
 
 from docs.generate.repository import ROOT
 
-INTRODUCTION = """# The command line of training
-
-`python -m training COMMAND --help` prints these texts.
-"""
 WIDTH = "100"
 COMMANDS = """
 import contextlib
@@ -23,13 +19,13 @@ for name in COMMANDS:
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def page() -> str:
-    """The page, in Markdown.
+def text() -> str:
+    """A section for each command, in Markdown.
 
     Raises:
         subprocess.CalledProcessError: if the training cannot be imported.
     """
-    printed = subprocess.run(
+    printed = subprocess.run(  # noqa: S603 -- our own program
         [sys.executable, "-c", COMMANDS],
         cwd=ROOT,
         env=os.environ | {"COLUMNS": WIDTH, "NO_COLOR": "1"},
@@ -38,10 +34,10 @@ def page() -> str:
         text=True,
     ).stdout
     sections = ESCAPES.sub("", printed).split("COMMAND ")[1:]
-    return INTRODUCTION + "".join(_section(text) for text in sections)
+    return "\n".join(_section(section) for section in sections)
 
 
-def _section(text: str) -> str:
-    name, _, printed = text.partition("\n")
+def _section(section: str) -> str:
+    name, _, printed = section.partition("\n")
     lines = "\n".join(line.rstrip() for line in printed.strip().splitlines())
-    return f"\n## {name}\n\n```text\n{lines}\n```\n"
+    return f"## {name}\n\n```text\n{lines}\n```\n"

@@ -1,4 +1,4 @@
-"""The page of endpoints, from openapi.json."""
+"""The sections of endpoints, from openapi.json."""
 
 import json
 from collections import Counter
@@ -8,18 +8,12 @@ from docs.generate.repository import ROOT
 
 Json = dict[str, Any]
 
-INTRODUCTION = """# Endpoints
-
-Generated from [openapi.json](../../openapi.json), which the service has at `/openapi.json` too. [The rules of requests and
-responses](http.md) apply to all of them. A multipart form has the fields of the JSON body under the same names; an image is a
-file in a form, and base64 in JSON.
-"""
 COMMON = 4  # operations with the same field, from which on it is listed once
 BODIES = ("application/json", "multipart/form-data")
 
 
-def page() -> str:
-    """The page, in Markdown."""
+def text() -> str:
+    """A section for each endpoint, and one for each JSON object, in Markdown."""
     document = json.loads((ROOT / "openapi.json").read_text())
     operations = [
         (method.upper(), path, operation)
@@ -27,12 +21,14 @@ def page() -> str:
         for method, operation in methods.items()
     ]
     fields = [_fields(operation) for _, _, operation in operations]
-    counts = Counter((name, _row(name, schema)) for found in fields for name, (schema, _) in found.items())
+    counts = Counter(
+        (name, _row(name, schema)) for found in fields for name, (schema, _) in found.items()
+    )
     common = {row: name for (name, row), count in counts.items() if count >= COMMON}
     sections = [_common_section(common)]
     for (method, path, operation), found in zip(operations, fields, strict=True):
         sections.append(_section(method, path, operation, found, common))
-    return "\n".join([INTRODUCTION, *sections, _schemas(document)])
+    return "\n".join([*sections, _schemas(document)])
 
 
 def _fields(operation: Json) -> dict[str, tuple[Json, bool]]:
@@ -57,8 +53,8 @@ def _row(name: str, schema: Json) -> str:
     return f"| `{name}` | {_type(schema)} | {shown} | {_cell(schema.get('description', ''))} |"
 
 
-def _cell(text: str) -> str:
-    return text.replace("``", "`").replace("|", "\\|").replace("\n", " ")
+def _cell(words: str) -> str:
+    return words.replace("``", "`").replace("|", "\\|").replace("\n", " ")
 
 
 def _type(schema: Json) -> str:

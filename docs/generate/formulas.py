@@ -17,6 +17,8 @@ def with_mathml(page: str) -> str:
         Exception: of latex2mathml, if a formula cannot be read.
     """
     page = INLINE.sub(lambda found: convert(html.unescape(found[1]).strip()), page)
-    return DISPLAY.sub(
-        lambda found: convert(html.unescape(found[1]).strip(), display="block"), page
-    )
+    return DISPLAY.sub(lambda found: f'<div class="formula">{_block(found[1])}</div>', page)
+
+
+def _block(text: str) -> str:
+    return convert(html.unescape(text).strip(), display="block")

@@ -17,10 +17,11 @@ from docs.generate import commands, endpoints, repository, settings_table
 from docs.generate.formulas import with_mathml
 
 GENERATED: dict[str, Callable[[], str]] = {
-    "reference/endpoints.md": endpoints.page,
-    "reference/settings.md": settings_table.page,
-    "reference/commands.md": commands.page,
+    "endpoints": endpoints.text,
+    "settings": settings_table.text,
+    "commands": commands.text,
 }
+MARKER = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 LOADED = re.compile(r"<(?:script|img|iframe|source|link)\b[^>]*?(?:src|href)=\"?(https?:)?//[^>]*>")
 NO_REQUEST = 'rel="canonical"'
 
@@ -34,9 +35,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the generated pages, the pages from elsewhere in the repository, and what pages link."""
-    for path, text in GENERATED.items():
-        files.append(File.generated(config, path, content=text()))
+    """Add the pages from elsewhere in the repository, and the files that pages link."""
     for source, path in repository.PAGES.items():
         text = (repository.ROOT / source).read_text()
         files.append(File.generated(config, path, content=text))
@@ -49,17 +48,18 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Point links at what the site has."""
+def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
+    """Point links at what the site has, and fill in what is generated."""
+    markdown = MARKER.sub(lambda found: GENERATED[found[1]](), markdown)
     return repository.with_site_links(page.file.src_uri, markdown)
 
 
-def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+def on_page_content(html: str, **_: object) -> str:
     """Formulas as MathML, which browsers draw without a script."""
     return with_mathml(html)
 
 
-def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+def on_post_page(output: str, page: Page, **_: object) -> str:
     """Refuse a page that would load something from another host.
 
     Raises:
@@ -71,7 +71,7 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     return output
 
 
-def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:
+def on_nav(nav: Navigation, files: Files, **_: object) -> Navigation:
     """Refuse a page that the navigation lacks.
 
     Raises:

@@ -1,22 +1,15 @@
-"""The page of settings, from ``app.settings.Settings``."""
+"""The table of settings, from ``app.settings.Settings``."""
 
 from typing import Any
 
 from app.settings import INTERNAL, Settings
 
-INTRODUCTION = """# Settings
-
-Settings are environment variables, all optional. A setting with its name of an earlier version stops the start with a
-message that has the new name. An unknown `LORGNETTE_*` variable is a warning in the log.
-
-| variable | default | meaning |
-|---|---|---|
-"""
+HEAD = "| variable | default | meaning |\n|---|---|---|\n"
 
 
-def page() -> str:
-    """The page, in Markdown."""
-    return INTRODUCTION + "\n".join(
+def text() -> str:
+    """The table, in Markdown."""
+    return HEAD + "\n".join(
         f"| `LORGNETTE_{name.upper()}` | {_shown(field.default)} | {field.description} |"
         for name, field in Settings.model_fields.items()
         if name not in INTERNAL

@@ -6,10 +6,10 @@ import skimage.data
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from docs.pictures.service import IMAGES
+from docs.pictures.service import save
 
 SIZE = {"width": 1100, "height": 760}
-COLOURS = 128
+WIDTH = 880  # pixels, of the picture
 READY = 60_000  # milliseconds
 TOAST = 6_000  # until the message that the photograph is ready has gone
 
@@ -35,4 +35,5 @@ def draw(url: str) -> None:
         shot = page.screenshot(full_page=True)
         browser.close()
     image = Image.open(io.BytesIO(shot)).convert("RGB")
-    image.quantize(COLOURS, dither=Image.Dither.NONE).save(IMAGES / "playground.png", optimize=True)
+    height = round(WIDTH * image.height / image.width)
+    save(image.resize((WIDTH, height), Image.Resampling.LANCZOS), "playground.jpg")
