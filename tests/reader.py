@@ -105,7 +105,9 @@ class Reader:
         self._run(["make", "-n", *block.text.split()[1:]])
 
     def _run(self, command: list[str]) -> None:
-        subprocess.run(command, cwd=self.folder, env=self.environment, check=True, timeout=200)
+        url = {"LORGNETTE_URL": f"http://localhost:{self.ports['8000']}"}
+        environment = self.environment | url
+        subprocess.run(command, cwd=self.folder, env=environment, check=True, timeout=200)
 
     def _serve(self, printed: str, text: str, path: str) -> None:
         self.stop(printed)
@@ -113,7 +115,7 @@ class Reader:
         script = f". ./{EXPORTS}\n{text}" if exports.exists() else text
         port = self.ports[printed]
         self.servers[printed] = subprocess.Popen(
-            ["bash", "-euc", f"{script.rstrip()}"],
+            ["bash", "-euc", script],
             cwd=self.folder,
             env=self.environment | {"LORGNETTE_PORT": str(port)},
             start_new_session=True,

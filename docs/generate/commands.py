@@ -7,7 +7,7 @@ import sys
 
 from docs.generate.repository import ROOT
 
-WIDTH = "100"
+WIDTH = "78"  # characters: what a page shows without scrolling
 COMMANDS = """
 import contextlib
 from training.cli.commands import COMMANDS, parse

@@ -41,7 +41,7 @@ def _fields(operation: Json) -> dict[str, tuple[Json, bool]]:
         for parameter in operation.get("parameters", [])
     }
     content = operation.get("requestBody", {}).get("content", {})
-    schema = next((content[body]["schema"] for body in BODIES if body in content), {})
+    schema: Json = next((content[body]["schema"] for body in BODIES if body in content), {})
     for name, value in schema.get("properties", {}).items():
         found[name] = (value, name in schema.get("required", []))
     return found
