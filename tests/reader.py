@@ -107,7 +107,7 @@ class Reader:
     def _run(self, command: list[str]) -> None:
         url = {"LORGNETTE_URL": f"http://localhost:{self.ports['8000']}"}
         environment = self.environment | url
-        subprocess.run(command, cwd=self.folder, env=environment, check=True, timeout=200)
+        subprocess.run(command, cwd=self.folder, env=environment, check=True, timeout=600)
 
     def _serve(self, printed: str, text: str, path: str) -> None:
         self.stop(printed)

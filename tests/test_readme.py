@@ -21,7 +21,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     reader.close()
 
 
-@pytest.mark.timeout(500)
+@pytest.mark.timeout(900)
 def test_every_block_works_as_pasted(reader: Reader) -> None:
     pasted = [block for block in blocks(README) if block.language == "sh"]
     assert len(pasted) >= 3

@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
 from docs.pictures.service import IMAGES, Service
@@ -84,7 +85,7 @@ def _groups(bare: Rows, worn: Rows) -> None:
     print(dict(zip(GROUPS, middle.round(2).tolist(), strict=True)))
 
 
-def _axes(x: str, y: str) -> tuple[plt.Figure, Axes]:
+def _axes(x: str, y: str) -> tuple[Figure, Axes]:
     figure, axes = plt.subplots(figsize=(5.6, 4.2), layout="constrained")
     axes.set_xlabel(x)
     axes.set_ylabel(y)

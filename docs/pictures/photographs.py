@@ -1,11 +1,10 @@
-"""Pictures of edited photographs. The astronaut's is by NASA, in the public domain."""
+"""Pictures of edited photographs: the astronaut's, and a generated face."""
 
 import io
 
-import skimage.data
 from PIL import Image
 
-from docs.pictures.service import GAP, Service, save, sheet
+from docs.pictures.service import GAP, Service, astronaut, png, save, sheet
 
 SHOWN = (90, 0, 390, 300)  # of the photograph of 512 x 512 pixels
 LARGE = 256
@@ -16,7 +15,7 @@ MASKED = (60, 70, 200, 140)
 
 def draw(service: Service) -> None:
     """Make them."""
-    photograph = _png(Image.fromarray(skimage.data.astronaut()))
+    photograph = astronaut()
     dark = [("worn", service.sample(seed)) for seed in DARK]
     me = [("me", photograph)]
     plain = service.arithmetic("me + 1.5*glasses", me, paste="true")
@@ -50,7 +49,7 @@ def _inpaint(service: Service) -> None:
     face = service.sample(RECEIVER)
     mask = Image.new("L", (LARGE, LARGE))
     mask.paste(255, MASKED)
-    files = [("image", face), ("mask", _png(mask))]
+    files = [("image", face), ("mask", png(mask))]
     draws = service.images("/inpaint", data={"n": "3", "seed": "1"}, files=files)
     save(sheet([[face, mask, *draws]]), "inpaint.jpg")
 
@@ -62,9 +61,3 @@ def _beside(*photographs: bytes) -> Image.Image:
     for i, crop in enumerate(crops):
         image.paste(crop, (i * (side + GAP), 0))
     return image
-
-
-def _png(image: Image.Image) -> bytes:
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return file.getvalue()

@@ -2,11 +2,10 @@
 
 import io
 
-import skimage.data
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from docs.pictures.service import save
+from docs.pictures.service import astronaut, save
 
 SIZE = {"width": 1100, "height": 760}
 WIDTH = 880  # pixels, of the picture
@@ -16,8 +15,6 @@ TOAST = 6_000  # until the message that the photograph is ready has gone
 
 def draw(url: str) -> None:
     """Open the page, drop the astronaut's photograph, and put glasses on it."""
-    photograph = io.BytesIO()
-    Image.fromarray(skimage.data.astronaut()).save(photograph, "PNG")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox"]
@@ -26,7 +23,7 @@ def draw(url: str) -> None:
         page.set_default_timeout(READY)
         page.goto(url)
         page.locator("input[type=file]").first.set_input_files(
-            {"name": "astronaut.png", "mimeType": "image/png", "buffer": photograph.getvalue()}
+            {"name": "astronaut.png", "mimeType": "image/png", "buffer": astronaut()}
         )
         page.get_by_role("button", name="Face 1", exact=True).wait_for()
         page.get_by_role("slider", name="glasses").fill("1.5")

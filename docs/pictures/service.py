@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import numpy as np
 import numpy.typing as npt
+import skimage.data
 from PIL import Image
 
 IMAGES = Path(__file__).parents[1] / "images"
@@ -78,6 +79,19 @@ def sheet(rows: Sequence[Sequence[bytes | Image.Image]], tile: int = TILE) -> Im
             resized = opened(cell).resize((tile, tile), Image.Resampling.LANCZOS)
             image.paste(resized, (x * (tile + GAP), y * (tile + GAP)))
     return image
+
+
+def astronaut() -> bytes:
+    """A photograph of Eileen Collins, by NASA, in the public domain; 512 x 512 pixels, as PNG."""
+    pixels = skimage.data.astronaut()  # type: ignore[no-untyped-call]
+    return png(Image.fromarray(pixels))
+
+
+def png(image: Image.Image) -> bytes:
+    """The image as a file."""
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
 
 
 def save(image: Image.Image, name: str) -> None:

@@ -40,7 +40,7 @@ def reader(checkout: Path, port: int) -> Iterator[Reader]:
     reader.close()
 
 
-@pytest.mark.timeout(500)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", WITH_BLOCKS)
 def test_every_block_works_as_pasted(page: str, reader: Reader) -> None:
     for block in blocks(DOCS / page):
