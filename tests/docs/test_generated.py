@@ -69,6 +69,6 @@ def test_a_page_that_loads_from_another_host_is_refused(element: str) -> None:
     config.load_dict({"site_name": "x"})
     page = Page(None, File("index.md", "docs", "site", use_directory_urls=False), config)
     kept = '<a href="https://example.org">x</a><img src="a.png">'
-    assert hooks.on_post_page(kept, page, config) == kept
+    assert hooks.on_post_page(kept, page) == kept
     with pytest.raises(PluginError, match=r"index\.md loads from another host"):
-        hooks.on_post_page(element, page, config)
+        hooks.on_post_page(element, page)
