@@ -27,7 +27,7 @@ def test_every_block_works_as_pasted(reader: Reader) -> None:
     assert len(pasted) >= 3
     for block in pasted:
         if block.text.strip() in ("make test", "make check"):  # which is what is running this
-            reader.dry_run(block)
+            reader.check_target(block)
         else:
             reader.paste(block)
     for name, columns in {"24": 1, "i": 8, "g": 1, "e": 1}.items():
