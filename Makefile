@@ -6,7 +6,7 @@ export UV_PYTHON := $(CURDIR)/$(BIN)/python
 
 PLAYGROUND := playground/node_modules/.package-lock.json
 
-.PHONY: serve dev test test-long soak check audit playground check-playground lock openapi train-avatars train-faces bench bench-curves bench-lock clean
+.PHONY: serve dev test test-long soak check audit docs playground check-playground lock openapi train-avatars train-faces bench bench-curves bench-lock clean
 
 serve: $(VENV)/serve.stamp  ## serve the bundled checkpoint on port 8000
 	$(BIN)/python -m app
@@ -29,6 +29,10 @@ check: $(VENV)/dev.stamp audit check-playground  ## format, lint, types, securit
 	$(BIN)/bandit -c pyproject.toml -q -r app vae training client benchmarks examples
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(MAKE) --no-print-directory docs
+
+docs: $(VENV)/dev.stamp  ## the documentation as a site in build/site; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 audit: $(VENV)/dev.stamp  ## known vulnerabilities of what serves, where a source of them is reachable
 	$(BIN)/python .ci/audit.py $(BIN)/pip-audit -r requirements.lock --disable-pip --require-hashes --timeout 5

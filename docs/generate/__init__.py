@@ -1,0 +1,1 @@
+"""What MkDocs adds to the pages in docs: references from the code, formulas, linked files."""
