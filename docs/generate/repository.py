@@ -15,6 +15,7 @@ PAGES = {
     "benchmarks/results/curves.md": "development/curves.md",
     "benchmarks/results/detail.md": "development/detail.md",
     "benchmarks/results/detection.md": "development/detection.md",
+    "benchmarks/results/inpainting.md": "development/inpainting.md",
     "client/README.md": "reference/client.md",
     "examples/README.md": "guides/examples.md",
     "models/avatars/README.md": "reference/models/avatars.md",
