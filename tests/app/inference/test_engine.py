@@ -112,8 +112,8 @@ OUT_OF_MEMORY = [
 def test_too_little_memory_for_one_image_is_reported(
     exhaust: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(VAE, "decode_logits", lambda *_: exhaust())
     engine = Engine(tiny_checkpoint(0), CPU, batch_size_one=False)
+    monkeypatch.setattr(VAE, "decode_logits", lambda *_: exhaust())
     with pytest.raises(OutOfMemoryError, match="not enough memory on the device for one image"):
         engine.decode_many(INPUTS)
 
