@@ -65,7 +65,7 @@ def test_services_that_write_at_once_and_are_killed(models: Path, url: str) -> N
         assert saved(first) == saved(second) == accepted
 
         def write_until_killed(writer: int) -> set[str]:
-            names = set()
+            names: set[str] = set()
             for i in range(1000):
                 name = f"last{writer}_{i}"
                 try:
