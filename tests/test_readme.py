@@ -57,7 +57,7 @@ def test_its_figures_are_those_of_the_card() -> None:
     for detail in (0, 1):
         [row] = re.findall(rf"^\| this model, `detail` {detail} \|(.+)\|$", card, re.MULTILINE)
         cells = [cell.strip() for cell in row.split("|")]
-        shown = " | ".join(cells[column] for column in (1, 6, 9, 10, 11))
+        shown = " | ".join(cells[column] for column in (1, 6, 7, 9, 10, 11))
         assert f"| `detail` {detail} | {shown} |" in README.read_text()
 
 
